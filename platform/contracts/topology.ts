@@ -1,0 +1,114 @@
+// A scenario after loading: plain data with every reference resolved and every unit converted, so
+// that it can be sent to worker threads as it is. Times are ps, sizes bytes, rates bytes/s.
+
+export type NodeKind = 'vm' | 'partition' | 'host' | 'card' | 'mcu';
+export type World = 'normal' | 'secure';
+
+export interface NodePlan {
+  readonly index: number;
+  readonly name: string;
+  readonly kind: NodeKind;
+  readonly world: World;
+  readonly cpus: number;
+  /** Bytes of RAM. */
+  readonly memory: number;
+  /** Worker group the scenario asks for, or null for automatic placement. */
+  readonly placement: number | null;
+}
+
+export interface BusPlan {
+  readonly index: number;
+  readonly name: string;
+  readonly type: string;
+  /** Index of the node with the driver side. */
+  readonly driver: number;
+  /** Index of the node with the device side. */
+  readonly device: number;
+  /** Packet port of this bus on the driver's and on the device's node. */
+  readonly driverPort: number;
+  readonly devicePort: number;
+  /** virtio-msg revision spoken on it. */
+  readonly revision: Revision;
+  /** Options of the bus type, parsed by its schema. */
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** Revisions of virtio-msg, oldest first. */
+export const REVISIONS = ['rfc3', 'v1', 'v2'] as const;
+export type Revision = (typeof REVISIONS)[number];
+
+export interface DevicePlan {
+  readonly index: number;
+  readonly name: string;
+  readonly type: string;
+  readonly bus: number;
+  /** Device number on the bus, 0 … 65535. */
+  readonly number: number;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+export interface WorkloadPlan {
+  readonly index: number;
+  readonly name: string;
+  readonly type: string;
+  readonly device: number;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** A fault rule on a bus: what it matches, what it does, when and how often. */
+export interface FaultPlan {
+  readonly bus: number;
+  /** Instant from which the rule is armed, ps. */
+  readonly at: number;
+  readonly action: 'drop' | 'delay' | 'omit' | 'shrink';
+  /** Name of the message it applies to, e.g. EVENT_USED or AREA_SHARE. */
+  readonly message: string;
+  /** How many times it acts; Infinity for always. */
+  readonly count: number;
+  /** Extra delay in ps for `delay`, pages for `shrink`, otherwise 0. */
+  readonly amount: number;
+}
+
+export type EvidenceKind = 'measured' | 'specified' | 'guess';
+
+export interface TimingConstant {
+  /** `<owner>.<name>`, e.g. `ffa.worldSwitch`. */
+  readonly name: string;
+  /** ps for times, bytes/s for rates. */
+  readonly value: number;
+  readonly dimension: 'time' | 'rate';
+  /** The value as the profile or scenario writes it, e.g. `1.2us`. */
+  readonly text: string;
+  readonly kind: EvidenceKind;
+  readonly source: string;
+}
+
+export interface ProfilePlan {
+  readonly name: string;
+  readonly description: string;
+  /** In the order of the constant table; the index is the constant's id at run time. */
+  readonly constants: readonly TimingConstant[];
+}
+
+export interface ExpectationPlan {
+  readonly text: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+export interface Topology {
+  readonly name: string;
+  readonly description: string;
+  /** The scenario file as given, and the folder that relative paths in it start from. */
+  readonly file: string;
+  readonly folder: string;
+  readonly seed: number;
+  readonly profile: ProfilePlan;
+  readonly nodes: readonly NodePlan[];
+  readonly buses: readonly BusPlan[];
+  readonly devices: readonly DevicePlan[];
+  readonly workloads: readonly WorkloadPlan[];
+  readonly faults: readonly FaultPlan[];
+  readonly until: { readonly workloadsDone: boolean; readonly atMost: number };
+  readonly expect: readonly ExpectationPlan[];
+}
