@@ -3,19 +3,24 @@
 // time before it exactly, because a child is scheduled at the very instant its parent is delivered.
 // Off by default: it keeps a record per event.
 
-/** One piece of an event's delay: an index into the run's label table, and its length in ps. */
-export interface CausePart {
-  readonly label: number;
-  readonly duration: number;
+interface Suspended {
+  readonly parent: number;
+  readonly since: number;
+  readonly labels: number[];
+  readonly durations: number[];
 }
 
 export class CauseLog {
   readonly keys: number[] = [];
   readonly parents: number[] = [];
   readonly times: number[] = [];
+  /** For each event, the end of its parts in the two arrays below. */
   readonly partEnds: number[] = [];
   readonly partLabels: number[] = [];
   readonly partDurations: number[] = [];
+  readonly #suspended: Suspended[] = [];
+  #override = -1;
+  #partStart = 0;
 
   /** Says that the next scheduled event's delay contains `duration` ps for `label`. */
   note(label: number, duration: number): void {
@@ -24,11 +29,32 @@ export class CauseLog {
     this.partDurations.push(duration);
   }
 
+  /**
+   * Sets aside the noted parts of an event that can't be scheduled yet because something must be
+   * waited for. `parent` and `now` are the waiting event's cause. Returns a ticket for `restore`.
+   */
+  suspend(parent: number, now: number): number {
+    const labels = this.partLabels.splice(this.#partStart);
+    const durations = this.partDurations.splice(this.#partStart);
+    return this.#suspended.push({ parent, since: now, labels, durations }) - 1;
+  }
+
+  /** Makes the suspended event the next to be recorded; the time since is noted as `waitLabel`. */
+  restore(ticket: number, waitLabel: number, now: number): void {
+    const { parent, since, labels, durations } = this.#suspended[ticket];
+    this.#override = parent;
+    this.note(waitLabel, now - since);
+    this.partLabels.push(...labels);
+    this.partDurations.push(...durations);
+  }
+
   /** Called by the kernel for each scheduled event. */
   record(key: number, parent: number, at: number): void {
     this.keys.push(key);
-    this.parents.push(parent);
+    this.parents.push(this.#override >= 0 ? this.#override : parent);
     this.times.push(at);
-    this.partEnds.push(this.partLabels.length);
+    this.#override = -1;
+    this.#partStart = this.partLabels.length;
+    this.partEnds.push(this.#partStart);
   }
 }

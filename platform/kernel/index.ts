@@ -1,4 +1,4 @@
-export { CauseLog, type CausePart } from './cause-log.ts';
+export { CauseLog } from './cause-log.ts';
 export { combineDigests, type DigestLanes } from './digest.ts';
 export { type EventQueue, HeapQueue } from './event-queue.ts';
 export {
