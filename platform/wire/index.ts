@@ -1,0 +1,55 @@
+export { type BitRow, type BitTable, bitsText, defineBits } from './bits.ts';
+export {
+  fromHex,
+  readU8,
+  readU16,
+  readU32,
+  readU64,
+  toHex,
+  writeU8,
+  writeU16,
+  writeU32,
+  writeU64,
+} from './bytes.ts';
+export { WireError, type WireErrorCode } from './errors.ts';
+export {
+  type AbsentField,
+  absent,
+  bitmap,
+  bitset,
+  blocks,
+  bytes,
+  type Field,
+  type FixedField,
+  fixedBytes,
+  hex,
+  le16,
+  le32,
+  le32AsBigint,
+  le64,
+  multipleOf,
+  NIL_UUID,
+  oneOf,
+  type ReservedField,
+  reserved,
+  type Sample,
+  scaled,
+  shown,
+  type TailField,
+  u8,
+  uuid,
+} from './fields.ts';
+export { defineLayout, type FieldPlace, type Layout, LayoutCodec, type Value } from './layout.ts';
+export { layoutMarkdown, messagesMarkdown, replaceGenerated } from './markdown.ts';
+export {
+  checkMessages,
+  defineMessages,
+  EVENT_BIT,
+  type MessageOf,
+  type MessageRow,
+  type MessageTable,
+  type MessageTyped,
+  type RequestOf,
+  type ResponseOf,
+  type Scope,
+} from './messages.ts';
