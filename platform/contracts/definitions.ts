@@ -1,6 +1,7 @@
 // How devices, buses, drivers and workloads present themselves: one data object each, collected in
 // the tables of devices/, buses/ and guests/. Loader, report, docs and contract tests read these.
 import type { ZodObject } from 'zod';
+import type { BusPlan, DevicePlan, EvidenceKind, Topology, WorkloadPlan } from './topology.ts';
 
 /** A timing constant that a model needs; profiles give it value, source and kind. */
 export interface TimingDefinition {
@@ -8,10 +9,27 @@ export interface TimingDefinition {
   readonly name: string;
   readonly dimension: 'time' | 'rate';
   readonly doc: string;
+  /** Used where a profile has no row of this name; without it, such a profile is refused. */
+  readonly fallback?: {
+    readonly value: string;
+    readonly kind: EvidenceKind;
+    readonly source: string;
+  };
+}
+
+/** Something that a definition's own check objects to in one entry of the scenario. */
+export interface Finding {
+  /** The key of the entry that is to blame, e.g. `driver`; null for the entry as a whole. */
+  readonly field: string | null;
+  readonly message: string;
+  /** What would be right. */
+  readonly expected: string;
 }
 
 /** What every row of a table says about itself, whatever it is. */
-export interface Definition {
+export interface Definition<
+  Plan extends BusPlan | DevicePlan | WorkloadPlan = BusPlan | DevicePlan | WorkloadPlan,
+> {
   /** The name that scenario files use. */
   readonly type: string;
   /** One sentence for `busbar list`. */
@@ -21,4 +39,15 @@ export interface Definition {
   /** What the scenario may set; unknown keys are refused with the nearest name. */
   readonly options: ZodObject;
   readonly timing: readonly TimingDefinition[];
+  /** Messages that cross a bus of this type, by name: what fault rules may match. */
+  readonly messages?: readonly string[];
+  /** Looks at one entry of this type in the whole topology; each finding becomes an error. */
+  check?(plan: Plan, topology: Topology): readonly Finding[];
+}
+
+/** Rows of definitions by type. Only composition roots import the real ones and hand them on. */
+export interface Tables {
+  readonly buses: Readonly<Record<string, Definition>>;
+  readonly devices: Readonly<Record<string, Definition>>;
+  readonly workloads: Readonly<Record<string, Definition>>;
 }

@@ -1,0 +1,110 @@
+// Building blocks for the option schemas of buses, devices and workloads: quantities with units,
+// counts, closed lists of names, input files. They parse to plain numbers and carry their kind, so
+// that the loader can check files and `busbar check` can print values with their units.
+import { z } from 'zod';
+import {
+  type Dimension,
+  describeDimension,
+  parseQuantity,
+  quantityPattern,
+  unitNames,
+  writeQuantity,
+} from '../timing/index.ts';
+import { nearestName } from './nearest.ts';
+import type { ScenarioErrorCode } from './problem.ts';
+
+/** What a field is beyond its data type. */
+export type FieldKind = Dimension | 'inputFile';
+
+/** Kind by field schema. Clones made by `describe` and the like inherit it. */
+export const fieldKinds = z.registry<{ kind: FieldKind }>();
+
+/** What a custom zod issue of ours carries in `params`. */
+export interface IssueDetail {
+  readonly code: ScenarioErrorCode;
+  readonly expected: string | null;
+  readonly nearest: string | null;
+}
+
+interface Bounds {
+  readonly min?: number;
+  readonly max?: number;
+  /** The value must be a multiple of this many base units. */
+  readonly multipleOf?: number;
+}
+
+function boundsText(bounds: Bounds, dimension: Dimension): string {
+  const write = (value: number) => writeQuantity(value, dimension);
+  const parts: string[] = [];
+  if (bounds.min !== undefined) parts.push(`at least ${write(bounds.min)}`);
+  if (bounds.max !== undefined) parts.push(`at most ${write(bounds.max)}`);
+  if (bounds.multipleOf !== undefined) parts.push(`a multiple of ${write(bounds.multipleOf)}`);
+  return parts.join(', ');
+}
+
+function quantity(dimension: Dimension, bounds: Bounds) {
+  const text = z
+    .string()
+    .regex(/^/)
+    .meta({ pattern: quantityPattern(dimension) });
+  const parsed = text.transform((written, context): number => {
+    const { value, error } = parseQuantity(written, dimension);
+    const complain = (message: string, detail: IssueDetail) => {
+      context.addIssue({ code: 'custom', message, params: { ...detail } });
+      return z.NEVER;
+    };
+    if (error !== null) {
+      const nearest = error.unit ? nearestName(error.unit, unitNames(dimension)) : null;
+      return complain(error.message, { code: error.code, expected: error.expected, nearest });
+    }
+    const { min = 0, max = Number.MAX_SAFE_INTEGER, multipleOf } = bounds;
+    if (value < min || value > max || (multipleOf !== undefined && value % multipleOf !== 0)) {
+      const expected = boundsText(bounds, dimension);
+      return complain(`${written} is out of range`, {
+        code: 'OUT_OF_RANGE',
+        expected,
+        nearest: null,
+      });
+    }
+    return value;
+  });
+  // A bare number must reach the unit check, not fail as "not a text".
+  const schema = z.preprocess((raw) => (typeof raw === 'number' ? String(raw) : raw), parsed);
+  return schema.register(fieldKinds, { kind: dimension });
+}
+
+/** A length of time, written `80us`; parses to ps. Bounds are in ps. */
+export const time = (bounds: Bounds = {}) => quantity('time', bounds);
+
+/** A number of bytes, written `4KiB`; parses to bytes. */
+export const size = (bounds: Bounds = {}) => quantity('size', bounds);
+
+/** A speed of transfer, written `2GB/s`; parses to bytes/s. */
+export const rate = (bounds: Bounds = {}) => quantity('rate', bounds);
+
+/** A whole number from `min` (default 0) to `max`. */
+export const count = (bounds: { readonly min?: number; readonly max?: number } = {}) =>
+  z
+    .int()
+    .min(bounds.min ?? 0)
+    .max(bounds.max ?? Number.MAX_SAFE_INTEGER);
+
+/** One of a closed list of names. */
+export const oneOfNames = <const Names extends readonly [string, ...string[]]>(names: Names) =>
+  z.enum(names);
+
+/** A file that must exist, relative to the folder of the scenario. Parses to the text as written. */
+export const inputFile = () => z.string().min(1).register(fieldKinds, { kind: 'inputFile' });
+
+/** Finds the kind of a field through its `optional`, `prefault`, `describe` and other wrappers. */
+export function kindOfField(schema: z.core.$ZodType): FieldKind | null {
+  for (let current: z.core.$ZodType | undefined = schema; current !== undefined; ) {
+    const known = fieldKinds.get(current);
+    if (known !== undefined) return known.kind;
+    const definition = current._zod.def as { innerType?: z.core.$ZodType };
+    current = definition.innerType;
+  }
+  return null;
+}
+
+export { describeDimension };

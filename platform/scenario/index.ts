@@ -1,0 +1,19 @@
+export {
+  type Expectation,
+  type ExpectationOutcome,
+  evaluateExpectation,
+  parseExpectation,
+} from './expectation.ts';
+export {
+  count,
+  type FieldKind,
+  inputFile,
+  kindOfField,
+  oneOfNames,
+  rate,
+  size,
+  time,
+} from './fields.ts';
+export { type LoadedScenario, loadScenario, parseScenario, type ScenarioText } from './loader.ts';
+export { formatProblem, type Problem, ScenarioError, type ScenarioErrorCode } from './problem.ts';
+export { listProfiles, type ProfileSummary, parseProfile, profileNames } from './profile.ts';

@@ -1,0 +1,391 @@
+// From the text of a scenario file to a Topology: every reference resolved, every unit converted,
+// every problem found at once. Tables of types come in as an argument.
+import { readFileSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { z } from 'zod';
+import type { Definition, Tables, TimingDefinition } from '../contracts/definitions.ts';
+import type {
+  BusPlan,
+  DevicePlan,
+  ExpectationPlan,
+  NodePlan,
+  Topology,
+  WorkloadPlan,
+} from '../contracts/topology.ts';
+import { assert } from '../errors.ts';
+import { NODES_MAX } from '../kernel/index.ts';
+import { constantTable } from '../timing/index.ts';
+import { type Entry, expandCopies } from './copies.ts';
+import { parseExpectation } from './expectation.ts';
+import { parseFaults } from './faults.ts';
+import { Names } from './names.ts';
+import { nearestName } from './nearest.ts';
+import { ScenarioError } from './problem.ts';
+import { applyOverrides, loadProfile } from './profile.ts';
+import {
+  busFrame,
+  DEVICE_NUMBER_MAX,
+  deviceFrame,
+  nodeFrame,
+  scenarioFrame,
+  workloadFrame,
+} from './schema.ts';
+import { EntryParser, parseWith } from './typed-entry.ts';
+import { type Path, YamlSource } from './yaml-source.ts';
+
+/** A topology with what only the tools around a run need. */
+export interface LoadedScenario extends Topology {
+  /** Values by path whose product a sweep runs; empty without a sweep. */
+  readonly sweep: Readonly<Record<string, readonly (string | number | boolean)[]>>;
+}
+
+/** A scenario as text, with the name to show in errors and the folder of its relative paths. */
+export interface ScenarioText {
+  readonly text: string;
+  readonly file: string;
+  readonly folder: string;
+}
+
+type Frame = z.output<typeof scenarioFrame>;
+
+/** Keys of the report that an expectation may begin with, besides names of devices. */
+export const REPORT_KEYS = [
+  'scenario',
+  'seed',
+  'digest',
+  'simulatedPs',
+  'events',
+  'wallSeconds',
+  'eventsPerSecond',
+  'violations',
+  'devices',
+  'buses',
+  'nodes',
+  'workloads',
+  'evidence',
+] as const;
+
+class Loader {
+  readonly #source: YamlSource;
+  readonly #tables: Tables;
+  readonly #folder: string;
+  readonly #nodeNames: Names;
+  readonly #busNames: Names;
+  readonly #deviceNames: Names;
+  readonly #workloadNames = new Map<string, number>();
+  readonly #nodes: NodePlan[] = [];
+  readonly #buses: BusPlan[] = [];
+  readonly #devices: DevicePlan[] = [];
+  readonly #workloads: WorkloadPlan[] = [];
+  /** Next free packet port by node. */
+  readonly #ports: number[] = [];
+  /** Where a plan of a bus, device or workload stands in the file. */
+  readonly #paths = new Map<object, Path>();
+
+  constructor(input: ScenarioText, tables: Tables) {
+    this.#source = new YamlSource(input.file, input.text);
+    this.#tables = tables;
+    this.#folder = input.folder;
+    this.#nodeNames = new Names(this.#source, 'node');
+    this.#busNames = new Names(this.#source, 'bus');
+    this.#deviceNames = new Names(this.#source, 'device');
+  }
+
+  load(): LoadedScenario {
+    const source = this.#source;
+    if (source.data === undefined) source.throwProblems();
+    const frame = parseWith(source, scenarioFrame, { path: [], value: source.data ?? null });
+    if (frame === null) source.throwProblems();
+    assert(frame !== null, 'problems were thrown');
+    const profile = this.#loadProfile(frame, constantTable(this.#tables));
+    this.#loadNodes(frame.nodes);
+    this.#loadBuses(frame.buses);
+    this.#loadDevices(frame.devices);
+    this.#loadWorkloads(frame.workloads);
+    const faults = parseFaults(
+      {
+        source,
+        busNames: this.#busNames,
+        buses: this.#buses,
+        table: this.#tables.buses,
+      },
+      frame.faults,
+    );
+    const expect = this.#loadExpectations(frame.expect);
+    source.throwProblems();
+    assert(profile !== null, 'a scenario without problems has a profile');
+    const topology: LoadedScenario = {
+      name: frame.name,
+      description: frame.description,
+      file: source.file,
+      folder: this.#folder,
+      seed: frame.seed,
+      profile,
+      nodes: this.#nodes,
+      buses: this.#buses,
+      devices: this.#devices,
+      workloads: this.#workloads,
+      faults,
+      until: { workloadsDone: frame.until.workloads === 'done', atMost: frame.until.atMost },
+      expect,
+      sweep: frame.sweep,
+    };
+    this.#runChecks(topology);
+    source.throwProblems();
+    return topology;
+  }
+
+  #loadProfile(frame: Frame, table: readonly TimingDefinition[]) {
+    const options = { name: frame.profile, folder: this.#folder, table };
+    const profile = loadProfile(this.#source, options);
+    return applyOverrides(this.#source, table, { profile, overrides: frame.timing });
+  }
+
+  /** All entries of a section after replication. */
+  #entries(section: string, raw: Readonly<Record<string, unknown>>): Entry[] {
+    return Object.entries(raw).flatMap(([name, value]) =>
+      expandCopies(this.#source, [section, name], name, value),
+    );
+  }
+
+  #loadNodes(raw: Readonly<Record<string, unknown>>): void {
+    const entries = this.#entries('nodes', raw);
+    if (entries.length === 0 || entries.length > NODES_MAX) {
+      this.#source.report({
+        code: entries.length === 0 ? 'MISSING' : 'OUT_OF_RANGE',
+        path: ['nodes'],
+        at: 'key',
+        message: `a scenario with ${entries.length} nodes cannot run`,
+        expected: `1 to ${NODES_MAX} nodes`,
+      });
+      return;
+    }
+    for (const [index, entry] of entries.entries()) {
+      this.#nodeNames.add(entry, index);
+      this.#ports.push(0);
+      const node = parseWith(this.#source, nodeFrame, { path: entry.path, value: entry.raw });
+      if (node === null) continue;
+      const { kind, cpus, memory, placement = null } = node;
+      const world = node.world ?? (kind === 'partition' ? 'secure' : 'normal');
+      this.#nodes.push({ index, name: entry.name, kind, world, cpus, memory, placement });
+    }
+  }
+
+  #loadBuses(raw: Readonly<Record<string, unknown>>): void {
+    const parser = new EntryParser({
+      source: this.#source,
+      frame: busFrame,
+      table: this.#tables.buses,
+      word: 'bus',
+      folder: this.#folder,
+    });
+    for (const [index, entry] of this.#entries('buses', raw).entries()) {
+      this.#busNames.add(entry, index);
+      const parsed = parser.parse(entry);
+      if (parsed === null) continue;
+      const { path, name } = entry;
+      const { frame, options } = parsed;
+      const driver = this.#nodeNames.find({ name: frame.driver, path: [...path, 'driver'] });
+      const device = this.#nodeNames.find({ name: frame.device, path: [...path, 'device'] });
+      if (driver === null || device === null) continue;
+      if (driver === device) {
+        this.#source.report({
+          code: 'SELF_BUS',
+          path: [...path, 'device'],
+          at: 'value',
+          message: `bus '${name}' joins node '${frame.device}' to itself`,
+          expected: 'two different nodes',
+        });
+        continue;
+      }
+      const ports = { driverPort: this.#ports[driver]++, devicePort: this.#ports[device]++ };
+      const { type, revision } = frame;
+      const plan = { index, name, type, driver, device, ...ports, revision, options };
+      this.#paths.set(plan, path);
+      this.#buses[index] = plan;
+    }
+  }
+
+  #loadDevices(raw: Readonly<Record<string, unknown>>): void {
+    const parser = new EntryParser({
+      source: this.#source,
+      frame: deviceFrame,
+      table: this.#tables.devices,
+      word: 'device',
+      folder: this.#folder,
+    });
+    /** Names by bus and number, and copies so far by entry and bus. */
+    const taken = new Map<string, string>();
+    const copies = new Map<string, number>();
+    for (const [index, entry] of this.#entries('devices', raw).entries()) {
+      this.#deviceNames.add(entry, index);
+      this.#refuseReportKey(entry);
+      const parsed = parser.parse(entry);
+      if (parsed === null) continue;
+      const { frame, options } = parsed;
+      const bus = this.#busNames.find({ name: frame.bus, path: [...entry.path, 'bus'] });
+      if (bus === null) continue;
+      const number = this.#numberOf(entry, frame.number, { bus, copies, taken });
+      if (number === null) continue;
+      const plan = { index, name: entry.name, type: frame.type, bus, number, options };
+      this.#paths.set(plan, entry.path);
+      this.#devices[index] = plan;
+    }
+  }
+
+  #refuseReportKey({ base, path }: Entry): void {
+    if (!(REPORT_KEYS as readonly string[]).includes(base)) return;
+    const message = `'${base}' means a part of the report`;
+    this.#source.report({ code: 'BAD_VALUE', path, at: 'key', message, expected: 'another name' });
+  }
+
+  /** Number on the bus; copies that share a bus take consecutive ones. */
+  #numberOf(
+    entry: Entry,
+    first: number,
+    place: { bus: number; copies: Map<string, number>; taken: Map<string, string> },
+  ): number | null {
+    const { bus, copies, taken } = place;
+    const path = [...entry.path, 'number'];
+    const key = `${bus} ${entry.base}`;
+    const earlier = copies.get(key) ?? 0;
+    copies.set(key, earlier + 1);
+    const number = first + earlier;
+    if (number > DEVICE_NUMBER_MAX) {
+      if (number === DEVICE_NUMBER_MAX + 1) {
+        const message = `copy '${entry.name}' would have number ${number}`;
+        const expected = `numbers up to ${DEVICE_NUMBER_MAX}`;
+        this.#source.report({ code: 'OUT_OF_RANGE', path, at: 'value', message, expected });
+      }
+      return null;
+    }
+    const owner = taken.get(`${bus} ${number}`);
+    if (owner === undefined) {
+      taken.set(`${bus} ${number}`, entry.name);
+      return number;
+    }
+    const busName = this.#buses[bus]?.name ?? 'this bus';
+    this.#source.report({
+      code: 'DUPLICATE_NUMBER',
+      path,
+      at: 'value',
+      message: `number ${number} on ${busName} is already that of device '${owner}'`,
+      expected: 'a number that no other device of the bus has',
+    });
+    return null;
+  }
+
+  #loadWorkloads(raw: readonly unknown[]): void {
+    const parser = new EntryParser({
+      source: this.#source,
+      frame: workloadFrame,
+      table: this.#tables.workloads,
+      word: 'workload',
+      folder: this.#folder,
+    });
+    for (const [position, value] of raw.entries()) {
+      const path = ['workloads', position];
+      for (const entry of expandCopies(this.#source, path, '', value)) {
+        const parsed = parser.parse(entry);
+        if (parsed === null) continue;
+        const { frame, options } = parsed;
+        const reference = { name: frame.device, path: [...path, 'device'] };
+        for (const device of this.#deviceNames.findAll(reference)) {
+          const index = this.#workloads.length;
+          const name = this.#workloadName(frame, device, index);
+          const plan = { index, name, type: frame.type, device, options };
+          this.#paths.set(plan, path);
+          this.#workloads.push(plan);
+        }
+      }
+    }
+  }
+
+  /** `fio.disk0`, or the given name; a second of the same name becomes `fio.disk0-1`. */
+  #workloadName(frame: z.output<typeof workloadFrame>, device: number, index: number): string {
+    const deviceName = this.#devices[device]?.name ?? String(index);
+    const wanted = frame.name ?? `${frame.type}.${deviceName}`;
+    const earlier = this.#workloadNames.get(wanted) ?? 0;
+    this.#workloadNames.set(wanted, earlier + 1);
+    return earlier === 0 ? wanted : `${wanted}-${earlier}`;
+  }
+
+  #loadExpectations(texts: readonly string[]): ExpectationPlan[] {
+    return texts.map((text, position) => {
+      const path = ['expect', position];
+      const { expectation, error } = parseExpectation(text);
+      if (error !== null) {
+        this.#source.report({ ...error, path, at: 'value' });
+      } else {
+        this.#checkExpectedName(expectation.path, path);
+      }
+      return { text, ...this.#source.placeOf(path) };
+    });
+  }
+
+  #checkExpectedName(dotted: readonly string[], path: Path): void {
+    const sections = { devices: this.#deviceNames, buses: this.#busNames, nodes: this.#nodeNames };
+    const [first, second] = dotted;
+    const section = Object.hasOwn(sections, first) ? first : null;
+    const names = section === null ? this.#deviceNames : sections[section as keyof typeof sections];
+    const word = section === null ? first : (second ?? '');
+    if (names.knows(word)) return;
+    const reportKeys: readonly string[] = section === null ? REPORT_KEYS : [];
+    if (reportKeys.includes(word)) return;
+    const known = [...names.all(), ...reportKeys];
+    this.#source.report({
+      code: 'UNKNOWN_NAME',
+      path,
+      at: 'value',
+      offset: section === null ? 0 : section.length + 1,
+      message: `the report will have no '${section === null ? word : `${section}.${word}`}'`,
+      expected: section === null ? 'a device or a key of the report' : `one of the ${section}`,
+      nearest: nearestName(word, known),
+    });
+  }
+
+  /** Asks each definition about its entries, once everything else is in order. */
+  #runChecks(topology: Topology): void {
+    const { buses, devices, workloads } = this.#tables;
+    const sections = [
+      { plans: topology.buses, table: buses },
+      { plans: topology.devices, table: devices },
+      { plans: topology.workloads, table: workloads },
+    ];
+    for (const { plans, table } of sections) {
+      for (const plan of plans) this.#runCheck(plan, table[plan.type], topology);
+    }
+  }
+
+  #runCheck(
+    plan: BusPlan | DevicePlan | WorkloadPlan,
+    definition: Definition,
+    topology: Topology,
+  ): void {
+    const findings = definition.check?.(plan, topology) ?? [];
+    const path = this.#paths.get(plan) ?? [];
+    for (const { field, message, expected } of findings) {
+      const place = field === null ? path : [...path, field];
+      const at = field === null ? 'key' : 'value';
+      this.#source.report({ code: 'REFUSED', path: place, at, message, expected });
+    }
+  }
+}
+
+/** Loads a scenario from its text. Throws ScenarioError with every problem found. */
+export function parseScenario(input: ScenarioText, tables: Tables): LoadedScenario {
+  return new Loader(input, tables).load();
+}
+
+/** Loads a scenario file. Throws ScenarioError with every problem found. */
+export function loadScenario(file: string, tables: Tables): LoadedScenario {
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (!found?.isFile()) {
+    const message = found === undefined ? 'there is no such file' : 'this is not a file';
+    const place = { file, line: 0, column: 0, excerpt: '', length: 0 };
+    throw new ScenarioError([
+      { code: 'NO_FILE', message, expected: null, nearest: null, ...place },
+    ]);
+  }
+  return parseScenario({ text: readFileSync(file, 'utf8'), file, folder: dirname(file) }, tables);
+}

@@ -1,0 +1,166 @@
+// A YAML file whose values can be traced back to line and column, and the list of what is wrong
+// with it. It knows YAML, not scenarios.
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { type Problem, ScenarioError, type ScenarioErrorCode } from './problem.ts';
+
+/** Keys and indices from the root of the file to a value. */
+export type Path = readonly (string | number)[];
+
+/** A problem before it has a place: the path says where, `at` whether key or value is to blame. */
+export interface Complaint {
+  readonly code: ScenarioErrorCode;
+  readonly path: Path;
+  readonly at: 'key' | 'value';
+  readonly message: string;
+  readonly expected?: string | null;
+  readonly nearest?: string | null;
+  /** Characters into the value where the trouble starts, for values with an inner grammar. */
+  readonly offset?: number;
+}
+
+interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The text of one file, parsed, with the problems found so far. */
+export class YamlSource {
+  readonly file: string;
+  /** The file as plain data; undefined when its syntax is broken. */
+  readonly data: unknown;
+  readonly problems: Problem[] = [];
+  readonly #lines = new LineCounter();
+  readonly #text: string;
+  readonly #document: ReturnType<typeof parseDocument>;
+  readonly #seen = new Set<string>();
+
+  constructor(file: string, text: string) {
+    this.file = file;
+    this.#text = text;
+    this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
+    this.data = this.#parse();
+  }
+
+  #parse(): unknown {
+    let broken = false;
+    for (const error of [...this.#document.errors, ...this.#document.warnings]) {
+      const duplicate = error.code === 'DUPLICATE_KEY';
+      broken ||= !duplicate;
+      const [start, end] = error.pos;
+      const span = duplicate ? this.#keySpanAt(start) : { start, end };
+      this.#add(span, {
+        code: duplicate ? 'DUPLICATE_KEY' : 'YAML_SYNTAX',
+        message: duplicate
+          ? `key '${this.#text.slice(span.start, span.end)}' stands twice in one mapping`
+          : `YAML: ${error.message}`,
+        expected: null,
+        nearest: null,
+      });
+    }
+    if (broken) return undefined;
+    try {
+      return this.#document.toJS();
+    } catch (error) {
+      // The library refuses documents whose aliases multiply without end.
+      this.#add({ start: 0, end: 0 }, this.#syntax((error as Error).message));
+      return undefined;
+    }
+  }
+
+  #syntax(text: string) {
+    return {
+      code: 'YAML_SYNTAX' as const,
+      message: `YAML: ${text}`,
+      expected: null,
+      nearest: null,
+    };
+  }
+
+  #keySpanAt(start: number): Span {
+    const word = /^[^\s:,}]+/.exec(this.#text.slice(start));
+    return { start, end: start + (word?.[0].length ?? 1) };
+  }
+
+  /** Adds a problem at a path. The same complaint about the same place is kept once. */
+  report(complaint: Complaint): void {
+    const span = this.#spanOf(complaint.path, complaint.at);
+    // A quoted text begins after its quote.
+    const quote = /^["']/.test(this.#text.slice(span.start, span.start + 1)) ? 1 : 0;
+    const start = complaint.offset ? span.start + quote + complaint.offset : span.start;
+    this.#add(
+      { start: Math.min(start, span.end), end: span.end },
+      {
+        code: complaint.code,
+        message: complaint.message,
+        expected: complaint.expected ?? null,
+        nearest: complaint.nearest ?? null,
+      },
+    );
+  }
+
+  /** Line and column of the value at a path, counted from 1. */
+  placeOf(path: Path): { readonly line: number; readonly column: number } {
+    const { line, col } = this.#lines.linePos(this.#spanOf(path, 'value').start);
+    return { line, column: col };
+  }
+
+  #add(span: Span, what: Pick<Problem, 'code' | 'message' | 'expected' | 'nearest'>): void {
+    const { line, col } = this.#lines.linePos(span.start);
+    const lineStart = this.#lines.lineStarts[line - 1] ?? 0;
+    const lineEnd = this.#text.indexOf('\n', lineStart);
+    const excerpt = this.#text
+      .slice(lineStart, lineEnd < 0 ? undefined : lineEnd)
+      .replace('\r', '');
+    const toLineEnd = Math.max(1, excerpt.trimEnd().length - (col - 1));
+    const length = Math.min(Math.max(1, span.end - span.start), toLineEnd);
+    const key = `${line}:${col}:${what.code}:${what.message}`;
+    if (this.#seen.has(key)) return;
+    this.#seen.add(key);
+    this.problems.push({ ...what, file: this.file, line, column: col, excerpt, length });
+  }
+
+  #spanOf(path: Path, at: 'key' | 'value'): Span {
+    let node: unknown = this.#document.contents;
+    let span: Span = spanOfNode(node) ?? { start: 0, end: 0 };
+    for (const [depth, step] of path.entries()) {
+      if (isAlias(node)) node = node.resolve(this.#document);
+      const last = depth === path.length - 1;
+      let key: unknown = null;
+      if (isMap(node)) {
+        const pair = node.items.find(
+          (item) => isScalar(item.key) && String(item.key.value) === String(step),
+        );
+        if (pair === undefined) return span;
+        key = pair.key;
+        node = pair.value;
+      } else if (isSeq(node)) {
+        node = node.items[Number(step)];
+      } else {
+        return span;
+      }
+      const wanted = (last && at === 'key' ? spanOfNode(key) : spanOfNode(node)) ?? spanOfNode(key);
+      if (wanted !== null) span = wanted;
+    }
+    return span;
+  }
+
+  /** Takes over the problems of another file that this one names. */
+  adopt(problems: readonly Problem[]): void {
+    this.problems.push(...problems);
+  }
+
+  /** Throws ScenarioError when there are problems: in file order, those of other files last. */
+  throwProblems(): void {
+    const own = this.problems.filter((problem) => problem.file === this.file);
+    const others = this.problems.filter((problem) => problem.file !== this.file);
+    own.sort((a, b) => a.line - b.line || a.column - b.column);
+    const [first, ...rest] = [...own, ...others];
+    if (first !== undefined) throw new ScenarioError([first, ...rest]);
+  }
+}
+
+function spanOfNode(node: unknown): Span | null {
+  const range = (node as Node | null | undefined)?.range;
+  if (range === null || range === undefined) return null;
+  return { start: range[0], end: range[1] };
+}

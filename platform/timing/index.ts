@@ -1,0 +1,15 @@
+export { constantTable, PLATFORM_TIMING } from './constants.ts';
+export { type Charges, type CostId, Costs, mergeCharges } from './costs.ts';
+export { type ChargedConstant, type EvidenceSummary, summariseEvidence } from './evidence.ts';
+export {
+  type Dimension,
+  describeDimension,
+  dimensionOfUnit,
+  parseQuantity,
+  type QuantityError,
+  type QuantityErrorCode,
+  type QuantityResult,
+  quantityPattern,
+  unitNames,
+  writeQuantity,
+} from './units.ts';
