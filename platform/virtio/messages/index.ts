@@ -1,6 +1,15 @@
 export { Codec, type Leg, type LooseMessage, NO_ROW } from './codec.ts';
 export { decodeLine } from './decode-text.ts';
 export {
+  answerDevices,
+  type DevicesRequest,
+  type DevicesResponse,
+  devicesIn,
+  devicesRequestIsLegal,
+  devicesResponseIsLegal,
+  nextDevicesRequest,
+} from './device-window.ts';
+export {
   EVENT_AVAIL_ID,
   EVENT_CONFIG_ID,
   EVENT_USED_ID,
@@ -30,6 +39,7 @@ export {
   writeEventUsed,
   writeHeader,
 } from './header.ts';
+export { type BrokenRule, brokenRules, type RuleOptions } from './message-rules.ts';
 export {
   type Capacity,
   capacity,

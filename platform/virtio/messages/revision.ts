@@ -7,7 +7,7 @@ import { checkMessages, type MessageRow, type MessageTable, WireError } from '..
 import { Codec, type Leg } from './codec.ts';
 import { EXPRESSIBLE_SIZE_MAX } from './header.ts';
 import {
-  type RowDifference,
+  type Differences,
   type StandardMessages,
   type StandardName,
   standardMessages,
@@ -136,8 +136,6 @@ const differences: Readonly<
   v2: { rules: v2Rules, rows: v2Rows },
 };
 
-type Differences = { readonly [K in StandardName]?: RowDifference };
-
 const revisions = {
   rfc3: makeRevision('rfc3'),
   v1: makeRevision('v1'),
@@ -232,7 +230,7 @@ function tableOf(name: Revision): StandardMessages {
   ]);
   const table = Object.fromEntries(rows);
   checkMessages(table);
-  // The bodies have the same value types in all revisions, which a test checks by compiling.
+  // `Differences` makes sure that the bodies have the same value types in all revisions.
   return table as StandardMessages;
 }
 

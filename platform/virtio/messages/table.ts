@@ -9,18 +9,20 @@ import {
   bytes,
   defineBits,
   defineMessages,
+  type Field,
   hex,
+  type Layout,
   le16,
   le32,
   le32AsBigint,
   le64,
-  type MessageRow,
   multipleOf,
   oneOf,
   reserved,
   scaled,
   shown,
   uuid,
+  type Value,
 } from '../../wire/index.ts';
 import { statusText } from '../bits.ts';
 
@@ -266,10 +268,23 @@ export type StandardMessages = typeof standardMessages;
 /** Name of a standard message. */
 export type StandardName = keyof StandardMessages;
 
-/** What a revision may change of a row: the bodies, and whether devices may lack it. */
-export type RowDifference = Pick<MessageRow, 'request' | 'response' | 'optional'>;
+/** A layout with fields of the same names and value types as L, in any order and width. */
+type SameValues<L> = L extends Layout
+  ? Layout & { readonly [F in keyof Value<L>]: Field<Value<L>[F]> }
+  : never;
 
-/** The rows whose bodies v2 changed. A test holds that values have the same types as above. */
+type BodyOf<R, D extends string> = R extends { readonly [K in D]: infer L } ? L : never;
+
+/** What a revision may change of the rows: the bodies, and whether devices may lack a message. */
+export type Differences = {
+  readonly [K in StandardName]?: {
+    readonly request?: SameValues<BodyOf<StandardMessages[K], 'request'>>;
+    readonly response?: SameValues<BodyOf<StandardMessages[K], 'response'>>;
+    readonly optional?: boolean;
+  };
+};
+
+/** The rows that v2 changed. */
 export const v2Rows = {
   GET_DEVICE_INFO: {
     response: {
@@ -313,4 +328,4 @@ export const v2Rows = {
   EVENT_DEVICE: {
     request: { number: le16, state: oneOf({ ADDED: 1, REMOVED: 2 }, le16) },
   },
-} as const satisfies { readonly [K in StandardName]?: RowDifference };
+} as const satisfies Differences;
