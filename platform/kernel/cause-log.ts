@@ -36,7 +36,9 @@ export class CauseLog {
   suspend(parent: number, now: number): number {
     const labels = this.partLabels.splice(this.#partStart);
     const durations = this.partDurations.splice(this.#partStart);
-    return this.#suspended.push({ parent, since: now, labels, durations }) - 1;
+    const cause = this.#override >= 0 ? this.#override : parent;
+    this.#override = -1;
+    return this.#suspended.push({ parent: cause, since: now, labels, durations }) - 1;
   }
 
   /** Makes the suspended event the next to be recorded; the time since is noted as `waitLabel`. */

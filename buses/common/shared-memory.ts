@@ -1,0 +1,279 @@
+// DMA over coherent shared memory: the device side's port, and the owner's side that serves it. Each
+// transaction is one packet with a segment table; reads come back as a packet of data.
+//
+//   segment: handle le32 │ length le32 │ offset le32 low, le32 high
+import type { DmaClient, DmaFault, DmaPort } from '../../platform/contracts/index.ts';
+import type { Packet } from '../../platform/kernel/index.ts';
+import type { MemoryHandles } from '../../platform/memory/index.ts';
+import { copyBytes, type Node } from '../../platform/node/index.ts';
+import { readU32, writeU32 } from '../../platform/wire/index.ts';
+import { OrderedLink } from './link.ts';
+
+/** Packet kinds of shared-memory DMA; buses keep clear of them. */
+export const DMA_READ = 100;
+export const DMA_DATA = 101;
+export const DMA_WRITE = 102;
+export const DMA_REFUSED = 103;
+
+const SEGMENT_SIZE = 16;
+const SEGMENTS_START = 64;
+
+/** The window that a device's bus address falls in, as the port's owner knows it. */
+export interface DmaWindow {
+  readonly handle: number;
+  /** Bytes that were retrieved. */
+  readonly length: number;
+}
+
+export interface PortOptions {
+  readonly node: Node;
+  /** The node and port that own the memory. */
+  readonly ownerNode: number;
+  readonly ownerPort: number;
+  /** Finds the window of a bus address, or null. */
+  window(address: number): DmaWindow | null;
+  /** Offset of a bus address in its window. */
+  offset(address: number): number;
+}
+
+/** The device side's port. Refuses at once what was not shared with it. */
+export class SharedMemoryPort implements DmaPort {
+  reads = 0;
+  writes = 0;
+  refusals = 0;
+  readonly link: OrderedLink;
+  readonly #options: PortOptions;
+  #addresses = new Float64Array(SEGMENTS_START);
+  #lengths = new Float64Array(SEGMENTS_START);
+  #count = 0;
+  #bytes = 0;
+  #data = new Uint8Array(8192);
+  readonly #clients: (DmaClient | null)[] = [];
+  readonly #tags: number[] = [];
+  readonly #freeSlots: number[] = [];
+
+  constructor(options: PortOptions) {
+    this.#options = options;
+    const { node } = options;
+    this.link = new OrderedLink(node, node.timing.lineLatency, node.timing.memoryBandwidth);
+  }
+
+  readSegment(address: number, length: number): void {
+    if (this.#count === this.#addresses.length) this.#growSegments();
+    this.#addresses[this.#count] = address;
+    this.#lengths[this.#count++] = length;
+    this.#bytes += length;
+  }
+
+  writeSegment(address: number, source: Uint8Array, offset: number, length: number): void {
+    const at = this.#bytes;
+    if (at + length > this.#data.length) this.#growData(at + length);
+    copyBytes(source, offset, this.#data, at, length);
+    this.readSegment(address, length);
+  }
+
+  read(client: DmaClient, tag: number): void {
+    const packet = this.#segmentPacket(client, tag, false, 0);
+    if (packet === null) return;
+    this.reads++;
+    packet.kind = DMA_READ;
+    packet.a = this.#takeSlot(client, tag);
+    this.#send(packet, 0);
+  }
+
+  write(client: DmaClient, tag: number): boolean {
+    const bytes = this.#bytes;
+    const packet = this.#segmentPacket(client, tag, true, bytes);
+    if (packet === null) return false;
+    this.writes++;
+    const table = packet.b * SEGMENT_SIZE;
+    copyBytes(this.#data, 0, packet.bytes, table, bytes);
+    packet.kind = DMA_WRITE;
+    packet.a = -1;
+    this.#send(packet, bytes);
+    return true;
+  }
+
+  /** Takes a packet of kind DMA_DATA or DMA_REFUSED. */
+  receive(packet: Packet): void {
+    const slot = packet.a;
+    if (packet.kind === DMA_REFUSED && slot < 0) return;
+    const client = this.#clients[slot]!;
+    const tag = this.#tags[slot];
+    this.#clients[slot] = null;
+    this.#freeSlots.push(slot);
+    if (packet.kind === DMA_DATA) {
+      client.readDone(tag, packet.bytes, packet.length);
+      return;
+    }
+    this.refusals++;
+    const reason = 'the owner of the memory refused the access';
+    client.refused(tag, { address: packet.c, length: packet.b, write: false, reason });
+  }
+
+  #send(packet: Packet, bytes: number): void {
+    const { node, ownerNode, ownerPort } = this.#options;
+    const delay = this.link.arrivalDelay(bytes);
+    node.kernel.send(node.index, ownerNode, ownerPort, delay, packet);
+  }
+
+  /** Makes the packet of the gathered segments and clears them; null when one was refused. */
+  #segmentPacket(client: DmaClient, tag: number, write: boolean, extra: number): Packet | null {
+    const count = this.#count;
+    this.#count = 0;
+    this.#bytes = 0;
+    const { node, window, offset } = this.#options;
+    const packet = node.kernel.packets.acquire(count * SEGMENT_SIZE + extra);
+    for (let i = 0; i < count; i++) {
+      const address = this.#addresses[i];
+      const length = this.#lengths[i];
+      const found = window(address);
+      const at = offset(address);
+      if (found === null || at + length > found.length) {
+        node.kernel.packets.release(packet);
+        this.#refuse(client, tag, { address, length, write, reason: refusal(found) });
+        return null;
+      }
+      writeU32(packet.bytes, i * SEGMENT_SIZE, found.handle);
+      writeU32(packet.bytes, i * SEGMENT_SIZE + 4, length);
+      writeU32(packet.bytes, i * SEGMENT_SIZE + 8, at % 2 ** 32);
+      writeU32(packet.bytes, i * SEGMENT_SIZE + 12, Math.floor(at / 2 ** 32));
+    }
+    packet.b = count;
+    packet.c = 0;
+    packet.d = 0;
+    return packet;
+  }
+
+  #refuse(client: DmaClient, tag: number, fault: DmaFault): void {
+    this.refusals++;
+    client.refused(tag, fault);
+  }
+
+  #takeSlot(client: DmaClient, tag: number): number {
+    const slot = this.#freeSlots.pop() ?? this.#clients.length;
+    this.#clients[slot] = client;
+    this.#tags[slot] = tag;
+    return slot;
+  }
+
+  #growSegments(): void {
+    const capacity = this.#addresses.length * 2;
+    const addresses = new Float64Array(capacity);
+    addresses.set(this.#addresses);
+    this.#addresses = addresses;
+    const lengths = new Float64Array(capacity);
+    lengths.set(this.#lengths);
+    this.#lengths = lengths;
+  }
+
+  #growData(needed: number): void {
+    const larger = new Uint8Array(Math.max(needed, this.#data.length * 2));
+    larger.set(this.#data);
+    this.#data = larger;
+  }
+}
+
+function refusal(window: DmaWindow | null): string {
+  return window === null
+    ? 'no area with this number was shared'
+    : `beyond the ${window.length} bytes that were shared`;
+}
+
+export interface TargetOptions {
+  readonly node: Node;
+  readonly handles: MemoryHandles;
+  /** The borrowing node and its port, for answers. */
+  readonly borrowerNode: number;
+  readonly borrowerPort: number;
+  /** Names the bus in violations. */
+  readonly name: string;
+}
+
+/** The owner's side: checks each access against the handles and serves it from memory. */
+export class SharedMemoryTarget {
+  readonly link: OrderedLink;
+  readonly #options: TargetOptions;
+
+  constructor(options: TargetOptions) {
+    this.#options = options;
+    const { node } = options;
+    this.link = new OrderedLink(node, node.timing.lineLatency, node.timing.memoryBandwidth);
+  }
+
+  /** Takes a packet of kind DMA_READ or DMA_WRITE. */
+  receive(packet: Packet): void {
+    const write = packet.kind === DMA_WRITE;
+    const { node } = this.#options;
+    let total = 0;
+    for (let i = 0; i < packet.b; i++) {
+      if (this.#translate(packet, i, write) < 0) return this.#refuse(packet, i, write);
+      total += readU32(packet.bytes, i * SEGMENT_SIZE + 4);
+    }
+    if (write) {
+      this.#apply(packet);
+      return;
+    }
+    const answer = node.kernel.packets.acquire(total);
+    let done = 0;
+    for (let i = 0; i < packet.b; i++) {
+      const length = readU32(packet.bytes, i * SEGMENT_SIZE + 4);
+      node.memory.copyOut(this.#translate(packet, i, false), answer.bytes, done, length);
+      done += length;
+    }
+    answer.kind = DMA_DATA;
+    answer.a = packet.a;
+    answer.b = 0;
+    answer.c = 0;
+    answer.d = 0;
+    this.#answer(answer, total);
+  }
+
+  #apply(packet: Packet): void {
+    const { memory } = this.#options.node;
+    let at = packet.b * SEGMENT_SIZE;
+    for (let i = 0; i < packet.b; i++) {
+      const length = readU32(packet.bytes, i * SEGMENT_SIZE + 4);
+      memory.copyIn(this.#translate(packet, i, true), packet.bytes, at, length);
+      at += length;
+    }
+  }
+
+  #translate(packet: Packet, segment: number, write: boolean): number {
+    const at = segment * SEGMENT_SIZE;
+    const handle = readU32(packet.bytes, at);
+    const length = readU32(packet.bytes, at + 4);
+    const offset = readU32(packet.bytes, at + 8) + readU32(packet.bytes, at + 12) * 2 ** 32;
+    return this.#options.handles.translate(
+      handle,
+      this.#options.borrowerNode,
+      offset,
+      length,
+      write,
+    );
+  }
+
+  #refuse(packet: Packet, segment: number, write: boolean): void {
+    const { node, handles, name } = this.#options;
+    const handle = readU32(packet.bytes, segment * SEGMENT_SIZE);
+    const length = readU32(packet.bytes, segment * SEGMENT_SIZE + 4);
+    const verb = write ? 'write' : 'read';
+    node.violations.report(
+      'DMA_FAULT',
+      `${name}: ${verb} of ${length} bytes through handle ${handle} refused: ${handles.denial}`,
+    );
+    const answer = node.kernel.packets.acquire(0);
+    answer.kind = DMA_REFUSED;
+    answer.a = packet.a;
+    answer.b = length;
+    answer.c = 0;
+    answer.d = 0;
+    this.#answer(answer, 0);
+  }
+
+  #answer(answer: Packet, bytes: number): void {
+    const { node, borrowerNode, borrowerPort } = this.#options;
+    const delay = this.link.arrivalDelay(bytes);
+    node.kernel.send(node.index, borrowerNode, borrowerPort, delay, answer);
+  }
+}

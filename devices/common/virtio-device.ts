@@ -1,0 +1,214 @@
+// What all virtio devices share: the status register and its chart, feature negotiation, configuration
+// space with its generation, and the queues. A device adds what it does with a chain.
+import type {
+  DeviceInfo,
+  DeviceModel,
+  DevicePlan,
+  DeviceTransport,
+  DmaPort,
+  QueueSetup,
+} from '../../platform/contracts/index.ts';
+import { assert } from '../../platform/errors.ts';
+import type { Chart } from '../../platform/machine/index.ts';
+import type { Node } from '../../platform/node/index.ts';
+import { F, QUEUE_SIZE_MAX, STATUS } from '../../platform/virtio/index.ts';
+import type { Chain } from './chain.ts';
+import { type DeviceEffect, type DeviceEvent, deviceChart } from './device-chart.ts';
+import { QueueEngine, type QueueOwner } from './queue-engine.ts';
+
+/** 'BUSB', little-endian: the vendor that GET_DEVICE_INFO reports. */
+export const VENDOR_ID = 0x42535542;
+
+/** What a kind of device says of itself to the shared part. */
+export interface DeviceTraits {
+  readonly deviceId: number;
+  /** Feature bits of its own, besides those every device here offers. */
+  readonly features: bigint;
+  readonly config: Uint8Array;
+  readonly queueSizes: readonly number[];
+}
+
+/** Status bits that the driver sets, lowest step first, with the event each stands for. */
+const STEPS = [
+  { bit: STATUS.ACKNOWLEDGE, event: { type: 'ACKNOWLEDGE' } },
+  { bit: STATUS.DRIVER, event: { type: 'DRIVER' } },
+  { bit: STATUS.FEATURES_OK, event: null },
+  { bit: STATUS.DRIVER_OK, event: { type: 'DRIVER_OK' } },
+  { bit: STATUS.FAILED, event: { type: 'FAILED' } },
+] as const satisfies readonly { bit: number; event: DeviceEvent | null }[];
+
+export abstract class VirtioDevice implements DeviceModel, QueueOwner {
+  readonly node: Node;
+  readonly name: string;
+  readonly index: number;
+  readonly info: DeviceInfo;
+  readonly features: bigint;
+  readonly config: Uint8Array;
+  status = 0;
+  configGeneration = 0;
+  driverFeatures = 0n;
+  /** Chains fetched and not yet returned. */
+  inFlight = 0;
+  protected readonly queues: readonly QueueEngine[];
+  readonly #queueSizes: readonly number[];
+  readonly #chart: Chart<unknown, DeviceEvent>;
+  #transport: DeviceTransport | null = null;
+  #stepBit = 0;
+
+  constructor(node: Node, plan: DevicePlan, traits: DeviceTraits) {
+    this.node = node;
+    this.name = plan.name;
+    this.index = plan.index;
+    this.features = traits.features | F.VERSION_1 | F.ACCESS_PLATFORM;
+    this.config = traits.config;
+    this.#queueSizes = traits.queueSizes;
+    this.info = {
+      deviceId: traits.deviceId,
+      vendorId: VENDOR_ID,
+      featureBlocks: 2,
+      configSize: traits.config.length,
+      queuesMax: traits.queueSizes.length,
+    };
+    this.#chart = node.charts.start(deviceChart, {
+      name: `${plan.name}.device`,
+      perform: (effect: DeviceEffect) => this.#perform(effect),
+    });
+    this.#chart.begin();
+    this.queues = traits.queueSizes.map((_, index) => new QueueEngine(this, index));
+  }
+
+  /** Serves a chain; in the end the device calls `queue.complete`. */
+  protected abstract serve(queue: QueueEngine, chain: Chain): void;
+  /** Forgets all requests under way: the driver has reset the device. */
+  protected abstract forget(): void;
+
+  get dma(): DmaPort {
+    assert(this.#transport !== null, 'the device is not connected');
+    return this.#transport.dma;
+  }
+
+  connect(transport: DeviceTransport): void {
+    this.#transport = transport;
+  }
+
+  setDriverFeatures(features: bigint): void {
+    // virtio 1.4 §2.2.2: features can't change once FEATURES_OK has stuck.
+    if ((this.status & STATUS.FEATURES_OK) !== 0) {
+      this.node.violations.report('ILLEGAL_STEP', `${this.name}: features written after FEATURES_OK`);
+      return;
+    }
+    this.driverFeatures = features;
+  }
+
+  setStatus(status: number): number {
+    if (status === 0) {
+      this.#chart.send({ type: 'RESET' });
+      return this.status;
+    }
+    for (const { bit, event } of STEPS) {
+      if ((status & bit) === 0 || (this.status & bit) !== 0) continue;
+      this.#stepBit = bit;
+      this.#chart.send(event ?? { type: 'FEATURES_OK', acceptable: this.#acceptable() });
+    }
+    return this.status;
+  }
+
+  readConfig(offset: number, target: Uint8Array, targetOffset: number, length: number): void {
+    for (let i = 0; i < length; i++) target[targetOffset + i] = this.config[offset + i] ?? 0;
+  }
+
+  /** Most devices have nothing the driver may write. */
+  writeConfig(_offset: number, _source: Uint8Array): boolean {
+    return false;
+  }
+
+  queueSizeMax(index: number): number {
+    return this.#queueSizes[index] ?? 0;
+  }
+
+  queueSetup(index: number): QueueSetup | null {
+    return this.queues[index]?.setup ?? null;
+  }
+
+  setQueue(setup: QueueSetup): void {
+    const { index, size } = setup;
+    const powerOfTwo = size > 0 && (size & (size - 1)) === 0;
+    if (size > this.queueSizeMax(index) || !powerOfTwo || size > QUEUE_SIZE_MAX) {
+      this.node.violations.report('ILLEGAL_STEP', `${this.name}: queue ${index} of size ${size}`);
+      return;
+    }
+    this.queues[index].setup = setup;
+  }
+
+  resetQueue(index: number): void {
+    const queue = this.queues[index];
+    if (queue === undefined) return;
+    queue.stop();
+    queue.setup = null;
+  }
+
+  available(queue: number): void {
+    const engine = this.queues[queue];
+    if (engine === undefined) {
+      this.node.violations.report('BAD_REQUEST', `${this.name}: notification of queue ${queue}`);
+      return;
+    }
+    engine.available();
+  }
+
+  accept(queue: QueueEngine, chain: Chain): void {
+    this.inFlight++;
+    this.serve(queue, chain);
+  }
+
+  queueBroken(): void {
+    this.#chart.send({ type: 'ERROR' });
+  }
+
+  notifyUsed(queue: number): void {
+    this.#transport!.notifyUsed(queue);
+  }
+
+  /** The driver must have asked for no more than was offered, and for VERSION_1 (§6.1, §6.2). */
+  #acceptable(): boolean {
+    const required = F.VERSION_1 | F.ACCESS_PLATFORM;
+    return (
+      (this.driverFeatures & ~this.features) === 0n && (this.driverFeatures & required) === required
+    );
+  }
+
+  #perform(effect: DeviceEffect): void {
+    switch (effect.type) {
+      case 'accepted':
+        this.status |= this.#stepBit;
+        return;
+      case 'refused':
+        return this.node.violations.report(
+          'ILLEGAL_STEP',
+          `${this.name}: ${effect.event} while status is 0x${this.status.toString(16)}`,
+        );
+      case 'start':
+        for (const queue of this.queues) queue.start();
+        return;
+      case 'reset':
+        return this.#reset();
+      case 'needsReset':
+        this.status |= STATUS.DEVICE_NEEDS_RESET;
+        for (const queue of this.queues) queue.stop();
+        this.forget();
+        this.inFlight = 0;
+        return this.#transport!.notifyConfig();
+    }
+  }
+
+  #reset(): void {
+    for (const queue of this.queues) {
+      queue.stop();
+      queue.setup = null;
+    }
+    this.forget();
+    this.inFlight = 0;
+    this.status = 0;
+    this.driverFeatures = 0n;
+  }
+}

@@ -1,0 +1,5 @@
+// The table of devices. A row makes its type usable in scenario files, listings and contract tests.
+import { blk } from './blk/index.ts';
+import { rng } from './rng/index.ts';
+
+export const devices = { blk, rng } as const;

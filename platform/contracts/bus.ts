@@ -1,0 +1,59 @@
+// Where a virtio-msg transport meets the bus that carries its messages. A bus knows of transport
+// messages only their header; a transport knows of its bus only what stands here.
+import type { DmaPort } from './dma.ts';
+import type { Revision } from './topology.ts';
+
+/** What a bus tells of itself before any transport message (virtio-msg: bus parameters). */
+export interface BusParameters {
+  readonly name: string;
+  readonly revision: Revision;
+  /** Largest message in bytes, both directions. */
+  readonly maxMessageSize: number;
+  /** ps that a response may take before the request is sent again. */
+  readonly requestTimeout: number;
+  /** ps between two looks at a device status that is not yet what it should be. */
+  readonly statusPollInterval: number;
+}
+
+/** The driver-side transport of one device, as its bus sees it. */
+export interface DriverBusClient {
+  /** The bus has found and validated the device's number. */
+  online(): void;
+  offline(reason: string): void;
+  /** A response or event from the device; the bytes are valid only during the call. */
+  message(bytes: Uint8Array, length: number): void;
+  /** The bus could not deliver the request with this token. */
+  undeliverable(token: number, reason: string): void;
+  /** Memory asked for by `allocate` is there (address in own RAM), or could not be had. */
+  allocated(address: number, reason: string | null): void;
+}
+
+/** A bus instance on the driver's node. */
+export interface DriverBusEnd extends BusParameters {
+  attach(deviceNumber: number, client: DriverBusClient): void;
+  /** Sends a request or an event; copies the bytes. */
+  send(bytes: Uint8Array, length: number): void;
+  allocate(deviceNumber: number, length: number): void;
+  busAddress(address: number): number;
+  /** Starts the bus; called once all clients are attached. */
+  start(): void;
+}
+
+/** The device-side transport of one device, as its bus sees it. */
+export interface DeviceBusClient {
+  /**
+   * A request or event from the driver; the bytes are valid only during the call. Returns false when
+   * it was discarded: no response will come.
+   */
+  message(bytes: Uint8Array, length: number): boolean;
+  /** The bus was reset: the device is as if its driver had written status 0. */
+  reset(): void;
+}
+
+/** A bus instance on the device's node. */
+export interface DeviceBusEnd extends BusParameters {
+  readonly dma: DmaPort;
+  attach(deviceNumber: number, client: DeviceBusClient): void;
+  /** Sends a response or an event; copies the bytes. */
+  send(bytes: Uint8Array, length: number): void;
+}

@@ -1,0 +1,102 @@
+// What a driver sees of its device, whatever carries it: the operations of virtio 1.4 chapter 2.
+// All are asynchronous; a driver has one operation under way at a time and hears of its end through
+// `TransportListener`. Notifications are apart, they have no answer.
+import type { DmaPort } from './dma.ts';
+
+export interface DeviceInfo {
+  /** Virtio device type, e.g. 2 for blk. */
+  readonly deviceId: number;
+  readonly vendorId: number;
+  readonly featureBlocks: number;
+  readonly configSize: number;
+  readonly queuesMax: number;
+}
+
+export interface QueueSetup {
+  readonly index: number;
+  readonly size: number;
+  readonly descriptorArea: number;
+  readonly driverArea: number;
+  readonly deviceArea: number;
+}
+
+/** How an operation ended. */
+export type TransportReply =
+  | { readonly type: 'reply.info'; readonly info: DeviceInfo }
+  | { readonly type: 'reply.features'; readonly features: bigint }
+  | { readonly type: 'reply.featuresSet' }
+  | { readonly type: 'reply.status'; readonly status: number }
+  | { readonly type: 'reply.config'; readonly data: Uint8Array }
+  | { readonly type: 'reply.configSet'; readonly applied: boolean }
+  | { readonly type: 'reply.queue'; readonly index: number; readonly sizeMax: number; readonly size: number }
+  | { readonly type: 'reply.queueSet'; readonly index: number }
+  | { readonly type: 'reply.queueReset'; readonly index: number }
+  | { readonly type: 'reply.memory'; readonly address: number }
+  | { readonly type: 'reply.failed'; readonly reason: string };
+
+export interface TransportListener {
+  /** The device can be talked to. Comes again after the carrier was reset. */
+  online(): void;
+  /** The device or its carrier is gone; operations under way have failed. */
+  offline(reason: string): void;
+  reply(reply: TransportReply): void;
+  /** The device has used buffers of this queue. */
+  used(queue: number): void;
+  /** Configuration or status changed by the device's own doing. */
+  configChanged(status: number): void;
+}
+
+export interface DriverTransport {
+  /** Largest queue memory alignment etc. are the driver's; these are the device's operations. */
+  connect(listener: TransportListener): void;
+  getInfo(): void;
+  getFeatures(): void;
+  setFeatures(features: bigint): void;
+  getStatus(): void;
+  setStatus(status: number): void;
+  getConfig(offset: number, length: number): void;
+  setConfig(offset: number, data: Uint8Array): void;
+  getQueue(index: number): void;
+  setQueue(setup: QueueSetup): void;
+  resetQueue(index: number): void;
+  /** Takes page-aligned memory that the device may reach; replies with its address in own RAM. */
+  allocate(length: number): void;
+  /** The address under which the device reaches a byte of allocated memory. */
+  busAddress(address: number): number;
+  /** Tells the device of new buffers. `next` is 0 unless NOTIFICATION_DATA is negotiated. */
+  notify(queue: number, next: number): void;
+}
+
+/** What a device model sees of its driver. */
+export interface DeviceTransport {
+  readonly dma: DmaPort;
+  /** Tells the driver that buffers were used. */
+  notifyUsed(queue: number): void;
+  /** Tells the driver that configuration or status changed. */
+  notifyConfig(): void;
+}
+
+/** What a transport sees of the device model behind it. */
+export interface DeviceModel {
+  readonly info: DeviceInfo;
+  /** All feature bits offered. */
+  readonly features: bigint;
+  readonly status: number;
+  readonly configGeneration: number;
+  /** Connects the model to what carries it; called once, before anything else. */
+  connect(transport: DeviceTransport): void;
+  /** Features as the driver has written them so far. */
+  readonly driverFeatures: bigint;
+  setDriverFeatures(features: bigint): void;
+  /** Returns the resulting status: FEATURES_OK may not stick, 0 only when the reset is complete. */
+  setStatus(status: number): number;
+  readConfig(offset: number, target: Uint8Array, targetOffset: number, length: number): void;
+  /** Returns false when the write was not applied. */
+  writeConfig(offset: number, source: Uint8Array): boolean;
+  queueSizeMax(index: number): number;
+  queueSetup(index: number): QueueSetup | null;
+  setQueue(setup: QueueSetup): void;
+  resetQueue(index: number): void;
+  /** The driver has made buffers available. */
+  available(queue: number, next: number): void;
+}

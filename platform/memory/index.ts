@@ -1,0 +1,2 @@
+export { Backing } from './backing.ts';
+export { type HandleDenial, MemoryHandles } from './handles.ts';

@@ -1,0 +1,12 @@
+export { type CpuClient, CpuSet, Priority } from './cpu.ts';
+export { InterruptLine } from './interrupt-line.ts';
+export * as labels from './labels.ts';
+export { copyBytes, Memory, PAGE_SIZE, RAM_BASE } from './memory.ts';
+export { Milestone, MilestoneLog } from './milestones.ts';
+export { Node, type NodeOptions, type NodeTiming } from './node.ts';
+export {
+  type Violation,
+  type ViolationCode,
+  ViolationLog,
+  VIOLATIONS_DESCRIBED_MAX,
+} from './violation-log.ts';

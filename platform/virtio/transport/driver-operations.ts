@@ -1,0 +1,211 @@
+// The operations that a driver asks of a virtio-msg device, each as the requests it is made of. An
+// operation is asked for its next request and told the response, until it has a reply.
+import type { QueueSetup, TransportReply } from '../../contracts/index.ts';
+import { featureBlocks, withFeatureBlocks } from '../bits.ts';
+import { QueueState, type RevisionInfo } from '../messages/index.ts';
+import type { MessageOf } from '../../wire/index.ts';
+import type { StandardMessages } from '../messages/index.ts';
+
+export type StandardMessage = MessageOf<StandardMessages>;
+/** A message but for its header. */
+export type Body<M> = M extends { type: infer T; body: infer B } ? { type: T; body: B } : never;
+export type RequestBody = Body<StandardMessage>;
+
+/** What an operation says after a response: it has a reply, needs another request now, or later. */
+export type Progress = TransportReply | 'next' | 'later';
+
+export interface Operation {
+  request(): RequestBody;
+  response(message: StandardMessage): Progress;
+}
+
+/** What operations remember of a device from one to the next. */
+export interface DeviceMemory {
+  readonly revision: RevisionInfo;
+  /** Feature blocks and config bytes one message carries on this bus. */
+  readonly featureBlocksMax: number;
+  readonly configBytesMax: number;
+  featureBlockCount: number;
+  generation: number;
+}
+
+/** Config reads that see a changing generation are started again this often at the most. */
+export const CONFIG_RESTARTS_MAX = 8;
+
+const UNEXPECTED: TransportReply = { type: 'reply.failed', reason: 'the response is of another kind' };
+
+export function getInfo(memory: DeviceMemory): Operation {
+  return {
+    request: () => ({ type: 'req.GET_DEVICE_INFO', body: {} }),
+    response: (message) => {
+      if (message.type !== 'res.GET_DEVICE_INFO') return UNEXPECTED;
+      const { deviceId, vendorId, featureBits, configSize, maxVirtqueues } = message.body;
+      memory.featureBlockCount = featureBits / 32;
+      const info = {
+        deviceId,
+        vendorId,
+        featureBlocks: featureBits / 32,
+        configSize,
+        queuesMax: maxVirtqueues,
+      };
+      return { type: 'reply.info', info };
+    },
+  };
+}
+
+export function getFeatures(memory: DeviceMemory): Operation {
+  let index = 0;
+  let features = 0n;
+  return {
+    request: () => {
+      const left = memory.featureBlockCount - index;
+      const blockCount = Math.min(left, memory.featureBlocksMax);
+      return { type: 'req.GET_DEVICE_FEATURES', body: { blockIndex: index, blockCount } };
+    },
+    response: (message) => {
+      if (message.type !== 'res.GET_DEVICE_FEATURES') return UNEXPECTED;
+      const { features: blocks } = message.body;
+      if (blocks.length === 0) return { type: 'reply.failed', reason: 'no feature blocks came' };
+      features = withFeatureBlocks(features, index, blocks);
+      index += blocks.length;
+      return index < memory.featureBlockCount ? 'next' : { type: 'reply.features', features };
+    },
+  };
+}
+
+export function setFeatures(memory: DeviceMemory, features: bigint): Operation {
+  let index = 0;
+  const countAt = (start: number) =>
+    Math.min(memory.featureBlockCount - start, memory.featureBlocksMax);
+  return {
+    request: () => {
+      const blockCount = countAt(index);
+      const blocks = featureBlocks(features, index, blockCount);
+      const body = { blockIndex: index, blockCount, features: blocks };
+      return { type: 'req.SET_DRIVER_FEATURES', body };
+    },
+    response: (message) => {
+      if (message.type !== 'res.SET_DRIVER_FEATURES') return UNEXPECTED;
+      index += countAt(index);
+      return index < memory.featureBlockCount ? 'next' : { type: 'reply.featuresSet' };
+    },
+  };
+}
+
+export function getStatus(): Operation {
+  return {
+    request: () => ({ type: 'req.GET_DEVICE_STATUS', body: {} }),
+    response: (message) =>
+      message.type === 'res.GET_DEVICE_STATUS'
+        ? { type: 'reply.status', status: message.body.status }
+        : UNEXPECTED,
+  };
+}
+
+/** Writes the status. After a 0 it looks until the device shows 0 (virtio-msg v2, RST-4). */
+export function setStatus(status: number): Operation {
+  let written = false;
+  return {
+    request: () =>
+      written
+        ? { type: 'req.GET_DEVICE_STATUS', body: {} }
+        : { type: 'req.SET_DEVICE_STATUS', body: { status } },
+    response: (message) => {
+      const expected = written ? 'res.GET_DEVICE_STATUS' : 'res.SET_DEVICE_STATUS';
+      if (message.type !== expected) return UNEXPECTED;
+      written = true;
+      const now = (message.body as { readonly status: number }).status;
+      if (status === 0 && now !== 0) return 'later';
+      return { type: 'reply.status', status: now };
+    },
+  };
+}
+
+/** Reads config bytes in as many messages as they need, all of one generation. */
+export function getConfig(memory: DeviceMemory, offset: number, length: number): Operation {
+  const data = new Uint8Array(length);
+  let done = 0;
+  let restarts = 0;
+  const stepAt = (start: number) => Math.min(length - start, memory.configBytesMax);
+  return {
+    request: () => {
+      const body = { offset: offset + done, length: stepAt(done) };
+      return { type: 'req.GET_CONFIG', body };
+    },
+    response: (message) => {
+      if (message.type !== 'res.GET_CONFIG') return UNEXPECTED;
+      const { generation, data: bytes } = message.body;
+      if (bytes.length !== stepAt(done)) {
+        return { type: 'reply.failed', reason: `config bytes at ${offset + done} are not there` };
+      }
+      if (done > 0 && generation !== memory.generation) {
+        done = 0;
+        if (++restarts > CONFIG_RESTARTS_MAX) {
+          return { type: 'reply.failed', reason: 'the configuration never stood still' };
+        }
+        return 'next';
+      }
+      memory.generation = generation;
+      data.set(bytes, done);
+      done += bytes.length;
+      return done < length ? 'next' : { type: 'reply.config', data };
+    },
+  };
+}
+
+/** Writes config bytes, which must fit one message so that they apply together. */
+export function setConfig(memory: DeviceMemory, offset: number, data: Uint8Array): Operation {
+  const { staleGeneration } = memory.revision.rules;
+  const generation = staleGeneration === 'refused' ? memory.generation : 0;
+  return {
+    request: () => ({
+      type: 'req.SET_CONFIG',
+      body: { generation, offset, length: data.length, data },
+    }),
+    response: (message) => {
+      if (message.type !== 'res.SET_CONFIG') return UNEXPECTED;
+      memory.generation = message.body.generation;
+      return { type: 'reply.configSet', applied: message.body.length === data.length };
+    },
+  };
+}
+
+export function getQueue(index: number): Operation {
+  return {
+    request: () => ({ type: 'req.GET_VQUEUE', body: { index } }),
+    response: (message) => {
+      if (message.type !== 'res.GET_VQUEUE') return UNEXPECTED;
+      const { maxSize, size } = message.body;
+      return { type: 'reply.queue', index, sizeMax: maxSize, size };
+    },
+  };
+}
+
+export function setQueue(memory: DeviceMemory, setup: QueueSetup): Operation {
+  const { queueEnable } = memory.revision.rules;
+  return {
+    request: () => ({
+      type: 'req.SET_VQUEUE',
+      body: {
+        index: setup.index,
+        flags: queueEnable === 'byFlags' ? QueueState.enable : 0,
+        size: setup.size,
+        descriptorArea: BigInt(setup.descriptorArea),
+        driverArea: BigInt(setup.driverArea),
+        deviceArea: BigInt(setup.deviceArea),
+      },
+    }),
+    response: (message) =>
+      message.type === 'res.SET_VQUEUE'
+        ? { type: 'reply.queueSet', index: setup.index }
+        : UNEXPECTED,
+  };
+}
+
+export function resetQueue(index: number): Operation {
+  return {
+    request: () => ({ type: 'req.RESET_VQUEUE', body: { index } }),
+    response: (message) =>
+      message.type === 'res.RESET_VQUEUE' ? { type: 'reply.queueReset', index } : UNEXPECTED,
+  };
+}

@@ -1,0 +1,325 @@
+// virtio-msg, device side: one device's transport between a bus and the device model. It answers each
+// valid request once, discards what it cannot understand, and sends the device's events.
+import type {
+  DeviceBusClient,
+  DeviceBusEnd,
+  DeviceModel,
+  DeviceTransport,
+  DmaPort,
+} from '../../contracts/index.ts';
+import type { Node } from '../../node/index.ts';
+import { WireError } from '../../wire/index.ts';
+import { F, featureBlocks, STATUS, withFeatureBlocks } from '../bits.ts';
+import {
+  capacity,
+  isEventAvail,
+  peekEventNextOffset,
+  peekEventQueue,
+  QUEUE_STATE_MASK,
+  QueueIgnore,
+  QueueState,
+  type RevisionInfo,
+  revision,
+  writeEventUsed,
+} from '../messages/index.ts';
+import type { RequestBody, StandardMessage } from './driver-operations.ts';
+
+/** Queue parameters as the driver last set them, in force once the queue is enabled. */
+interface QueueParameters {
+  size: number;
+  descriptorArea: number;
+  driverArea: number;
+  deviceArea: number;
+  enabled: boolean;
+}
+
+/** Our devices have no identity beyond their number. */
+const NIL_UUID = '00000000-0000-0000-0000-000000000000';
+
+const UNSET: QueueParameters = {
+  size: 0,
+  descriptorArea: 0,
+  driverArea: 0,
+  deviceArea: 0,
+  enabled: false,
+};
+
+export interface MsgDeviceOptions {
+  readonly node: Node;
+  readonly name: string;
+  readonly bus: DeviceBusEnd;
+  readonly deviceNumber: number;
+  readonly model: DeviceModel;
+}
+
+export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
+  readonly dma: DmaPort;
+  readonly #node: Node;
+  readonly #name: string;
+  readonly #bus: DeviceBusEnd;
+  readonly #number: number;
+  readonly #model: DeviceModel;
+  readonly #revision: RevisionInfo;
+  readonly #configBytesMax: number;
+  readonly #featureBlocksMax: number;
+  readonly #queues = new Map<number, QueueParameters>();
+  readonly #frame: Uint8Array;
+
+  constructor({ node, name, bus, deviceNumber, model }: MsgDeviceOptions) {
+    this.#node = node;
+    this.#name = name;
+    this.#bus = bus;
+    this.dma = bus.dma;
+    this.#number = deviceNumber;
+    this.#model = model;
+    this.#revision = revision(bus.revision);
+    const limits = capacity(bus.revision, bus.maxMessageSize);
+    this.#configBytesMax = limits.configBytes;
+    this.#featureBlocksMax = limits.featureBlocks;
+    this.#frame = new Uint8Array(bus.maxMessageSize);
+    model.connect(this);
+    bus.attach(deviceNumber, this);
+  }
+
+  notifyUsed(queue: number): void {
+    this.#bus.send(this.#frame, writeEventUsed(this.#frame, this.#number, 0, queue));
+  }
+
+  notifyConfig(): void {
+    const { status, configGeneration: generation } = this.#model;
+    const body = { status, generation, offset: 0, length: 0, data: new Uint8Array(0) };
+    this.#send({ type: 'req.EVENT_CONFIG', body }, 0);
+  }
+
+  reset(): void {
+    this.#model.setStatus(0);
+    this.#queues.clear();
+  }
+
+  message(bytes: Uint8Array, length: number): boolean {
+    if (isEventAvail(bytes, length)) {
+      this.#model.available(peekEventQueue(bytes), peekEventNextOffset(bytes));
+      return true;
+    }
+    const message = this.#decode(bytes, length);
+    if (message === null) return false;
+    const answer = this.#answer(message);
+    if (answer === null) {
+      this.#violation('UNEXPECTED_MESSAGE', `${message.type} is nothing a device answers`);
+      return false;
+    }
+    this.#send(answer, message.token);
+    return true;
+  }
+
+  #send(body: RequestBody, token: number): void {
+    const message = { ...body, dev: this.#number, token } as StandardMessage;
+    const { codec } = this.#revision;
+    this.#bus.send(this.#frame, codec.encode(message, this.#frame, 0, this.#bus.maxMessageSize));
+  }
+
+  /** The response to a request, or null for what is discarded without one. */
+  #answer(message: StandardMessage): RequestBody | null {
+    const model = this.#model;
+    switch (message.type) {
+      case 'req.GET_DEVICE_INFO':
+        return this.#info();
+      case 'req.GET_DEVICE_FEATURES':
+        return this.#features(message.body.blockIndex, message.body.blockCount);
+      case 'req.SET_DRIVER_FEATURES': {
+        const { blockIndex, features } = message.body;
+        model.setDriverFeatures(withFeatureBlocks(model.driverFeatures, blockIndex, features));
+        return { type: 'res.SET_DRIVER_FEATURES', body: {} };
+      }
+      case 'req.GET_CONFIG':
+        return this.#config(message.body.offset, message.body.length);
+      case 'req.SET_CONFIG':
+        return this.#setConfig(message.body);
+      case 'req.GET_DEVICE_STATUS':
+        return { type: 'res.GET_DEVICE_STATUS', body: { status: model.status } };
+      case 'req.SET_DEVICE_STATUS':
+        return this.#setStatus(message.body.status);
+      case 'req.GET_VQUEUE':
+        return this.#queue(message.body.index);
+      case 'req.SET_VQUEUE':
+        this.#setQueue(message.body);
+        return { type: 'res.SET_VQUEUE', body: {} };
+      case 'req.RESET_VQUEUE':
+        this.#resetQueue(message.body.index);
+        return { type: 'res.RESET_VQUEUE', body: {} };
+      case 'req.GET_SHM':
+        // No device here has shared memory regions: length 0 says so.
+        return {
+          type: 'res.GET_SHM',
+          body: { index: message.body.index, length: 0n, address: 0n },
+        };
+      default:
+        return null;
+    }
+  }
+
+  #info(): RequestBody {
+    const { info } = this.#model;
+    return {
+      type: 'res.GET_DEVICE_INFO',
+      body: {
+        deviceId: info.deviceId,
+        vendorId: info.vendorId,
+        uuid: NIL_UUID,
+        featureBits: info.featureBlocks * 32,
+        configSize: info.configSize,
+        maxVirtqueues: info.queuesMax,
+        adminStart: 0,
+        adminCount: 0,
+      },
+    };
+  }
+
+  #features(blockIndex: number, blockCount: number): RequestBody | null {
+    if (blockCount > this.#featureBlocksMax) return null;
+    const model = this.#model;
+    const agreed = (model.status & STATUS.FEATURES_OK) !== 0;
+    const shown =
+      agreed && this.#revision.rules.featuresAfterSet === 'acknowledged'
+        ? model.driverFeatures
+        : model.features;
+    const features = featureBlocks(shown, blockIndex, blockCount);
+    return { type: 'res.GET_DEVICE_FEATURES', body: { blockIndex, blockCount, features } };
+  }
+
+  #config(offset: number, length: number): RequestBody | null {
+    const model = this.#model;
+    if (length > this.#configBytesMax || offset + length > model.info.configSize) return null;
+    const data = new Uint8Array(length);
+    model.readConfig(offset, data, 0, length);
+    const body = { generation: model.configGeneration, offset, length, data };
+    return { type: 'res.GET_CONFIG', body };
+  }
+
+  #setConfig(request: {
+    readonly generation: number;
+    readonly offset: number;
+    readonly length: number;
+    readonly data: Uint8Array;
+  }): RequestBody {
+    const model = this.#model;
+    const { offset, data } = request;
+    const stale =
+      this.#revision.rules.staleGeneration === 'refused' &&
+      request.generation !== model.configGeneration;
+    const inside = offset + data.length <= model.info.configSize;
+    const applied = data.length > 0 && !stale && inside && model.writeConfig(offset, data);
+    const echoed = applied ? data : new Uint8Array(0);
+    return {
+      type: 'res.SET_CONFIG',
+      body: { generation: model.configGeneration, offset, length: echoed.length, data: echoed },
+    };
+  }
+
+  #setStatus(status: number): RequestBody {
+    if (status === 0) this.#queues.clear();
+    return { type: 'res.SET_DEVICE_STATUS', body: { status: this.#model.setStatus(status) } };
+  }
+
+  #queue(index: number): RequestBody {
+    const maxSize = this.#model.queueSizeMax(index);
+    const set = maxSize === 0 ? UNSET : (this.#queues.get(index) ?? UNSET);
+    const { queueStateVisible } = this.#revision.rules;
+    return {
+      type: 'res.GET_VQUEUE',
+      body: {
+        index,
+        maxSize,
+        size: set.size,
+        flags: queueStateVisible && set.enabled ? 1 : 0,
+        descriptorArea: BigInt(set.descriptorArea),
+        driverArea: BigInt(set.driverArea),
+        deviceArea: BigInt(set.deviceArea),
+      },
+    };
+  }
+
+  /** All or nothing; a request that cannot be obeyed changes nothing and is still answered. */
+  #setQueue(request: {
+    readonly index: number;
+    readonly flags: number;
+    readonly size: number;
+    readonly descriptorArea: bigint;
+    readonly driverArea: bigint;
+    readonly deviceArea: bigint;
+  }): void {
+    const { index } = request;
+    const old = this.#queues.get(index) ?? UNSET;
+    const byFlags = this.#revision.rules.queueEnable === 'byFlags';
+    const flags = byFlags ? request.flags : QueueState.enable;
+    const state = flags & QUEUE_STATE_MASK;
+    const keep = (bit: number) => (flags & bit) !== 0;
+    const next: QueueParameters = {
+      size: keep(QueueIgnore.size) ? old.size : request.size,
+      descriptorArea: keep(QueueIgnore.desc) ? old.descriptorArea : Number(request.descriptorArea),
+      driverArea: keep(QueueIgnore.driver) ? old.driverArea : Number(request.driverArea),
+      deviceArea: keep(QueueIgnore.device) ? old.deviceArea : Number(request.deviceArea),
+      enabled: state === QueueState.enable || (state === QueueState.keep && old.enabled),
+    };
+    const disables = old.enabled && state === QueueState.keepDisabled;
+    const changesLive = byFlags && old.enabled && !sameParameters(old, next);
+    const illegal = state === QueueState.reserved || flags > 0x3f || disables || changesLive;
+    const sizeMax = this.#model.queueSizeMax(index);
+    const usable = sizeMax > 0 && next.size <= sizeMax && isPowerOfTwo(next.size);
+    if (illegal || !usable || !areasAreExact(next)) {
+      this.#violation('ILLEGAL_STEP', `SET_VQUEUE of queue ${index} cannot be obeyed`);
+      return;
+    }
+    this.#queues.set(index, next);
+    if (next.enabled) this.#model.setQueue({ index, ...next });
+  }
+
+  #resetQueue(index: number): void {
+    const { driverFeatures } = this.#model;
+    const byFlags = this.#revision.rules.queueEnable === 'byFlags';
+    // v2: without RING_RESET the request changes nothing.
+    if (byFlags && (driverFeatures & F.RING_RESET) === 0n) return;
+    if (this.#model.queueSizeMax(index) === 0) return;
+    this.#queues.delete(index);
+    this.#model.resetQueue(index);
+  }
+
+  #decode(bytes: Uint8Array, length: number): StandardMessage | null {
+    try {
+      return this.#revision.codec.decode(bytes, length);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.#violation('MALFORMED_MESSAGE', error.message);
+      return null;
+    }
+  }
+
+  #violation(code: 'MALFORMED_MESSAGE' | 'UNEXPECTED_MESSAGE' | 'ILLEGAL_STEP', text: string): void {
+    this.#node.violations.report(code, `${this.#name}: ${text}`);
+  }
+}
+
+function sameParameters(a: QueueParameters, b: QueueParameters): boolean {
+  return (
+    a.size === b.size &&
+    a.descriptorArea === b.descriptorArea &&
+    a.driverArea === b.driverArea &&
+    a.deviceArea === b.deviceArea
+  );
+}
+
+function isPowerOfTwo(value: number): boolean {
+  return value > 0 && (value & (value - 1)) === 0;
+}
+
+/** Bus addresses are kept in doubles, exact below 2^53; rings start where their format says. */
+function areasAreExact({ descriptorArea, driverArea, deviceArea }: QueueParameters): boolean {
+  return (
+    Number.isSafeInteger(descriptorArea) &&
+    Number.isSafeInteger(driverArea) &&
+    Number.isSafeInteger(deviceArea) &&
+    descriptorArea % 16 === 0 &&
+    driverArea % 2 === 0 &&
+    deviceArea % 4 === 0
+  );
+}

@@ -1,0 +1,277 @@
+// virtio-msg, driver side: one device's transport between its driver and a bus. It encodes operations
+// into messages, matches responses by token, and gives up after bounded time and tries.
+import type {
+  DriverBusClient,
+  DriverBusEnd,
+  DriverTransport,
+  QueueSetup,
+  TransportListener,
+  TransportReply,
+} from '../../contracts/index.ts';
+import { assert } from '../../errors.ts';
+import type { Chart } from '../../machine/index.ts';
+import type { Node } from '../../node/index.ts';
+import { WireError } from '../../wire/index.ts';
+import {
+  capacity,
+  isEventUsed,
+  peekEventQueue,
+  peekId,
+  peekIsResponse,
+  peekToken,
+  type RevisionInfo,
+  revision,
+  writeEventAvail,
+} from '../messages/index.ts';
+import {
+  type DeviceMemory,
+  getConfig,
+  getFeatures,
+  getInfo,
+  getQueue,
+  getStatus,
+  type Operation,
+  resetQueue,
+  type StandardMessage,
+  setConfig,
+  setFeatures,
+  setQueue,
+  setStatus,
+} from './driver-operations.ts';
+import { type ExchangeEffect, type ExchangeEvent, exchangeChart } from './exchange-chart.ts';
+
+/** How often a request that got no response is sent again. */
+export const RETRIES_MAX = 2;
+
+export interface MsgDriverOptions {
+  readonly node: Node;
+  readonly name: string;
+  readonly bus: DriverBusEnd;
+  readonly deviceNumber: number;
+}
+
+export class MsgDriverTransport implements DriverTransport, DriverBusClient {
+  /** Responses whose token nobody waits for; dropped (virtio-msg: Message Correlation). */
+  strays = 0;
+  readonly #node: Node;
+  readonly #name: string;
+  readonly #bus: DriverBusEnd;
+  readonly #number: number;
+  readonly #revision: RevisionInfo;
+  readonly #memory: DeviceMemory;
+  readonly #chart: Chart<unknown, ExchangeEvent>;
+  readonly #frame: Uint8Array;
+  #listener: TransportListener | null = null;
+  #operation: Operation | 'allocate' | null = null;
+  #allocateLength = 0;
+  #token = 0;
+  /** Id of the request whose response is awaited, or -1. */
+  #awaited = -1;
+  #response: StandardMessage | null = null;
+  #reply: TransportReply | null = null;
+
+  constructor({ node, name, bus, deviceNumber }: MsgDriverOptions) {
+    this.#node = node;
+    this.#name = name;
+    this.#bus = bus;
+    this.#number = deviceNumber;
+    this.#revision = revision(bus.revision);
+    const { featureBlocks, configBytes } = capacity(bus.revision, bus.maxMessageSize);
+    this.#memory = {
+      revision: this.#revision,
+      featureBlocksMax: featureBlocks,
+      configBytesMax: configBytes,
+      featureBlockCount: 0,
+      generation: 0,
+    };
+    this.#frame = new Uint8Array(bus.maxMessageSize);
+    this.#chart = node.charts.start(exchangeChart, {
+      name: `${name}.exchange`,
+      input: {
+        timeout: bus.requestTimeout,
+        retriesMax: RETRIES_MAX,
+        pollInterval: bus.statusPollInterval,
+      },
+      perform: (effect: ExchangeEffect) => this.#perform(effect),
+    });
+    this.#chart.begin();
+    bus.attach(deviceNumber, this);
+  }
+
+  connect(listener: TransportListener): void {
+    this.#listener = listener;
+  }
+
+  getInfo(): void {
+    this.#begin(getInfo(this.#memory));
+  }
+
+  getFeatures(): void {
+    this.#begin(getFeatures(this.#memory));
+  }
+
+  setFeatures(features: bigint): void {
+    this.#begin(setFeatures(this.#memory, features));
+  }
+
+  getStatus(): void {
+    this.#begin(getStatus());
+  }
+
+  setStatus(status: number): void {
+    this.#begin(setStatus(status));
+  }
+
+  getConfig(offset: number, length: number): void {
+    this.#begin(getConfig(this.#memory, offset, length));
+  }
+
+  setConfig(offset: number, data: Uint8Array): void {
+    this.#begin(setConfig(this.#memory, offset, data));
+  }
+
+  getQueue(index: number): void {
+    this.#begin(getQueue(index));
+  }
+
+  setQueue(setup: QueueSetup): void {
+    this.#begin(setQueue(this.#memory, setup));
+  }
+
+  resetQueue(index: number): void {
+    this.#begin(resetQueue(index));
+  }
+
+  allocate(length: number): void {
+    this.#allocateLength = length;
+    this.#begin('allocate');
+  }
+
+  busAddress(address: number): number {
+    return this.#bus.busAddress(address);
+  }
+
+  notify(queue: number, next: number): void {
+    const length = writeEventAvail(this.#frame, this.#number, 0, queue, next);
+    this.#bus.send(this.#frame, length);
+  }
+
+  online(): void {
+    this.#chart.send({ type: 'ONLINE' });
+    this.#listener!.online();
+  }
+
+  offline(reason: string): void {
+    this.#chart.send({ type: 'OFFLINE' });
+    this.#listener!.offline(reason);
+  }
+
+  undeliverable(token: number, reason: string): void {
+    if (this.#awaited < 0 || token !== this.#token) return;
+    this.#reply = { type: 'reply.failed', reason };
+    this.#chart.send({ type: 'UNDELIVERABLE' });
+  }
+
+  allocated(address: number, reason: string | null): void {
+    if (this.#operation !== 'allocate') return;
+    this.#reply =
+      reason === null ? { type: 'reply.memory', address } : { type: 'reply.failed', reason };
+    this.#chart.send({ type: 'RESPONSE' });
+  }
+
+  message(bytes: Uint8Array, length: number): void {
+    if (isEventUsed(bytes, length)) {
+      this.#listener!.used(peekEventQueue(bytes));
+      return;
+    }
+    if (length >= 8 && peekIsResponse(bytes)) {
+      // A response to nothing, or to a request given up: dropped without further traffic.
+      if (this.#awaited !== peekId(bytes) || this.#token !== peekToken(bytes)) {
+        this.strays++;
+        return;
+      }
+    }
+    const message = this.#decode(bytes, length);
+    if (message === null) return;
+    if (message.type === 'req.EVENT_CONFIG') {
+      this.#memory.generation = message.body.generation;
+      this.#listener!.configChanged(message.body.status);
+    } else if (message.type.startsWith('res.')) {
+      this.#awaited = -1;
+      this.#response = message;
+      this.#chart.send({ type: 'RESPONSE' });
+    } else {
+      this.#violation('UNEXPECTED_MESSAGE', `${message.type} at the driver`);
+    }
+  }
+
+  #begin(operation: Operation | 'allocate'): void {
+    assert(this.#operation === null, `${this.#name}: an operation is under way`);
+    this.#operation = operation;
+    this.#chart.send({ type: 'OPERATION' });
+  }
+
+  #perform(effect: ExchangeEffect): void {
+    switch (effect.type) {
+      case 'send':
+        return this.#send();
+      case 'handle':
+        return this.#handle();
+      case 'finish':
+      case 'undeliverable':
+        return this.#finish(this.#reply!);
+      case 'timedOut':
+        this.#violation('TIMEOUT', 'a request got no response, nor did its repetitions');
+        return this.#finish({ type: 'reply.failed', reason: 'no response in time' });
+      case 'unreachable':
+        return this.#finish({ type: 'reply.failed', reason: 'the device is not reachable' });
+    }
+  }
+
+  #send(): void {
+    const operation = this.#operation!;
+    if (operation === 'allocate') {
+      this.#bus.allocate(this.#number, this.#allocateLength);
+      return;
+    }
+    this.#token = (this.#token % 0xffff) + 1;
+    const request = { ...operation.request(), dev: this.#number, token: this.#token };
+    const { codec } = this.#revision;
+    const message = request as StandardMessage;
+    const length = codec.encode(message, this.#frame, 0, this.#bus.maxMessageSize);
+    this.#awaited = peekId(this.#frame);
+    this.#bus.send(this.#frame, length);
+  }
+
+  #handle(): void {
+    const operation = this.#operation!;
+    if (operation !== 'allocate') {
+      const progress = operation.response(this.#response!);
+      if (progress === 'next') return this.#chart.send({ type: 'NEXT' });
+      if (progress === 'later') return this.#chart.send({ type: 'LATER' });
+      this.#reply = progress;
+    }
+    this.#chart.send({ type: 'DONE' });
+  }
+
+  #finish(reply: TransportReply): void {
+    this.#operation = null;
+    this.#awaited = -1;
+    this.#reply = null;
+    this.#listener!.reply(reply);
+  }
+
+  #decode(bytes: Uint8Array, length: number): StandardMessage | null {
+    try {
+      return this.#revision.codec.decode(bytes, length);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.#violation('MALFORMED_MESSAGE', error.message);
+      return null;
+    }
+  }
+
+  #violation(code: 'MALFORMED_MESSAGE' | 'UNEXPECTED_MESSAGE' | 'TIMEOUT', text: string): void {
+    this.#node.violations.report(code, `${this.#name}: ${text}`);
+  }
+}
