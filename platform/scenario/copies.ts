@@ -13,6 +13,10 @@ export interface Entry {
   readonly path: Path;
   /** Values with `{i}` replaced. Copies without any `{i}` share one object. */
   readonly raw: unknown;
+  /** Keys of the entry whose values contain `{i}`. */
+  readonly indexedKeys: readonly string[];
+  /** Already reported as a whole; its values are not to be looked at. */
+  readonly broken: boolean;
 }
 
 const INDEX = '{i}';
@@ -38,28 +42,21 @@ function substitute(value: unknown, index: number): unknown {
   );
 }
 
-function copyCount(source: YamlSource, path: Path, raw: unknown): number | null {
+/** The `count` of an entry; null without one, or when it is wrong (which its frame reports). */
+function copyCount(raw: unknown): number | null {
   const count = (raw as { count?: unknown } | null | undefined)?.count;
-  if (count === undefined) return null;
-  if (typeof count === 'number' && Number.isInteger(count) && count >= 1 && count <= COPIES_MAX) {
-    return count;
-  }
-  source.report({
-    code: typeof count === 'number' ? 'OUT_OF_RANGE' : 'BAD_VALUE',
-    path: [...path, 'count'],
-    at: 'value',
-    message: `count cannot be ${typeof count === 'object' ? 'a mapping or list' : String(count)}`,
-    expected: `a whole number from 1 to ${COPIES_MAX}`,
-  });
-  return 1;
+  const fits = typeof count === 'number' && Number.isInteger(count) && count >= 1;
+  return fits && count <= COPIES_MAX ? count : null;
 }
 
 /** Makes the copies of one entry; a single one when it has no `count`. */
 export function expandCopies(source: YamlSource, path: Path, base: string, raw: unknown): Entry[] {
-  const count = copyCount(source, path, raw);
+  const count = copyCount(raw);
   const use = findIndexUse(raw, path);
   if (count === null) {
-    if (use !== null) {
+    const counted = typeof raw === 'object' && raw !== null && 'count' in raw;
+    const broken = use !== null && !counted;
+    if (broken) {
       source.report({
         code: 'BAD_VALUE',
         path: use,
@@ -68,13 +65,18 @@ export function expandCopies(source: YamlSource, path: Path, base: string, raw: 
         expected: 'a count beside it, or a plain text',
       });
     }
-    return [{ name: base, base, copy: null, path, raw }];
+    return [{ name: base, base, copy: null, path, raw, indexedKeys: [], broken }];
   }
+  const indexedKeys = Object.entries(raw as object)
+    .filter(([, value]) => findIndexUse(value, []) !== null)
+    .map(([key]) => key);
   return Array.from({ length: count }, (_, index) => ({
     name: `${base}-${index}`,
     base,
     copy: index,
     path,
     raw: use === null ? raw : substitute(raw, index),
+    indexedKeys,
+    broken: false,
   }));
 }

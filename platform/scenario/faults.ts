@@ -1,7 +1,6 @@
 // The `faults` section: rules that drop, delay, omit or shrink messages of a bus.
 import type { z } from 'zod';
-import type { Definition } from '../contracts/definitions.ts';
-import type { BusPlan, FaultPlan } from '../contracts/topology.ts';
+import type { BusPlan, Definition, FaultPlan } from '../contracts/index.ts';
 import type { Names } from './names.ts';
 import { nearestName } from './nearest.ts';
 import { FAULT_ACTIONS, faultFrame } from './schema.ts';

@@ -4,7 +4,6 @@
 import { z } from 'zod';
 import {
   type Dimension,
-  describeDimension,
   parseQuantity,
   quantityPattern,
   unitNames,
@@ -43,10 +42,7 @@ function boundsText(bounds: Bounds, dimension: Dimension): string {
 }
 
 function quantity(dimension: Dimension, bounds: Bounds) {
-  const text = z
-    .string()
-    .regex(/^/)
-    .meta({ pattern: quantityPattern(dimension) });
+  const text = z.string().meta({ pattern: quantityPattern(dimension) });
   const parsed = text.transform((written, context): number => {
     const { value, error } = parseQuantity(written, dimension);
     const complain = (message: string, detail: IssueDetail) => {
@@ -106,5 +102,3 @@ export function kindOfField(schema: z.core.$ZodType): FieldKind | null {
   }
   return null;
 }
-
-export { describeDimension };

@@ -1,3 +1,4 @@
+export { describeTopology } from './describe.ts';
 export {
   type Expectation,
   type ExpectationOutcome,
@@ -14,6 +15,7 @@ export {
   size,
   time,
 } from './fields.ts';
+export { scenarioSchema, scenarioSchemaText } from './json-schema.ts';
 export { type LoadedScenario, loadScenario, parseScenario, type ScenarioText } from './loader.ts';
 export { formatProblem, type Problem, ScenarioError, type ScenarioErrorCode } from './problem.ts';
 export { listProfiles, type ProfileSummary, parseProfile, profileNames } from './profile.ts';

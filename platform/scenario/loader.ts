@@ -3,23 +3,23 @@
 import { readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { z } from 'zod';
-import type { Definition, Tables, TimingDefinition } from '../contracts/definitions.ts';
 import type {
   BusPlan,
+  Definition,
   DevicePlan,
-  ExpectationPlan,
   NodePlan,
+  Tables,
+  TimingDefinition,
   Topology,
   WorkloadPlan,
-} from '../contracts/topology.ts';
+} from '../contracts/index.ts';
 import { assert } from '../errors.ts';
 import { NODES_MAX } from '../kernel/index.ts';
 import { constantTable } from '../timing/index.ts';
 import { type Entry, expandCopies } from './copies.ts';
-import { parseExpectation } from './expectation.ts';
+import { parseExpectations, REPORT_KEYS } from './expectations.ts';
 import { parseFaults } from './faults.ts';
 import { Names } from './names.ts';
-import { nearestName } from './nearest.ts';
 import { ScenarioError } from './problem.ts';
 import { applyOverrides, loadProfile } from './profile.ts';
 import {
@@ -30,7 +30,7 @@ import {
   scenarioFrame,
   workloadFrame,
 } from './schema.ts';
-import { EntryParser, parseWith } from './typed-entry.ts';
+import { EntryParser, isMapping, parseWith } from './typed-entry.ts';
 import { type Path, YamlSource } from './yaml-source.ts';
 
 /** A topology with what only the tools around a run need. */
@@ -48,23 +48,6 @@ export interface ScenarioText {
 
 type Frame = z.output<typeof scenarioFrame>;
 
-/** Keys of the report that an expectation may begin with, besides names of devices. */
-export const REPORT_KEYS = [
-  'scenario',
-  'seed',
-  'digest',
-  'simulatedPs',
-  'events',
-  'wallSeconds',
-  'eventsPerSecond',
-  'violations',
-  'devices',
-  'buses',
-  'nodes',
-  'workloads',
-  'evidence',
-] as const;
-
 class Loader {
   readonly #source: YamlSource;
   readonly #tables: Tables;
@@ -77,6 +60,7 @@ class Loader {
   readonly #buses: BusPlan[] = [];
   readonly #devices: DevicePlan[] = [];
   readonly #workloads: WorkloadPlan[] = [];
+  readonly #badNumbers = new Set<string>();
   /** Next free packet port by node. */
   readonly #ports: number[] = [];
   /** Where a plan of a bus, device or workload stands in the file. */
@@ -93,10 +77,7 @@ class Loader {
 
   load(): LoadedScenario {
     const source = this.#source;
-    if (source.data === undefined) source.throwProblems();
-    const frame = parseWith(source, scenarioFrame, { path: [], value: source.data ?? null });
-    if (frame === null) source.throwProblems();
-    assert(frame !== null, 'problems were thrown');
+    const frame = this.#loadFrame();
     const profile = this.#loadProfile(frame, constantTable(this.#tables));
     this.#loadNodes(frame.nodes);
     this.#loadBuses(frame.buses);
@@ -111,7 +92,8 @@ class Loader {
       },
       frame.faults,
     );
-    const expect = this.#loadExpectations(frame.expect);
+    const sections = { devices: this.#deviceNames, buses: this.#busNames, nodes: this.#nodeNames };
+    const expect = parseExpectations(source, sections, frame.expect);
     source.throwProblems();
     assert(profile !== null, 'a scenario without problems has a profile');
     const topology: LoadedScenario = {
@@ -133,6 +115,26 @@ class Loader {
     this.#runChecks(topology);
     source.throwProblems();
     return topology;
+  }
+
+  /**
+   * The top level. When only keys beside nodes, buses and devices are wrong, the rest is still
+   * returned, so that every problem of the file is found at once.
+   */
+  #loadFrame(): Frame {
+    const source = this.#source;
+    if (source.data === undefined) source.throwProblems();
+    const frame = parseWith(source, scenarioFrame, { path: [], value: source.data ?? null });
+    if (frame !== null) return frame;
+    const { data } = source;
+    if (!isMapping(data)) source.throwProblems();
+    const salvaged: Record<string, unknown> = {};
+    for (const [key, schema] of Object.entries(scenarioFrame.shape)) {
+      const result = schema.safeParse((data as Record<string, unknown>)[key]);
+      if (!result.success && ['nodes', 'buses', 'devices'].includes(key)) source.throwProblems();
+      salvaged[key] = result.success ? result.data : schema.safeParse(undefined).data;
+    }
+    return salvaged as Frame;
   }
 
   #loadProfile(frame: Frame, table: readonly TimingDefinition[]) {
@@ -163,6 +165,7 @@ class Loader {
     for (const [index, entry] of entries.entries()) {
       this.#nodeNames.add(entry, index);
       this.#ports.push(0);
+      if (entry.broken) continue;
       const node = parseWith(this.#source, nodeFrame, { path: entry.path, value: entry.raw });
       if (node === null) continue;
       const { kind, cpus, memory, placement = null } = node;
@@ -234,7 +237,7 @@ class Loader {
   }
 
   #refuseReportKey({ base, path }: Entry): void {
-    if (!(REPORT_KEYS as readonly string[]).includes(base)) return;
+    if (!REPORT_KEYS.includes(base)) return;
     const message = `'${base}' means a part of the report`;
     this.#source.report({ code: 'BAD_VALUE', path, at: 'key', message, expected: 'another name' });
   }
@@ -250,19 +253,20 @@ class Loader {
     const key = `${bus} ${entry.base}`;
     const earlier = copies.get(key) ?? 0;
     copies.set(key, earlier + 1);
-    const number = first + earlier;
-    if (number > DEVICE_NUMBER_MAX) {
-      if (number === DEVICE_NUMBER_MAX + 1) {
-        const message = `copy '${entry.name}' would have number ${number}`;
-        const expected = `numbers up to ${DEVICE_NUMBER_MAX}`;
-        this.#source.report({ code: 'OUT_OF_RANGE', path, at: 'value', message, expected });
-      }
-      return null;
-    }
+    const number = entry.indexedKeys.includes('number') ? first : first + earlier;
     const owner = taken.get(`${bus} ${number}`);
-    if (owner === undefined) {
+    if (owner === undefined && number <= DEVICE_NUMBER_MAX) {
       taken.set(`${bus} ${number}`, entry.name);
       return number;
+    }
+    // The copies of one entry share a place in the file: the first mistake stands for all.
+    if (this.#badNumbers.has(entry.base)) return null;
+    this.#badNumbers.add(entry.base);
+    if (owner === undefined) {
+      const message = `copy '${entry.name}' would have number ${number}`;
+      const expected = `numbers up to ${DEVICE_NUMBER_MAX}`;
+      this.#source.report({ code: 'OUT_OF_RANGE', path, at: 'value', message, expected });
+      return null;
     }
     const busName = this.#buses[bus]?.name ?? 'this bus';
     this.#source.report({
@@ -308,40 +312,6 @@ class Loader {
     const earlier = this.#workloadNames.get(wanted) ?? 0;
     this.#workloadNames.set(wanted, earlier + 1);
     return earlier === 0 ? wanted : `${wanted}-${earlier}`;
-  }
-
-  #loadExpectations(texts: readonly string[]): ExpectationPlan[] {
-    return texts.map((text, position) => {
-      const path = ['expect', position];
-      const { expectation, error } = parseExpectation(text);
-      if (error !== null) {
-        this.#source.report({ ...error, path, at: 'value' });
-      } else {
-        this.#checkExpectedName(expectation.path, path);
-      }
-      return { text, ...this.#source.placeOf(path) };
-    });
-  }
-
-  #checkExpectedName(dotted: readonly string[], path: Path): void {
-    const sections = { devices: this.#deviceNames, buses: this.#busNames, nodes: this.#nodeNames };
-    const [first, second] = dotted;
-    const section = Object.hasOwn(sections, first) ? first : null;
-    const names = section === null ? this.#deviceNames : sections[section as keyof typeof sections];
-    const word = section === null ? first : (second ?? '');
-    if (names.knows(word)) return;
-    const reportKeys: readonly string[] = section === null ? REPORT_KEYS : [];
-    if (reportKeys.includes(word)) return;
-    const known = [...names.all(), ...reportKeys];
-    this.#source.report({
-      code: 'UNKNOWN_NAME',
-      path,
-      at: 'value',
-      offset: section === null ? 0 : section.length + 1,
-      message: `the report will have no '${section === null ? word : `${section}.${word}`}'`,
-      expected: section === null ? 'a device or a key of the report' : `one of the ${section}`,
-      nearest: nearestName(word, known),
-    });
   }
 
   /** Asks each definition about its entries, once everything else is in order. */

@@ -4,8 +4,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import type { TimingDefinition } from '../contracts/definitions.ts';
-import type { ProfilePlan, TimingConstant } from '../contracts/topology.ts';
+import type { ProfilePlan, TimingConstant, TimingDefinition } from '../contracts/index.ts';
 import { assert } from '../errors.ts';
 import { parseQuantity, unitNames } from '../timing/index.ts';
 import { oneOfNames } from './fields.ts';
@@ -14,7 +13,8 @@ import { parseWith } from './typed-entry.ts';
 import { type Path, YamlSource } from './yaml-source.ts';
 
 const row = z.strictObject({
-  value: z.string(),
+  // A bare number must reach the unit check, not fail as "not a text".
+  value: z.preprocess((raw) => (typeof raw === 'number' ? String(raw) : raw), z.string()),
   kind: oneOfNames(['measured', 'specified', 'guess']),
   source: z.string().min(1),
 });

@@ -1,7 +1,7 @@
 // The frame of a scenario file: the keys that every scenario, node, bus, device, workload and fault
 // has whatever its type. What a type adds comes from its definition.
 import { z } from 'zod';
-import { REVISIONS } from '../contracts/topology.ts';
+import { REVISIONS } from '../contracts/index.ts';
 import { count, oneOfNames, size, time } from './fields.ts';
 
 export const COPIES_MAX = 65_536;
@@ -60,7 +60,7 @@ export const workloadFrame = z.strictObject({
 const message = () =>
   z
     .string()
-    .regex(/^[A-Z][A-Z0-9_]*$/)
+    .regex(/^[A-Z][A-Z0-9_]*$/, 'messages are named in capitals, e.g. EVENT_USED')
     .optional();
 
 export const faultFrame = z.strictObject({

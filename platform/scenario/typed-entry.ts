@@ -3,7 +3,7 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { ZodObject, z } from 'zod';
-import type { Definition } from '../contracts/definitions.ts';
+import type { Definition } from '../contracts/index.ts';
 import { assert } from '../errors.ts';
 import type { Entry } from './copies.ts';
 import { kindOfField } from './fields.ts';
@@ -77,6 +77,7 @@ export class EntryParser<Frame extends ZodObject> {
 
   /** Returns null when the entry, or an earlier copy of it, cannot be accepted. */
   parse(entry: Entry): ParsedEntry<z.output<Frame>> | null {
+    if (entry.broken) return null;
     // Copies that share their values share the result, so that 65,536 of them load at once.
     if (entry.copy !== null && entry.copy > 0 && entry.raw === this.#lastRaw)
       return this.#lastParsed;

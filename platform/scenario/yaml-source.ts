@@ -37,43 +37,43 @@ export class YamlSource {
   constructor(file: string, text: string) {
     this.file = file;
     this.#text = text;
-    this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
+    this.#document = parseDocument(text, {
+      lineCounter: this.#lines,
+      prettyErrors: false,
+      stringKeys: true,
+      logLevel: 'error',
+    });
     this.data = this.#parse();
   }
 
   #parse(): unknown {
-    let broken = false;
-    for (const error of [...this.#document.errors, ...this.#document.warnings]) {
-      const duplicate = error.code === 'DUPLICATE_KEY';
-      broken ||= !duplicate;
-      const [start, end] = error.pos;
-      const span = duplicate ? this.#keySpanAt(start) : { start, end };
-      this.#add(span, {
-        code: duplicate ? 'DUPLICATE_KEY' : 'YAML_SYNTAX',
-        message: duplicate
-          ? `key '${this.#text.slice(span.start, span.end)}' stands twice in one mapping`
-          : `YAML: ${error.message}`,
-        expected: null,
-        nearest: null,
-      });
+    const found = [...this.#document.errors, ...this.#document.warnings];
+    const duplicates = found.filter((error) => error.code === 'DUPLICATE_KEY');
+    // One slip of syntax makes the parser stumble many times; only the first says something.
+    const broken = found.find((error) => error.code !== 'DUPLICATE_KEY');
+    for (const { pos } of duplicates) {
+      const span = this.#keySpanAt(pos[0]);
+      const message = `key '${this.#text.slice(span.start, span.end)}' stands twice in one mapping`;
+      this.#add(span, { code: 'DUPLICATE_KEY', message, expected: null, nearest: null });
     }
-    if (broken) return undefined;
+    if (broken !== undefined) {
+      this.#addSyntax({ start: broken.pos[0], end: broken.pos[1] }, broken.message);
+      return undefined;
+    }
     try {
       return this.#document.toJS();
     } catch (error) {
       // The library refuses documents whose aliases multiply without end.
-      this.#add({ start: 0, end: 0 }, this.#syntax((error as Error).message));
+      this.#addSyntax({ start: 0, end: 0 }, (error as Error).message);
       return undefined;
     }
   }
 
-  #syntax(text: string) {
-    return {
-      code: 'YAML_SYNTAX' as const,
-      message: `YAML: ${text}`,
-      expected: null,
-      nearest: null,
-    };
+  #addSyntax(span: Span, text: string): void {
+    // Braces have a meaning of their own in YAML, so that a bare vm-{i} often ends a text early.
+    const index = this.#text.startsWith('{i}', span.start);
+    const expected = index ? "quotes around a text with {i}, e.g. 'vm-{i}'" : null;
+    this.#add(span, { code: 'YAML_SYNTAX', message: `YAML: ${text}`, expected, nearest: null });
   }
 
   #keySpanAt(start: number): Span {

@@ -81,7 +81,16 @@ function issuePath(issue: Issue): Path {
   return issue.path.map((step) => (typeof step === 'number' ? step : String(step)));
 }
 
+/** True for what YAML makes of `{i}` without quotes. */
+function isBareIndex(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).join() === 'i';
+}
+
 function describe(issue: Issue): Omit<Complaint, 'path' | 'at'> {
+  if (isBareIndex(issue.input)) {
+    const message = '{i} without quotes is a mapping';
+    return { code: 'BAD_VALUE', message, expected: "quotes around it: '{i}'" };
+  }
   const shown = showValue(issue.input);
   switch (issue.code) {
     case 'invalid_type':

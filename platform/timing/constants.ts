@@ -1,6 +1,6 @@
 // The timing constants of the platform itself, and the table that joins them with those of buses,
 // devices and workloads. Values come from profiles; only names and meanings are here.
-import type { Tables, TimingDefinition } from '../contracts/definitions.ts';
+import type { Tables, TimingDefinition } from '../contracts/index.ts';
 import { assert } from '../errors.ts';
 
 /** What a CPU and the memory of a node cost, whatever runs on them. */

@@ -1,6 +1,6 @@
 // What things cost at run time: a node's view of the profile that hands out durations and keeps
 // account of what was charged, so that a report can say how much of its result rests on guesses.
-import type { ProfilePlan } from '../contracts/topology.ts';
+import type { ProfilePlan } from '../contracts/index.ts';
 import { assert } from '../errors.ts';
 import { type Duration, transferTime } from '../kernel/index.ts';
 

@@ -1,5 +1,5 @@
 // How well founded a result is: the charged time by kind of evidence, and the constants behind it.
-import type { EvidenceKind, ProfilePlan } from '../contracts/topology.ts';
+import type { EvidenceKind, ProfilePlan } from '../contracts/index.ts';
 import type { Charges } from './costs.ts';
 
 /** The account of one constant over a run. */

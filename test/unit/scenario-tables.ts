@@ -33,6 +33,7 @@ const blk: Definition = {
   options: z.object({
     image: inputFile().optional().describe('Contents of the disk.'),
     capacity: size({ min: 512, multipleOf: 512 }).prefault('1MiB').describe('Size of the disk.'),
+    cache: size().default(32768).describe('Bytes of write cache.'),
     queues: count({ min: 1, max: 64 }).default(1).describe('Number of queues.'),
     queueSize: count({ min: 2, max: 32768 }).default(256).describe('Entries of each queue.'),
     ring: oneOfNames(['split', 'packed']).default('split').describe('Layout of the ring.'),
