@@ -1,0 +1,19 @@
+export {
+  type BusDefinition,
+  type BusEnvironment,
+  type BusStatistics,
+  defineBus,
+  type Observed,
+} from './definition.ts';
+export { FrameQueue } from './frame-queue.ts';
+export { OrderedLink } from './link.ts';
+export { MessageCounter } from './message-counter.ts';
+export {
+  DMA_DATA,
+  DMA_READ,
+  DMA_REFUSED,
+  DMA_WRITE,
+  type DmaWindow,
+  SharedMemoryPort,
+  SharedMemoryTarget,
+} from './shared-memory.ts';

@@ -1,0 +1,430 @@
+// The device's end of an FF-A bus: it answers direct calls, retrieves the memory that areas announce,
+// and keeps events until the driver polls for them.
+import type { DeviceBusClient, DeviceBusEnd, DmaPort, Revision } from '../../platform/contracts/index.ts';
+import { assert } from '../../platform/errors.ts';
+import { FaultInjector } from '../../platform/faults/index.ts';
+import type { Component, Packet } from '../../platform/kernel/index.ts';
+import type { Chart } from '../../platform/machine/index.ts';
+import { type CpuClient, type Node, PAGE_SIZE, Priority } from '../../platform/node/index.ts';
+import {
+  type Codec,
+  capacity,
+  codec,
+  headerIsSound,
+  peekDevice,
+  peekId,
+  peekIsBus,
+  peekIsEvent,
+  peekIsResponse,
+  peekToken,
+  type StandardMessages,
+} from '../../platform/virtio/messages/index.ts';
+import { type MessageOf, WireError } from '../../platform/wire/index.ts';
+import {
+  type BusEnvironment,
+  type BusStatistics,
+  DMA_DATA,
+  DMA_REFUSED,
+  MessageCounter,
+  type Observed,
+  SharedMemoryPort,
+} from '../common/index.ts';
+import { DeviceAreas } from './device-areas.ts';
+import { type DeviceSessionEvent, deviceSessionChart } from './device-chart.ts';
+import { EventOutbox } from './event-outbox.ts';
+import {
+  AREA_SPAN,
+  AREAS_MAX,
+  BUS_VERSION,
+  EventMethod,
+  FEATURE_BITS,
+  FFA_VERSION,
+  FfaResult,
+  type FfaMessages,
+  ffaMessages,
+  TRANSPORT_REVISION,
+} from './messages.ts';
+import type { FfaOptions } from './options.ts';
+import {
+  DIRECT_REQUEST,
+  DIRECT_RESPONSE,
+  MEM_RELINQUISH,
+  MEM_RETRIEVE,
+  MEM_RETRIEVE_REPLY,
+  NOTIFICATION,
+  PARTITION_INFO,
+  PARTITION_INFO_REPLY,
+} from './packets.ts';
+import { type FfaTiming, ffaTimingIds } from './timing.ts';
+
+type FfaMessage = MessageOf<StandardMessages & FfaMessages>;
+
+const HANDLE = 0;
+const NOTIFY = 1;
+const RETRIEVE = 2;
+const DELAYED_EVENT = 3;
+
+export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClient {
+  readonly name: string;
+  readonly revision: Revision;
+  readonly maxMessageSize: number;
+  readonly requestTimeout: number;
+  readonly statusPollInterval: number;
+  readonly #port: SharedMemoryPort;
+  readonly #node: Node;
+  readonly #plan: BusEnvironment<FfaOptions>['plan'];
+  readonly #timing: FfaTiming;
+  readonly #codec: Codec<StandardMessages & FfaMessages>;
+  readonly #faults: FaultInjector;
+  readonly #counter: MessageCounter;
+  readonly #clients = new Map<number, DeviceBusClient>();
+  readonly #session: Chart<unknown, DeviceSessionEvent>;
+  readonly #areas = new DeviceAreas();
+  readonly #events: EventOutbox;
+  readonly #delayed: { readonly bytes: Uint8Array; readonly length: number }[] = [];
+  readonly #request: Uint8Array;
+  readonly #frame: Uint8Array;
+  readonly #id: number;
+  #requestLength = 0;
+  /** A direct call is under way and has not been answered. */
+  #callOpen = false;
+  /** Handle that is being retrieved for an AREA_SHARE, and the token of that request. */
+  #retrieving = { handle: 0, token: 0 };
+  #eventMethod: number = EventMethod.POLL;
+  #notificationId = 0;
+  #notifications = 0;
+
+  constructor({ node, plan, faults }: BusEnvironment<FfaOptions>) {
+    const { maxMessageSize } = plan.options;
+    this.name = plan.name;
+    this.revision = plan.revision;
+    this.maxMessageSize = maxMessageSize;
+    this.#node = node;
+    this.#plan = plan;
+    this.#timing = ffaTimingIds(node.costs);
+    this.requestTimeout = node.costs.value(this.#timing.requestTimeout);
+    this.statusPollInterval = node.costs.value(this.#timing.busyRetry);
+    this.#codec = codec(plan.revision, ffaMessages);
+    this.#counter = new MessageCounter(this.#codec);
+    this.#faults = new FaultInjector(node.kernel, faults);
+    this.#events = new EventOutbox(maxMessageSize);
+    this.#request = new Uint8Array(maxMessageSize);
+    this.#frame = new Uint8Array(maxMessageSize);
+    this.#id = node.add(this);
+    node.kernel.bindPort(plan.devicePort, this.#id);
+    this.#port = new SharedMemoryPort({
+      node,
+      ownerNode: plan.driver,
+      ownerPort: plan.driverPort,
+      window: (address) => this.#areas.find(address),
+      offset: (address) => address % AREA_SPAN,
+    });
+    this.#session = node.charts.start(deviceSessionChart, {
+      name: `${plan.name}.deviceSession`,
+      perform: () => this.#dropAll(),
+    });
+    this.#session.begin();
+  }
+
+  get dma(): DmaPort {
+    return this.#port;
+  }
+
+  attach(deviceNumber: number, client: DeviceBusClient): void {
+    assert(!this.#clients.has(deviceNumber), `${this.name}: device ${deviceNumber} is attached`);
+    this.#clients.set(deviceNumber, client);
+  }
+
+  send(bytes: Uint8Array, length: number): void {
+    if (peekIsResponse(bytes)) return this.#respond(bytes, length);
+    if (this.#faults.active) {
+      const fate = this.#faults.onMessage(this.#codec.names[this.#codec.rowIndexAt(bytes)]);
+      if (fate === Infinity) return;
+      if (fate > 0) {
+        const index = this.#delayed.push({ bytes: bytes.slice(0, length), length }) - 1;
+        this.#node.kernel.schedule(this.#id, fate, DELAYED_EVENT, index);
+        return;
+      }
+    }
+    this.#enqueueEvent(bytes, length);
+  }
+
+  receive(packet: Packet): void {
+    switch (packet.kind) {
+      case DIRECT_REQUEST:
+        return this.#called(packet);
+      case DMA_DATA:
+      case DMA_REFUSED:
+        return this.#port.receive(packet);
+      case MEM_RETRIEVE_REPLY:
+        return this.#retrieved(packet);
+      case PARTITION_INFO:
+        // The device-role service is there: the SPMC says so without running the partition.
+        return this.#reply(PARTITION_INFO_REPLY, 1, 0);
+      default:
+        assert(false, `${this.name}: packet of kind ${packet.kind} at the device's end`);
+    }
+  }
+
+  deliver(step: number, a: number): void {
+    switch (step) {
+      case HANDLE:
+        return this.#handle();
+      case NOTIFY:
+        return this.#notify();
+      case RETRIEVE:
+        return this.#reply(MEM_RETRIEVE, this.#retrieving.handle, a);
+      case DELAYED_EVENT:
+        return this.#enqueueEvent(this.#delayed[a].bytes, this.#delayed[a].length);
+    }
+  }
+
+  statistics(): BusStatistics {
+    const { messages, bytes } = this.#counter;
+    return {
+      messages,
+      bytes,
+      notifications: this.#notifications,
+      eventsMerged: this.#events.merged,
+      eventQueueMax: this.#events.highWater,
+      dmaReads: this.#port.reads,
+      dmaWrites: this.#port.writes,
+      dmaRefused: this.#port.refusals,
+      bytesToDriver: this.#port.link.bytes,
+      linkBusyPs: this.#port.link.busy,
+      faultsInjected: this.#faults.acted,
+      ...this.#counter.byName(),
+    };
+  }
+
+  /** A direct call has arrived: the partition runs on the lent core, between its other work. */
+  #called(packet: Packet): void {
+    assert(!this.#callOpen, `${this.name}: a second direct call while one is open`);
+    this.#callOpen = true;
+    this.#requestLength = packet.length;
+    this.#request.set(packet.bytes.subarray(0, packet.length));
+    const { cpu, timing } = this.#node;
+    const cost = this.#node.charge(timing.messageHandle) + this.#node.charge(timing.messageEncode);
+    cpu.submit(Priority.interrupt, cost, this, HANDLE);
+  }
+
+  #handle(): void {
+    const bytes = this.#request;
+    const length = this.#requestLength;
+    if (!headerIsSound(bytes, length)) {
+      this.#violation('MALFORMED_MESSAGE', 'a frame without a sound header');
+      return this.#error();
+    }
+    const legal = this.#session.matches('negotiated');
+    if (peekIsBus(bytes)) return this.#handleBus(bytes, length, legal);
+    const isEvent = peekIsEvent(bytes);
+    const client = this.#clients.get(peekDevice(bytes));
+    if (client === undefined || !legal) {
+      this.#violation('UNKNOWN_DEVICE', `a message for device ${peekDevice(bytes)}`);
+      return isEvent ? this.#acknowledge() : this.#error();
+    }
+    const accepted = client.message(bytes, length);
+    if (isEvent) this.#acknowledge();
+    else if (!accepted) this.#error();
+  }
+
+  #handleBus(bytes: Uint8Array, length: number, legal: boolean): void {
+    // The most frequent bus message, without decoding.
+    if (peekId(bytes) === ffaMessages.EVENT_POLL.id && legal) return this.#poll();
+    let message: FfaMessage;
+    try {
+      message = this.#codec.decode(bytes, length);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.#violation('MALFORMED_MESSAGE', error.message);
+      return this.#error();
+    }
+    if (!legal && message.type !== 'req.VERSION' && message.type !== 'req.RESET') {
+      this.#violation('UNEXPECTED_MESSAGE', `${message.type} before VERSION was agreed`);
+      return this.#error();
+    }
+    this.#answerBus(message);
+  }
+
+  #answerBus(message: FfaMessage): void {
+    const { token } = message;
+    switch (message.type) {
+      case 'req.VERSION':
+        return this.#version(message.body, token);
+      case 'req.RESET':
+        this.#session.send({ type: 'RESET' });
+        return this.#respondBus('res.RESET', { result: FfaResult.SUCCESS }, token);
+      case 'req.EVENT_CONFIGURE': {
+        const { eventMethod, notificationId } = message.body;
+        const supported =
+          eventMethod === EventMethod.POLL || eventMethod === EventMethod.NOTIFICATION;
+        if (supported) this.#eventMethod = eventMethod;
+        this.#notificationId = notificationId;
+        const result = supported ? FfaResult.SUCCESS : FfaResult.ERROR;
+        return this.#respondBus('res.EVENT_CONFIGURE', { result }, token);
+      }
+      case 'req.AREA_SHARE':
+        return this.#areaShare(message.body, token);
+      case 'req.AREA_UNSHARE': {
+        const { areaId } = message.body;
+        const handle = this.#areas.remove(areaId);
+        if (handle >= 0) this.#reply(MEM_RELINQUISH, handle, 0);
+        return this.#respondBus('res.AREA_UNSHARE', { areaId }, token);
+      }
+      case 'req.GET_DEVICES':
+        return this.#getDevices(message.body, token);
+      case 'req.PING':
+        return this.#respondBus('res.PING', message.body, token);
+      default:
+        this.#violation('UNEXPECTED_MESSAGE', `${message.type} at the device's end`);
+        return this.#error();
+    }
+  }
+
+  /** A probe of zeroes is told what this end speaks; echoing that agrees on it. */
+  #version(
+    asked: { readonly busVersion: number; readonly transportRevision: number },
+    token: number,
+  ): void {
+    const transportRevision = TRANSPORT_REVISION[this.revision];
+    const matches =
+      asked.busVersion === BUS_VERSION && asked.transportRevision === transportRevision;
+    this.#session.send({ type: 'VERSION', matches });
+    const body = {
+      busVersion: BUS_VERSION,
+      transportRevision,
+      ffaVersion: FFA_VERSION,
+      featureBits: FEATURE_BITS,
+      busFeatures: 0,
+      maxAreas: AREAS_MAX,
+    };
+    this.#respondBus('res.VERSION', body, token);
+  }
+
+  /** The area's memory must be retrieved before the request is answered; the call stays open. */
+  #areaShare(body: { readonly areaId: number; readonly memHandle: bigint }, token: number): void {
+    const { areaId, memHandle } = body;
+    if (areaId === 0 || areaId > AREAS_MAX || this.#areas.has(areaId)) {
+      return this.#respondBus('res.AREA_SHARE', { areaId, result: FfaResult.ERROR }, token);
+    }
+    this.#retrieving = { handle: Number(memHandle), token };
+    const cost = this.#node.charge(this.#timing.memRetrieve);
+    this.#node.cpu.submit(Priority.interrupt, cost, this, RETRIEVE, areaId);
+  }
+
+  #retrieved({ a: pages, b: areaId }: Packet): void {
+    const { handle, token } = this.#retrieving;
+    if (pages >= 0) this.#areas.set(areaId, { handle, length: pages * PAGE_SIZE });
+    const result = pages >= 0 ? FfaResult.SUCCESS : FfaResult.ERROR;
+    this.#respondBus('res.AREA_SHARE', { areaId, result }, token);
+  }
+
+  #getDevices(
+    { offset, count }: { readonly offset: number; readonly count: number },
+    token: number,
+  ): void {
+    const { deviceSlots } = capacity(this.revision, this.maxMessageSize);
+    const shown = Math.min(count, deviceSlots);
+    const bitmap = new Uint8Array(Math.ceil(shown / 8));
+    let nextOffset = 0;
+    for (const number of this.#clients.keys()) {
+      const at = number - offset;
+      if (at >= 0 && at < shown) bitmap[at >> 3] |= 1 << (at & 7);
+      else if (at >= shown) nextOffset = offset + shown;
+    }
+    this.#respondBus('res.GET_DEVICES', { offset, count: shown, nextOffset, bitmap }, token);
+  }
+
+  #poll(): void {
+    if (this.#events.length === 0) {
+      return this.#respondBus('res.EVENT_POLL', {}, peekToken(this.#request));
+    }
+    const { bytes, length } = this.#events.shift();
+    this.#respond(bytes, length);
+  }
+
+  #acknowledge(): void {
+    this.#respondBus('res.EVENT_ACK', {}, peekToken(this.#request));
+  }
+
+  #error(): void {
+    const request = this.#request;
+    const message = {
+      type: 'res.ERROR',
+      dev: peekDevice(request),
+      token: peekToken(request),
+      body: { originalId: peekId(request) },
+    } as const;
+    this.#respond(this.#frame, this.#codec.encode(message, this.#frame, 0, this.maxMessageSize));
+  }
+
+  #respondBus<T extends FfaMessage['type']>(
+    type: T,
+    body: Extract<FfaMessage, { type: T }>['body'],
+    token: number,
+  ): void {
+    const message = { type, dev: 0, token, body } as FfaMessage;
+    this.#respond(this.#frame, this.#codec.encode(message, this.#frame, 0, this.maxMessageSize));
+  }
+
+  /** Ends the open call: the response goes back and the core with it. */
+  #respond(bytes: Uint8Array, length: number): void {
+    assert(this.#callOpen, `${this.name}: a response without a call`);
+    this.#callOpen = false;
+    this.#counter.count(bytes, length);
+    const { kernel } = this.#node;
+    const packet = kernel.packets.acquire(length);
+    packet.bytes.set(bytes.subarray(0, length));
+    this.#send(packet, DIRECT_RESPONSE, 0, 0, this.#switchDelay());
+  }
+
+  #enqueueEvent(bytes: Uint8Array, length: number): void {
+    if (!this.#events.push(bytes, length)) return;
+    if (this.#eventMethod !== EventMethod.NOTIFICATION) return;
+    const cost = this.#node.charge(this.#timing.notificationSet);
+    this.#node.cpu.submit(Priority.task, cost, this, NOTIFY);
+  }
+
+  #notify(): void {
+    this.#notifications++;
+    const delay = this.#node.charge(this.#timing.notificationDelivery);
+    const packet = this.#node.kernel.packets.acquire(0);
+    this.#send(packet, NOTIFICATION, this.#notificationId, 0, delay);
+  }
+
+  /** A call to the SPMC that the driver's node answers, or an answer of ours. */
+  #reply(kind: number, a: number, b: number): void {
+    const delay = this.#node.charge(this.#timing.worldSwitch);
+    this.#send(this.#node.kernel.packets.acquire(0), kind, a, b, delay);
+  }
+
+  #switchDelay(): number {
+    return this.#node.charge(this.#timing.worldSwitch) + this.#node.charge(this.#timing.spmcRoute);
+  }
+
+  /** Nothing sent here overtakes DMA writes that were posted before. */
+  #send(packet: Packet, kind: number, a: number, b: number, delay: number): void {
+    packet.kind = kind;
+    packet.a = a;
+    packet.b = b;
+    packet.c = 0;
+    packet.d = 0;
+    const total = delay + this.#port.link.orderingDelay(delay);
+    const { driver, driverPort } = this.#plan;
+    this.#node.kernel.send(this.#node.index, driver, driverPort, total, packet);
+  }
+
+  #dropAll(): void {
+    for (const client of this.#clients.values()) client.reset();
+    for (const handle of this.#areas.clear()) this.#reply(MEM_RELINQUISH, handle, 0);
+    this.#events.clear();
+    this.#eventMethod = EventMethod.POLL;
+  }
+
+  #violation(
+    code: 'UNKNOWN_DEVICE' | 'MALFORMED_MESSAGE' | 'UNEXPECTED_MESSAGE',
+    text: string,
+  ): void {
+    this.#node.violations.report(code, `${this.name}: ${text}`);
+  }
+}

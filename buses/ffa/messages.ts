@@ -1,0 +1,131 @@
+// Messages private to the FF-A bus, in the dialect of the Linux driver of 2026 (reference B1).
+import {
+  defineMessages,
+  hex,
+  le16,
+  le32,
+  le64,
+  oneOf,
+  u8,
+} from '../../platform/wire/index.ts';
+
+const SPEC = 'FF-A bus, Linux 2026';
+
+export const FfaResult = { SUCCESS: 0, ERROR: 1, BUSY: 2 } as const;
+
+/** How the driver side hears of events. */
+export const EventMethod = { POLL: 0, NOTIFICATION: 1, INDIRECT: 2, FIFO: 3 } as const;
+
+const result = oneOf(FfaResult, le16);
+
+export const ffaMessages = defineMessages({
+  /** An event is acknowledged by a bus response with id 0. */
+  EVENT_ACK: {
+    id: 0x00,
+    scope: 'bus',
+    sender: 'driver',
+    spec: SPEC,
+    doc: 'Acknowledges an event that came by direct message.',
+    response: {},
+  },
+  VERSION: {
+    id: 0x80,
+    scope: 'bus',
+    sender: 'driver',
+    spec: SPEC,
+    doc: 'Agrees on the versions of bus, transport and FF-A: first a probe, then the echo.',
+    request: { busVersion: le32, transportRevision: le32, ffaVersion: hex(le32) },
+    response: {
+      busVersion: le32,
+      transportRevision: le32,
+      ffaVersion: hex(le32),
+      featureBits: hex(le32),
+      busFeatures: hex(le32),
+      maxAreas: le16,
+    },
+  },
+  AREA_SHARE: {
+    id: 0x81,
+    scope: 'bus',
+    sender: 'driver',
+    spec: SPEC,
+    doc: 'Announces memory that was shared under a handle, as an area of the bus address space.',
+    request: {
+      areaId: le16,
+      memHandle: le64,
+      memTag: le64,
+      pageCount: le32,
+      sharingAttributes: hex(le32),
+    },
+    response: { areaId: le16, result },
+  },
+  AREA_UNSHARE: {
+    id: 0x82,
+    scope: 'bus',
+    sender: 'driver',
+    spec: SPEC,
+    doc: 'Asks the device side to give an area back.',
+    request: { areaId: le16 },
+    response: { areaId: le16 },
+  },
+  RESET: {
+    id: 0x83,
+    scope: 'bus',
+    sender: 'driver',
+    spec: SPEC,
+    doc: 'Drops all areas and all negotiation, and resets every device.',
+    request: {},
+    response: { result },
+  },
+  EVENT_POLL: {
+    id: 0x84,
+    scope: 'bus',
+    sender: 'driver',
+    spec: SPEC,
+    doc: 'Asks for the next event; the event itself comes in place of a response.',
+    request: {},
+    response: {},
+  },
+  EVENT_CONFIGURE: {
+    id: 0x85,
+    scope: 'bus',
+    sender: 'driver',
+    spec: SPEC,
+    doc: 'Chooses how the driver side hears of events.',
+    request: { eventMethod: oneOf(EventMethod, u8), reserved: u8, notificationId: le16 },
+    response: { result },
+  },
+  ERROR: {
+    id: 0x87,
+    scope: 'bus',
+    sender: 'device',
+    spec: SPEC,
+    doc: 'A request could not be delivered; the header repeats its device number and token.',
+    namesDevice: true,
+    response: { originalId: le16 },
+  },
+  AREA_RELEASE: {
+    id: 0xc0,
+    scope: 'bus',
+    sender: 'device',
+    spec: SPEC,
+    doc: 'The device side no longer uses an area.',
+    request: { areaId: le16 },
+  },
+});
+
+export type FfaMessages = typeof ffaMessages;
+
+/** Direct RX and TX and notification RX and TX: what this end can do (feature_bits of VERSION). */
+export const FEATURE_BITS = 0b110011;
+export const BUS_VERSION = 1;
+/** FF-A 1.2 as FFA_VERSION packs it. */
+export const FFA_VERSION = 0x0001_0002;
+/** Areas are numbered 1 … 31, so that a bus address (area << 48 | offset) is exact in a double. */
+export const AREAS_MAX = 31;
+export const AREA_SPAN = 2 ** 48;
+/** Share, writable, inner shareable, write-back, normal memory, non-secure (reference B1). */
+export const SHARING_ATTRIBUTES = 0x6f4;
+
+/** Number that VERSION gives a revision of virtio-msg. */
+export const TRANSPORT_REVISION = { rfc3: 1, v1: 1, v2: 2 } as const;

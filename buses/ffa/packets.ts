@@ -1,0 +1,19 @@
+// Packet kinds between the two ends of an FF-A bus, besides those of shared-memory DMA. What is no
+// virtio-msg message is a call to the SPMC or hypervisor, which answers for the node that it serves.
+
+/** FFA_PARTITION_INFO_GET: looks for the device-role service. */
+export const PARTITION_INFO = 1;
+/** a: 1 when the service is there. */
+export const PARTITION_INFO_REPLY = 2;
+/** FFA_MSG_SEND_DIRECT_REQ2 with a message. */
+export const DIRECT_REQUEST = 3;
+/** FFA_MSG_SEND_DIRECT_RESP2 with a message. */
+export const DIRECT_RESPONSE = 4;
+/** A notification became pending. a: its id. */
+export const NOTIFICATION = 5;
+/** FFA_MEM_RETRIEVE_REQ. a: handle, b: area id it is for. */
+export const MEM_RETRIEVE = 6;
+/** a: pages or -1, b: area id. */
+export const MEM_RETRIEVE_REPLY = 7;
+/** FFA_MEM_RELINQUISH. a: handle. */
+export const MEM_RELINQUISH = 8;

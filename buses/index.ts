@@ -1,0 +1,4 @@
+// The table of buses. A row makes its type usable in scenario files, listings and contract tests.
+import { ffa } from './ffa/index.ts';
+
+export const buses = { ffa } as const;

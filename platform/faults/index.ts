@@ -1,0 +1,1 @@
+export { FaultInjector, PASS } from './fault-injector.ts';
