@@ -1,10 +1,4 @@
-export {
-  type BusDefinition,
-  type BusEnvironment,
-  type BusStatistics,
-  defineBus,
-  type Observed,
-} from './definition.ts';
+export { defineBus } from './definition.ts';
 export { FrameQueue } from './frame-queue.ts';
 export { OrderedLink } from './link.ts';
 export { MessageCounter } from './message-counter.ts';

@@ -1,6 +1,14 @@
 // The device's end of an FF-A bus: it answers direct calls, retrieves the memory that areas announce,
 // and keeps events until the driver polls for them.
-import type { DeviceBusClient, DeviceBusEnd, DmaPort, Revision } from '../../platform/contracts/index.ts';
+import type {
+  BusEnvironment,
+  DeviceBusClient,
+  DeviceBusEnd,
+  DmaPort,
+  Observed,
+  Revision,
+  Statistics,
+} from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
 import { FaultInjector } from '../../platform/faults/index.ts';
 import type { Component, Packet } from '../../platform/kernel/index.ts';
@@ -20,15 +28,7 @@ import {
   type StandardMessages,
 } from '../../platform/virtio/messages/index.ts';
 import { type MessageOf, WireError } from '../../platform/wire/index.ts';
-import {
-  type BusEnvironment,
-  type BusStatistics,
-  DMA_DATA,
-  DMA_REFUSED,
-  MessageCounter,
-  type Observed,
-  SharedMemoryPort,
-} from '../common/index.ts';
+import { DMA_DATA, DMA_REFUSED, MessageCounter, SharedMemoryPort } from '../common/index.ts';
 import { DeviceAreas } from './device-areas.ts';
 import { type DeviceSessionEvent, deviceSessionChart } from './device-chart.ts';
 import { EventOutbox } from './event-outbox.ts';
@@ -39,8 +39,8 @@ import {
   EventMethod,
   FEATURE_BITS,
   FFA_VERSION,
-  FfaResult,
   type FfaMessages,
+  FfaResult,
   ffaMessages,
   TRANSPORT_REVISION,
 } from './messages.ts';
@@ -179,7 +179,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     }
   }
 
-  statistics(): BusStatistics {
+  statistics(): Statistics {
     const { messages, bytes } = this.#counter;
     return {
       messages,

@@ -1,5 +1,12 @@
 // The driver's end of an FF-A bus: session set-up, areas, direct calls, and events by EVENT_POLL.
-import type { DriverBusClient, DriverBusEnd, Revision } from '../../platform/contracts/index.ts';
+import type {
+  BusEnvironment,
+  DriverBusClient,
+  DriverBusEnd,
+  Observed,
+  Revision,
+  Statistics,
+} from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
 import { FaultInjector } from '../../platform/faults/index.ts';
 import type { Component, Packet } from '../../platform/kernel/index.ts';
@@ -23,23 +30,19 @@ import {
   type StandardMessages,
 } from '../../platform/virtio/messages/index.ts';
 import { type MessageOf, WireError } from '../../platform/wire/index.ts';
-import {
-  type BusEnvironment,
-  type BusStatistics,
-  DMA_READ,
-  DMA_WRITE,
-  MessageCounter,
-  type Observed,
-  SharedMemoryTarget,
-} from '../common/index.ts';
+import { DMA_READ, DMA_WRITE, MessageCounter, SharedMemoryTarget } from '../common/index.ts';
 import { DirectCaller } from './direct-caller.ts';
 import { DriverAreas, pagesOf } from './driver-areas.ts';
-import { type DriverSessionEffect, type DriverSessionEvent, driverSessionChart } from './driver-chart.ts';
+import {
+  type DriverSessionEffect,
+  type DriverSessionEvent,
+  driverSessionChart,
+} from './driver-chart.ts';
 import {
   EventMethod,
   FFA_VERSION,
-  FfaResult,
   type FfaMessages,
+  FfaResult,
   ffaMessages,
   SHARING_ATTRIBUTES,
 } from './messages.ts';
@@ -232,7 +235,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     }
   }
 
-  statistics(): BusStatistics {
+  statistics(): Statistics {
     const { messages, bytes } = this.#counter;
     return {
       messages,

@@ -1,10 +1,6 @@
 // Events on their way from the partition to the driver. They wait here until the driver asks with
 // EVENT_POLL. An EVENT_USED for a queue that already has one waiting adds nothing and is merged.
-import {
-  isEventUsed,
-  peekDevice,
-  peekEventQueue,
-} from '../../platform/virtio/messages/index.ts';
+import { isEventUsed, peekDevice, peekEventQueue } from '../../platform/virtio/messages/index.ts';
 import { FrameQueue } from '../common/index.ts';
 
 export class EventOutbox {

@@ -1,13 +1,5 @@
 // Messages private to the FF-A bus, in the dialect of the Linux driver of 2026 (reference B1).
-import {
-  defineMessages,
-  hex,
-  le16,
-  le32,
-  le64,
-  oneOf,
-  u8,
-} from '../../platform/wire/index.ts';
+import { defineMessages, hex, le16, le32, le64, oneOf, u8 } from '../../platform/wire/index.ts';
 
 const SPEC = 'FF-A bus, Linux 2026';
 

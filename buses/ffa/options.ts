@@ -16,7 +16,9 @@ export const ffaOptions = z.strictObject({
     .describe('How the driver hears of events: an FF-A notification, or a timer; then EVENT_POLL.'),
   pollInterval: time({ min: 1 })
     .optional()
-    .describe('Time between two polls with events: poll. Default: ffa.pollInterval of the profile.'),
+    .describe(
+      'Time between two polls with events: poll. Default: ffa.pollInterval of the profile.',
+    ),
   maxMessageSize: size({ min: 8, max: REGISTER_BYTES })
     .default(104)
     .describe('Largest message: 104 B in Linux, 96 B in OP-TEE and Trusty, at most 112 B.'),

@@ -1,6 +1,6 @@
 // The device side of virtio-blk (virtio 1.4 §5.2): read, write, flush and get-id on one queue. What it
 // does not offer is listed in the README beside this file.
-import type { DmaClient, DmaFault } from '../../platform/contracts/index.ts';
+import type { DeviceEnvironment, DmaClient, DmaFault } from '../../platform/contracts/index.ts';
 import { Backing } from '../../platform/memory/index.ts';
 import { type CpuClient, Milestone, Priority } from '../../platform/node/index.ts';
 import {
@@ -14,7 +14,7 @@ import {
   BLK_T,
   SECTOR_SIZE,
 } from '../../platform/virtio/index.ts';
-import type { Chain, DeviceEnvironment, QueueEngine } from '../common/index.ts';
+import type { Chain, QueueEngine } from '../common/index.ts';
 import { ServiceStation, VirtioDevice } from '../common/index.ts';
 import type { BlkOptions } from './options.ts';
 

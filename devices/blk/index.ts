@@ -8,8 +8,16 @@ export const blk = defineDevice({
   spec: 'virtio 1.4 §5.2',
   options: blkOptions,
   timing: [
-    { name: 'blk.serviceRead', dimension: 'time', doc: 'The medium serves a read, besides its bytes.' },
-    { name: 'blk.serviceWrite', dimension: 'time', doc: 'The medium serves a write, besides its bytes.' },
+    {
+      name: 'blk.serviceRead',
+      dimension: 'time',
+      doc: 'The medium serves a read, besides its bytes.',
+    },
+    {
+      name: 'blk.serviceWrite',
+      dimension: 'time',
+      doc: 'The medium serves a write, besides its bytes.',
+    },
     { name: 'blk.serviceFlush', dimension: 'time', doc: 'The medium makes all writes durable.' },
     { name: 'blk.mediaRate', dimension: 'rate', doc: 'Bytes to or from the medium, per channel.' },
   ],

@@ -1,5 +1,5 @@
 export { Chain } from './chain.ts';
-export { type AnyDevice, defineDevice, type DeviceDefinition, type DeviceEnvironment } from './definition.ts';
+export { defineDevice } from './definition.ts';
 export { deviceChart } from './device-chart.ts';
 export { queueChart } from './queue-chart.ts';
 export { BATCH_MAX, QueueEngine, type QueueOwner } from './queue-engine.ts';

@@ -283,7 +283,8 @@ export class QueueEngine implements DmaClient, CpuClient {
       const length = readU32(bytes, desc + DESC.length);
       const address =
         readU32(bytes, desc + DESC.address) + readU32(bytes, desc + DESC.address + 4) * 2 ** 32;
-      if ((flags & DESC_F_INDIRECT) !== 0) return this.#bad('an indirect descriptor, not negotiated');
+      if ((flags & DESC_F_INDIRECT) !== 0)
+        return this.#bad('an indirect descriptor, not negotiated');
       if (!chain.add(address, length, (flags & DESC_F_WRITE) !== 0)) {
         return this.#bad('a readable descriptor after a writable one');
       }

@@ -55,7 +55,7 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
   #transport: DeviceTransport | null = null;
   #stepBit = 0;
 
-  constructor(node: Node, plan: DevicePlan, traits: DeviceTraits) {
+  constructor(node: Node, plan: Pick<DevicePlan, 'name' | 'index'>, traits: DeviceTraits) {
     this.node = node;
     this.name = plan.name;
     this.index = plan.index;
@@ -94,7 +94,10 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
   setDriverFeatures(features: bigint): void {
     // virtio 1.4 §2.2.2: features can't change once FEATURES_OK has stuck.
     if ((this.status & STATUS.FEATURES_OK) !== 0) {
-      this.node.violations.report('ILLEGAL_STEP', `${this.name}: features written after FEATURES_OK`);
+      this.node.violations.report(
+        'ILLEGAL_STEP',
+        `${this.name}: features written after FEATURES_OK`,
+      );
       return;
     }
     this.driverFeatures = features;

@@ -8,7 +8,11 @@ export const rng = defineDevice({
   spec: 'virtio 1.4 §5.4',
   options: rngOptions,
   timing: [
-    { name: 'rng.service', dimension: 'time', doc: 'The source takes up a request, besides its bytes.' },
+    {
+      name: 'rng.service',
+      dimension: 'time',
+      doc: 'The source takes up a request, besides its bytes.',
+    },
     { name: 'rng.rate', dimension: 'rate', doc: 'Random bytes from the source.' },
   ],
   create: (environment) => new RngDevice(environment),

@@ -1,16 +1,10 @@
 // The device side of virtio-rng (virtio 1.4 §5.4): it fills what the driver offers, in order, one
 // request at a time.
-import type { DmaClient, DmaFault } from '../../platform/contracts/index.ts';
+import type { DeviceEnvironment, DmaClient, DmaFault } from '../../platform/contracts/index.ts';
 import type { RandomStream } from '../../platform/kernel/index.ts';
 import { type CpuClient, Milestone, Priority } from '../../platform/node/index.ts';
 import { RNG_DEVICE_ID, rngStreamName } from '../../platform/virtio/index.ts';
-import {
-  type Chain,
-  type DeviceEnvironment,
-  type QueueEngine,
-  ServiceStation,
-  VirtioDevice,
-} from '../common/index.ts';
+import { type Chain, type QueueEngine, ServiceStation, VirtioDevice } from '../common/index.ts';
 import type { RngOptions } from './options.ts';
 
 export class RngDevice extends VirtioDevice implements DmaClient, CpuClient {
@@ -45,8 +39,7 @@ export class RngDevice extends VirtioDevice implements DmaClient, CpuClient {
     queue.mark(chain, Milestone.started);
     const { node } = this;
     const time =
-      node.charge(this.#timing.service) +
-      node.chargeBytes(this.#timing.rate, this.#length(chain));
+      node.charge(this.#timing.service) + node.chargeBytes(this.#timing.rate, this.#length(chain));
     this.#station.request(time, this.#epoch);
   }
 

@@ -7,6 +7,7 @@ export type {
 } from './bus.ts';
 export type * from './definitions.ts';
 export type { DmaClient, DmaFault, DmaPort } from './dma.ts';
+export type * from './models.ts';
 export * from './topology.ts';
 export type {
   DeviceInfo,

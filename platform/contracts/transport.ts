@@ -28,7 +28,12 @@ export type TransportReply =
   | { readonly type: 'reply.status'; readonly status: number }
   | { readonly type: 'reply.config'; readonly data: Uint8Array }
   | { readonly type: 'reply.configSet'; readonly applied: boolean }
-  | { readonly type: 'reply.queue'; readonly index: number; readonly sizeMax: number; readonly size: number }
+  | {
+      readonly type: 'reply.queue';
+      readonly index: number;
+      readonly sizeMax: number;
+      readonly size: number;
+    }
   | { readonly type: 'reply.queueSet'; readonly index: number }
   | { readonly type: 'reply.queueReset'; readonly index: number }
   | { readonly type: 'reply.memory'; readonly address: number }

@@ -9,7 +9,7 @@ export class Backing {
   readonly size: number;
   readonly #file: number | null;
   readonly #path: string | null;
-  readonly #chunks: (Uint8Array | undefined)[] = [];
+  readonly #chunks: (Buffer | undefined)[] = [];
   readonly #dirty = new Set<number>();
 
   private constructor(size: number, file: number | null, path: string | null) {
@@ -54,8 +54,8 @@ export class Backing {
       const at = (offset + done) % CHUNK_SIZE;
       const step = Math.min(length - done, CHUNK_SIZE - at);
       const chunk = this.#chunk(offset + done);
-      const mine = Buffer.from(chunk.buffer, chunk.byteOffset + at, step);
-      if (mine.compare(other, otherOffset + done, otherOffset + done + step) !== 0) return false;
+      const from = otherOffset + done;
+      if (chunk.compare(other, from, from + step, at, at + step) !== 0) return false;
       done += step;
     }
     return true;
@@ -76,11 +76,11 @@ export class Backing {
     if (this.#file !== null) closeSync(this.#file);
   }
 
-  #chunk(offset: number): Uint8Array {
+  #chunk(offset: number): Buffer {
     const index = Math.floor(offset / CHUNK_SIZE);
     const known = this.#chunks[index];
     if (known !== undefined) return known;
-    const chunk = new Uint8Array(CHUNK_SIZE);
+    const chunk = Buffer.alloc(CHUNK_SIZE);
     if (this.#file !== null) readSync(this.#file, chunk, 0, CHUNK_SIZE, index * CHUNK_SIZE);
     this.#chunks[index] = chunk;
     return chunk;

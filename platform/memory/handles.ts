@@ -4,7 +4,6 @@
 //   share ──▶ shared ──retrieve──▶ retrieved ──relinquish──▶ shared ──reclaim──▶ gone
 import { PAGE_SIZE } from '../node/index.ts';
 
-
 /** Why an operation on a handle was denied. */
 export type HandleDenial =
   | 'no such handle'

@@ -1,8 +1,9 @@
 // The CPUs of a node, modelled as servers with service times. Work that finds all cores busy waits,
 // interrupts ahead of other work. A core can be held past the end of its work: that is how a
 // synchronous call lends the caller's CPU to the callee.
-import type { Component, ComponentId, Kernel } from '../kernel/index.ts';
+
 import { assert } from '../errors.ts';
+import type { Component, ComponentId, Kernel } from '../kernel/index.ts';
 import { WAIT_CPU } from './labels.ts';
 
 /** What runs when its work is done; the same shape as a kernel component. */
@@ -49,14 +50,7 @@ export class CpuSet implements Component {
   }
 
   /** Runs `cost` ps of work on the first free core, then calls `client.deliver(kind, a, b)`. */
-  submit(
-    priority: Priority,
-    cost: number,
-    client: CpuClient,
-    kind: number,
-    a = 0,
-    b = 0,
-  ): void {
+  submit(priority: Priority, cost: number, client: CpuClient, kind: number, a = 0, b = 0): void {
     if (this.#idle > 0) {
       let core = 0;
       while (this.#state[core] !== IDLE) core++;
@@ -113,14 +107,7 @@ export class CpuSet implements Component {
     return total;
   }
 
-  #start(
-    core: number,
-    cost: number,
-    client: CpuClient,
-    kind: number,
-    a: number,
-    b: number,
-  ): void {
+  #start(core: number, cost: number, client: CpuClient, kind: number, a: number, b: number): void {
     this.#idle--;
     this.#state[core] = RUNNING;
     this.#since[core] = this.#kernel.now;

@@ -5,8 +5,8 @@ export { copyBytes, Memory, PAGE_SIZE, RAM_BASE } from './memory.ts';
 export { Milestone, MilestoneLog } from './milestones.ts';
 export { Node, type NodeOptions, type NodeTiming } from './node.ts';
 export {
+  VIOLATIONS_DESCRIBED_MAX,
   type Violation,
   type ViolationCode,
   ViolationLog,
-  VIOLATIONS_DESCRIBED_MAX,
 } from './violation-log.ts';

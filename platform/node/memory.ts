@@ -62,9 +62,7 @@ export class Memory {
   readU32(address: number): number {
     const chunk = this.#chunk(address, 4);
     const at = (address - this.base) & CHUNK_MASK;
-    return (
-      (chunk[at] | (chunk[at + 1] << 8) | (chunk[at + 2] << 16) | (chunk[at + 3] << 24)) >>> 0
-    );
+    return (chunk[at] | (chunk[at + 1] << 8) | (chunk[at + 2] << 16) | (chunk[at + 3] << 24)) >>> 0;
   }
 
   writeU32(address: number, value: number): void {

@@ -4,7 +4,14 @@
 import type { Kernel } from '../kernel/index.ts';
 
 /** The points of a request's life that a driver or device notes, in order. */
-export const Milestone = { submitted: 0, fetched: 1, started: 2, served: 3, used: 4, completed: 5 } as const;
+export const Milestone = {
+  submitted: 0,
+  fetched: 1,
+  started: 2,
+  served: 3,
+  used: 4,
+  completed: 5,
+} as const;
 export type Milestone = (typeof Milestone)[keyof typeof Milestone];
 
 export class MilestoneLog {
@@ -22,13 +29,24 @@ export class MilestoneLog {
     this.#kernel = kernel;
   }
 
-  mark(device: number, queue: number, head: number, use: number, milestone: Milestone): void {
+  /** Notes a milestone of the current event, or of the earlier one that `when` tells. */
+  mark(
+    device: number,
+    queue: number,
+    head: number,
+    use: number,
+    milestone: Milestone,
+    when: { readonly key: number; readonly at: number } = {
+      key: this.#kernel.currentKey,
+      at: this.#kernel.now,
+    },
+  ): void {
     this.devices.push(device);
     this.queues.push(queue);
     this.heads.push(head);
     this.uses.push(use);
     this.milestones.push(milestone);
-    this.keys.push(this.#kernel.currentKey);
-    this.times.push(this.#kernel.now);
+    this.keys.push(when.key);
+    this.times.push(when.at);
   }
 }

@@ -1,7 +1,13 @@
 // One simulated machine: a VM, a partition, a host, a card or a microcontroller. It owns its memory,
 // CPUs, interrupt lines, random streams and charts, and shares none of them with another node.
 import type { NodePlan } from '../contracts/index.ts';
-import { type Component, type ComponentId, type Kernel, type RandomStream, randomStream } from '../kernel/index.ts';
+import {
+  type Component,
+  type ComponentId,
+  type Kernel,
+  type RandomStream,
+  randomStream,
+} from '../kernel/index.ts';
 import { type ChartHost, createChartHost, type EngineName } from '../machine/index.ts';
 import type { Costs } from '../timing/index.ts';
 import { CpuSet } from './cpu.ts';

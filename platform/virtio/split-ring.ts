@@ -132,9 +132,14 @@ export class SplitDriverRing {
     return this.#availIndex;
   }
 
+  /** True when `reap` would find something. */
+  get hasUsed(): boolean {
+    return this.#memory.readU16(this.areas.device + USED.index) !== this.#usedIndex;
+  }
+
   /** Takes one used element: the chain's head, REAP_NONE or REAP_BROKEN. Sets `usedLength`. */
   reap(): number {
-    if (this.#memory.readU16(this.areas.device + USED.index) === this.#usedIndex) return REAP_NONE;
+    if (!this.hasUsed) return REAP_NONE;
     const slot = this.#usedIndex & (this.size - 1);
     const at = this.areas.device + USED.ring + USED_ELEMENT_SIZE * slot;
     const head = this.#memory.readU32(at);
@@ -153,7 +158,7 @@ export class SplitDriverRing {
   /** Asks for signals again. Returns true when used buffers came in meanwhile. */
   enableInterrupts(): boolean {
     this.#memory.writeU16(this.areas.driver + AVAIL.flags, 0);
-    return this.#memory.readU16(this.areas.device + USED.index) !== this.#usedIndex;
+    return this.hasUsed;
   }
 
   #freeChain(head: number): void {

@@ -1,8 +1,8 @@
 // The rules that one message breaks or keeps by itself, for monitors and tests: headers, padding,
 // reserved fields, values that contradict each other. Decoding accepts such messages; this says
 // which rule (by the ids of the rule list) a sender broke. It judges and never throws.
-import { EVENT_BIT, type MessageTable, WireError } from '../../wire/index.ts';
-import type { Codec, Leg, LooseMessage } from './codec.ts';
+import { EVENT_BIT, WireError } from '../../wire/index.ts';
+import type { Leg, LooseMessage } from './codec.ts';
 import {
   HEADER_SIZE,
   peekDevice,
@@ -126,12 +126,18 @@ const bodyChecks: readonly BodyCheck[] = [
 
 const NONE: readonly BrokenRule[] = [];
 
+/** The part of a codec, of whatever table, that judging needs. */
+export interface MessageReader {
+  decode(bytes: Uint8Array, length: number): LooseMessage;
+  legAt(bytes: Uint8Array, length: number): Leg;
+}
+
 /** What the bus adds to a revision. */
 export interface RuleOptions {
   /** The bus's maximum message size; by default what msg_size can say. */
   readonly busMax?: number;
   /** Codec with the bus's private messages. */
-  readonly codec?: Codec<MessageTable>;
+  readonly codec?: MessageReader;
 }
 
 /**
@@ -144,10 +150,10 @@ export function brokenRules(
   length: number,
   options: RuleOptions = {},
 ): readonly BrokenRule[] {
-  const messages = options.codec ?? info.codec;
+  const messages: MessageReader = options.codec ?? info.codec;
   const broken: BrokenRule[] = [];
   try {
-    const message: LooseMessage = messages.decode(bytes, length);
+    const message = messages.decode(bytes, length);
     checkHeader(info, bytes, options.busMax ?? info.largestSize, broken);
     checkFraming(info, messages.legAt(bytes, length), bytes, length, broken);
     checkBody(info, message, broken);

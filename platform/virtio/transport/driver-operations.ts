@@ -1,10 +1,10 @@
 // The operations that a driver asks of a virtio-msg device, each as the requests it is made of. An
 // operation is asked for its next request and told the response, until it has a reply.
 import type { QueueSetup, TransportReply } from '../../contracts/index.ts';
-import { featureBlocks, withFeatureBlocks } from '../bits.ts';
-import { QueueState, type RevisionInfo } from '../messages/index.ts';
 import type { MessageOf } from '../../wire/index.ts';
+import { featureBlocks, withFeatureBlocks } from '../bits.ts';
 import type { StandardMessages } from '../messages/index.ts';
+import { QueueState, type RevisionInfo } from '../messages/index.ts';
 
 export type StandardMessage = MessageOf<StandardMessages>;
 /** A message but for its header. */
@@ -32,7 +32,10 @@ export interface DeviceMemory {
 /** Config reads that see a changing generation are started again this often at the most. */
 export const CONFIG_RESTARTS_MAX = 8;
 
-const UNEXPECTED: TransportReply = { type: 'reply.failed', reason: 'the response is of another kind' };
+const UNEXPECTED: TransportReply = {
+  type: 'reply.failed',
+  reason: 'the response is of another kind',
+};
 
 export function getInfo(memory: DeviceMemory): Operation {
   return {

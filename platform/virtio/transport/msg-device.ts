@@ -294,7 +294,10 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
     }
   }
 
-  #violation(code: 'MALFORMED_MESSAGE' | 'UNEXPECTED_MESSAGE' | 'ILLEGAL_STEP', text: string): void {
+  #violation(
+    code: 'MALFORMED_MESSAGE' | 'UNEXPECTED_MESSAGE' | 'ILLEGAL_STEP',
+    text: string,
+  ): void {
     this.#node.violations.report(code, `${this.#name}: ${text}`);
   }
 }

@@ -1,0 +1,11 @@
+import type { DriverDefinition } from '../../platform/contracts/index.ts';
+import { BlkDriver } from './blk-driver.ts';
+
+export { BLK_LOST, type BlkClient, BlkDriver } from './blk-driver.ts';
+
+export const blk: DriverDefinition = {
+  type: 'blk',
+  doc: 'Block driver: reads, writes, flushes, get-id; one request queue.',
+  spec: 'virtio 1.4 §5.2',
+  create: (environment) => new BlkDriver(environment),
+};

@@ -1,0 +1,216 @@
+// How a driver brings its device up (virtio 1.4 §3.1.1), whatever the transport: look, reset,
+// negotiate, set up queues, go live. One transport operation at a time; its reply moves the chart on.
+import { assign, emit, setup } from 'xstate';
+import type { TransportReply } from '../../platform/contracts/index.ts';
+import { STATUS } from '../../platform/virtio/index.ts';
+
+export type DriverEvent =
+  | TransportReply
+  | { readonly type: 'ONLINE' }
+  | { readonly type: 'OFFLINE' }
+  | { readonly type: 'NEEDS_RESET' };
+
+export type DriverEffect =
+  | { readonly type: 'getInfo' }
+  | { readonly type: 'setStatus'; readonly status: number }
+  | { readonly type: 'getFeatures' }
+  | { readonly type: 'setFeatures' }
+  | { readonly type: 'getConfig' }
+  | { readonly type: 'getQueue'; readonly index: number }
+  | { readonly type: 'allocate' }
+  | { readonly type: 'setQueue'; readonly index: number }
+  | { readonly type: 'remember'; readonly reply: TransportReply }
+  | { readonly type: 'live' }
+  | { readonly type: 'down'; readonly reason: string };
+
+export interface DriverInput {
+  readonly deviceId: number;
+  readonly queueCount: number;
+  /** Bytes of configuration space that the driver needs; 0 to read none. */
+  readonly configSize: number;
+}
+
+interface Context extends DriverInput {
+  readonly queue: number;
+}
+
+const READY = STATUS.ACKNOWLEDGE | STATUS.DRIVER | STATUS.FEATURES_OK;
+
+export const driverChart = setup({
+  types: {} as {
+    context: Context;
+    input: DriverInput;
+    events: DriverEvent;
+    emitted: DriverEffect;
+  },
+  guards: {
+    isOurs: ({ context, event }) =>
+      event.type === 'reply.info' &&
+      event.info.deviceId === context.deviceId &&
+      event.info.queuesMax >= context.queueCount &&
+      event.info.configSize >= context.configSize,
+    isReset: ({ event }) => event.type === 'reply.status' && event.status === 0,
+    featuresStuck: ({ event }) =>
+      event.type === 'reply.status' && (event.status & STATUS.FEATURES_OK) !== 0,
+    isLive: ({ event }) => event.type === 'reply.status' && (event.status & STATUS.DRIVER_OK) !== 0,
+    needsConfig: ({ context }) => context.configSize > 0,
+    queueUsable: ({ event }) => event.type === 'reply.queue' && event.sizeMax > 0,
+    queueIsSet: ({ event }) => event.type === 'reply.queue' && event.size > 0,
+    usableAndMore: ({ context, event }) =>
+      event.type === 'reply.queue' && event.sizeMax > 0 && context.queue + 1 < context.queueCount,
+    setAndMore: ({ context, event }) =>
+      event.type === 'reply.queue' && event.size > 0 && context.queue + 1 < context.queueCount,
+  },
+  actions: {
+    getInfo: emit({ type: 'getInfo' }),
+    writeStatus: emit((_, params: { status: number }) => ({
+      type: 'setStatus' as const,
+      status: params.status,
+    })),
+    getFeatures: emit({ type: 'getFeatures' }),
+    setFeatures: emit({ type: 'setFeatures' }),
+    getConfig: emit({ type: 'getConfig' }),
+    getQueue: emit(({ context }) => ({ type: 'getQueue' as const, index: context.queue })),
+    allocate: emit({ type: 'allocate' }),
+    setQueue: emit(({ context }) => ({ type: 'setQueue' as const, index: context.queue })),
+    remember: emit(({ event }) => ({
+      type: 'remember' as const,
+      reply: event as TransportReply,
+    })),
+    live: emit({ type: 'live' }),
+    down: emit(({ event }, params: { reason: string }) => ({
+      type: 'down' as const,
+      reason: event.type === 'reply.failed' ? event.reason : params.reason,
+    })),
+    firstQueue: assign({ queue: 0 }),
+    nextQueue: assign({ queue: ({ context }) => context.queue + 1 }),
+  },
+}).createMachine({
+  id: 'driver',
+  context: ({ input }) => ({ ...input, queue: 0 }),
+  initial: 'offline',
+  on: {
+    OFFLINE: {
+      target: '.offline',
+      actions: { type: 'down', params: { reason: 'the device is gone' } },
+    },
+    NEEDS_RESET: {
+      target: '.needsReset',
+      actions: { type: 'down', params: { reason: 'the device needs a reset' } },
+    },
+    'reply.failed': {
+      target: '.failed',
+      actions: { type: 'down', params: { reason: 'an operation failed' } },
+    },
+    '*': {
+      target: '.failed',
+      actions: { type: 'down', params: { reason: 'the device did not do what was asked' } },
+    },
+  },
+  states: {
+    offline: { description: 'The device cannot be talked to.', on: { ONLINE: 'probing' } },
+    probing: {
+      description: 'What is it? Only this may be asked before the reset.',
+      meta: { spec: 'virtio-msg Initialization Flow' },
+      entry: 'getInfo',
+      on: { 'reply.info': { guard: 'isOurs', target: 'reset', actions: 'remember' } },
+    },
+    reset: {
+      description: 'Status 0, and wait until it is.',
+      entry: { type: 'writeStatus', params: { status: 0 } },
+      on: { 'reply.status': { guard: 'isReset', target: 'acknowledged' } },
+    },
+    acknowledged: {
+      description: 'ACKNOWLEDGE: the guest has noticed the device.',
+      entry: { type: 'writeStatus', params: { status: STATUS.ACKNOWLEDGE } },
+      on: { 'reply.status': 'driverFound' },
+    },
+    driverFound: {
+      description: 'DRIVER: the guest knows how to drive it.',
+      entry: {
+        type: 'writeStatus',
+        params: { status: STATUS.ACKNOWLEDGE | STATUS.DRIVER },
+      },
+      on: { 'reply.status': 'readingFeatures' },
+    },
+    readingFeatures: {
+      description: 'What does it offer?',
+      entry: 'getFeatures',
+      on: { 'reply.features': { target: 'writingFeatures', actions: 'remember' } },
+    },
+    writingFeatures: {
+      description: 'Take what both sides know.',
+      entry: 'setFeatures',
+      on: { 'reply.featuresSet': 'featuresOk' },
+    },
+    featuresOk: {
+      description: 'FEATURES_OK, and look whether it has stuck.',
+      entry: { type: 'writeStatus', params: { status: READY } },
+      on: {
+        'reply.status': [
+          { guard: 'featuresStuck', target: 'configuring' },
+          {
+            target: 'failed',
+            actions: { type: 'down', params: { reason: 'the device refused the features' } },
+          },
+        ],
+      },
+    },
+    configuring: {
+      description: 'Read the configuration, if the driver needs any.',
+      always: [{ guard: 'needsConfig', target: 'readingConfig' }, { target: 'queryingQueue' }],
+    },
+    readingConfig: {
+      description: 'Configuration bytes, all of one generation.',
+      entry: 'getConfig',
+      on: { 'reply.config': { target: 'queryingQueue', actions: 'remember' } },
+    },
+    queryingQueue: {
+      description: 'How large may each queue be?',
+      entry: 'getQueue',
+      on: {
+        'reply.queue': [
+          {
+            guard: 'usableAndMore',
+            target: 'queryingQueue',
+            reenter: true,
+            actions: ['remember', 'nextQueue'],
+          },
+          { guard: 'queueUsable', target: 'allocating', actions: ['remember', 'firstQueue'] },
+        ],
+      },
+    },
+    allocating: {
+      description: 'Memory for rings and buffers that the device may reach.',
+      entry: 'allocate',
+      on: { 'reply.memory': { target: 'settingQueue', actions: 'remember' } },
+    },
+    settingQueue: {
+      description: 'Size and addresses of a queue.',
+      entry: 'setQueue',
+      on: { 'reply.queueSet': 'confirmingQueue' },
+    },
+    confirmingQueue: {
+      description: 'Has the device taken them?',
+      entry: 'getQueue',
+      on: {
+        'reply.queue': [
+          {
+            guard: 'setAndMore',
+            target: 'settingQueue',
+            actions: 'nextQueue',
+          },
+          { guard: 'queueIsSet', target: 'driverOk' },
+        ],
+      },
+    },
+    driverOk: {
+      description: 'DRIVER_OK, and look whether it shows.',
+      entry: { type: 'writeStatus', params: { status: READY | STATUS.DRIVER_OK } },
+      on: { 'reply.status': { guard: 'isLive', target: 'live', actions: 'live' } },
+    },
+    live: { description: 'Requests flow.' },
+    needsReset: { description: 'The device has given up; requests under way have failed.' },
+    failed: { description: 'The driver has given up on the device.' },
+  },
+});

@@ -1,0 +1,242 @@
+// What all virtio drivers share: bringing the device up, memory for rings and buffers, notification,
+// and reaping used buffers on interrupt. A driver adds what a request is.
+import type {
+  DeviceInfo,
+  Driver,
+  DriverEnvironment,
+  DriverTransport,
+  TransportListener,
+  TransportReply,
+} from '../../platform/contracts/index.ts';
+import { assert } from '../../platform/errors.ts';
+import type { Chart } from '../../platform/machine/index.ts';
+import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
+import {
+  F,
+  REAP_BROKEN,
+  REAP_NONE,
+  SplitDriverRing,
+  STATUS,
+  splitRingAreas,
+} from '../../platform/virtio/index.ts';
+import { type DriverEffect, type DriverEvent, driverChart } from './driver-chart.ts';
+
+export interface DriverTraits {
+  readonly deviceId: number;
+  readonly queueCount: number;
+  /** Queue size the driver would like; the device's limit may be lower. */
+  readonly queueSize: number;
+  /** Features it would take, besides those every driver here takes. */
+  readonly features: bigint;
+  readonly configSize: number;
+}
+
+/** Steps below this number are the shared part's. */
+export const FIRST_OWN_STEP = 8;
+const STEP_REAP = 0;
+
+const CORE_FEATURES = F.VERSION_1 | F.ACCESS_PLATFORM;
+
+export abstract class VirtioDriver implements Driver, TransportListener, CpuClient {
+  readonly node: Node;
+  readonly name: string;
+  readonly index: number;
+  /** Features in force. */
+  features = 0n;
+  info: DeviceInfo | null = null;
+  live = false;
+  /** Why it is not live any more, or never was. */
+  downReason: string | null = null;
+  notifications = 0;
+  protected readonly transport: DriverTransport;
+  protected rings: SplitDriverRing[] = [];
+  protected config = new Uint8Array(0);
+  readonly #traits: DriverTraits;
+  readonly #chart: Chart<unknown, DriverEvent>;
+  readonly #queueSizes: number[] = [];
+  readonly #reaping: boolean[] = [];
+  #offered = 0n;
+  #memory = 0;
+  #uses: Int32Array[] = [];
+
+  constructor({ node, plan, transport }: DriverEnvironment, traits: DriverTraits) {
+    this.node = node;
+    this.name = plan.name;
+    this.index = plan.index;
+    this.transport = transport;
+    this.#traits = traits;
+    transport.connect(this);
+    this.#chart = node.charts.start(driverChart, {
+      name: `${plan.name}.driver`,
+      input: traits,
+      perform: (effect: DriverEffect) => this.#perform(effect),
+    });
+    this.#chart.begin();
+  }
+
+  get state(): string {
+    return this.#chart.state;
+  }
+
+  /** Bytes of buffers that the driver wants behind its rings. */
+  protected abstract bufferBytes(): number;
+  /** The device is live; buffers begin at `buffers` in own RAM. */
+  protected abstract wentLive(buffers: number): void;
+  /** The device is lost; requests under way must be failed. */
+  protected abstract wentDown(reason: string): void;
+  /** A chain came back. `written` is what the device says that it wrote. */
+  protected abstract completed(queue: number, head: number, written: number, use: number): void;
+  /** Work of the driver's own, `step` being FIRST_OWN_STEP or above. */
+  protected abstract work(step: number, a: number): void;
+  /** True while more chains will be added soon, so that one notification can serve all. */
+  protected abstract get plugged(): boolean;
+
+  online(): void {
+    this.#chart.send({ type: 'ONLINE' });
+  }
+
+  offline(reason: string): void {
+    this.downReason = reason;
+    this.#chart.send({ type: 'OFFLINE' });
+  }
+
+  reply(reply: TransportReply): void {
+    this.#chart.send(reply);
+  }
+
+  used(queue: number): void {
+    const ring = this.rings[queue];
+    if (ring === undefined || this.#reaping[queue]) return;
+    this.#reaping[queue] = true;
+    ring.disableInterrupts();
+    this.#reapNext(queue);
+  }
+
+  configChanged(status: number): void {
+    if ((status & STATUS.DEVICE_NEEDS_RESET) !== 0) this.#chart.send({ type: 'NEEDS_RESET' });
+  }
+
+  deliver(step: number, a: number): void {
+    if (step >= FIRST_OWN_STEP) return this.work(step, a);
+    if (this.live) this.#reap(a);
+  }
+
+  /** Tells the device of added chains, unless more come soon or it does not want to know. */
+  protected kick(queue: number): void {
+    if (this.plugged || this.#reaping[queue] || !this.rings[queue].takeNotify()) return;
+    this.notifications++;
+    this.transport.notify(queue, 0);
+  }
+
+  /** Counts this use of a chain's head; see MilestoneLog for what the count is good for. */
+  protected countUse(queue: number, head: number): number {
+    return this.#uses[queue][head]++;
+  }
+
+  #reapNext(queue: number): void {
+    const { cpu, timing } = this.node;
+    const ring = this.rings[queue];
+    if (!ring.hasUsed && !ring.enableInterrupts()) {
+      this.#reaping[queue] = false;
+      return this.kick(queue);
+    }
+    const cost = this.node.charge(timing.ringReap) + this.node.charge(timing.complete);
+    cpu.submit(Priority.interrupt, cost, this, STEP_REAP, queue);
+  }
+
+  #reap(queue: number): void {
+    const ring = this.rings[queue];
+    const head = ring.reap();
+    if (head === REAP_BROKEN) {
+      this.node.violations.report('BAD_DESCRIPTOR', `${this.name}: a used element names no chain`);
+      return this.#chart.send({ type: 'NEEDS_RESET' });
+    }
+    assert(head !== REAP_NONE, 'a used element was there before');
+    this.completed(queue, head, ring.usedLength, this.#uses[queue][head] - 1);
+    if (this.live) this.#reapNext(queue);
+  }
+
+  #perform(effect: DriverEffect): void {
+    const { transport } = this;
+    switch (effect.type) {
+      case 'getInfo':
+        return transport.getInfo();
+      case 'setStatus':
+        return transport.setStatus(effect.status);
+      case 'getFeatures':
+        return transport.getFeatures();
+      case 'setFeatures':
+        this.features = this.#offered & (this.#traits.features | CORE_FEATURES);
+        return transport.setFeatures(this.features);
+      case 'getConfig':
+        return transport.getConfig(0, this.#traits.configSize);
+      case 'getQueue':
+        return transport.getQueue(effect.index);
+      case 'allocate':
+        return transport.allocate(this.#ringBytes() + this.bufferBytes());
+      case 'setQueue':
+        return this.#setQueue(effect.index);
+      case 'remember':
+        return this.#remember(effect.reply);
+      case 'live':
+        this.live = true;
+        return this.wentLive(this.#memory + this.#ringBytes());
+      case 'down':
+        this.live = false;
+        this.downReason ??= effect.reason;
+        return this.wentDown(this.downReason);
+    }
+  }
+
+  #remember(reply: TransportReply): void {
+    switch (reply.type) {
+      case 'reply.info':
+        this.info = reply.info;
+        return;
+      case 'reply.features':
+        this.#offered = reply.features;
+        return;
+      case 'reply.config':
+        this.config = new Uint8Array(reply.data);
+        return;
+      case 'reply.queue':
+        this.#queueSizes[reply.index] = Math.min(reply.sizeMax, this.#traits.queueSize);
+        return;
+      case 'reply.memory':
+        return this.#placeRings(reply.address);
+      default:
+        assert(false, `${this.name}: nothing to remember of ${reply.type}`);
+    }
+  }
+
+  /** Bytes of all rings, each from a 64-byte line of its own. */
+  #ringBytes(): number {
+    return this.#queueSizes.reduce((sum, size) => sum + lines(splitRingAreas(0, size).length), 0);
+  }
+
+  #placeRings(address: number): void {
+    this.#memory = address;
+    let at = address;
+    this.rings = this.#queueSizes.map((size) => {
+      const ring = new SplitDriverRing(this.node.memory, at, size);
+      at += lines(ring.areas.length);
+      return ring;
+    });
+    this.#uses = this.#queueSizes.map((size) => new Int32Array(size));
+  }
+
+  #setQueue(index: number): void {
+    const { areas, size } = this.rings[index];
+    this.transport.setQueue({
+      index,
+      size,
+      descriptorArea: this.transport.busAddress(areas.descriptor),
+      driverArea: this.transport.busAddress(areas.driver),
+      deviceArea: this.transport.busAddress(areas.device),
+    });
+  }
+}
+
+function lines(bytes: number): number {
+  return Math.ceil(bytes / 64) * 64;
+}

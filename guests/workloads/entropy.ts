@@ -1,0 +1,97 @@
+// A workload that reads random bytes. With `verify` they are compared with what the modelled source
+// must give: the stream of the scenario's seed.
+import { z } from 'zod';
+import type { WorkloadEnvironment } from '../../platform/contracts/index.ts';
+import type { RandomStream } from '../../platform/kernel/index.ts';
+import { size, time } from '../../platform/scenario/fields.ts';
+import { rngStreamName } from '../../platform/virtio/index.ts';
+import { defineWorkload } from '../common/index.ts';
+import type { RngClient, RngDriver } from '../rng/index.ts';
+import { WorkloadBase } from './workload-base.ts';
+
+export const entropyOptions = z.strictObject({
+  requestSize: size({ min: 1, max: 65536 }).default(64).describe('Bytes asked for at a time.'),
+  depth: z.int().min(1).max(64).default(1).describe('Requests under way at the same time.'),
+  operations: z.int().min(1).optional().describe('Requests in all. Default: until `duration`.'),
+  duration: time({ min: 1 }).optional().describe('How long to submit requests.'),
+  thinkTime: time({ min: 0 })
+    .default(0)
+    .describe('Time between the end of a request and the next on its slot.'),
+  verify: z.boolean().default(true).describe('Compare the bytes with what the source must give.'),
+});
+
+type EntropyOptions = z.output<typeof entropyOptions>;
+
+const DEFAULT_OPERATIONS = 100;
+
+class Entropy extends WorkloadBase implements RngClient {
+  readonly #options: EntropyOptions;
+  readonly #driver: RngDriver;
+  readonly #source: RandomStream;
+  readonly #bytes: Uint8Array;
+  readonly #expected: Uint8Array;
+  #left: number;
+
+  constructor(environment: WorkloadEnvironment<EntropyOptions, RngDriver>) {
+    const { node, plan, device, driver, finished } = environment;
+    const { options } = plan;
+    super({
+      node,
+      name: plan.name,
+      duration: options.duration ?? Infinity,
+      depth: options.depth,
+      thinkTime: options.thinkTime,
+      finished,
+    });
+    this.#options = options;
+    this.#driver = driver;
+    this.#source = node.random(rngStreamName(device.name));
+    this.#bytes = new Uint8Array(options.requestSize);
+    this.#expected = new Uint8Array(options.requestSize);
+    const unbounded = options.duration === undefined ? DEFAULT_OPERATIONS : Infinity;
+    this.#left = options.operations ?? unbounded;
+    this.firstSlot = driver.reserve(this, options.depth, options.requestSize);
+  }
+
+  rngReady(): void {
+    this.ready();
+  }
+
+  rngDown(reason: string): void {
+    this.down(reason);
+  }
+
+  rngCompleted(slot: number, length: number, latency: number): void {
+    let failed = length <= 0;
+    if (!failed && this.#options.verify) failed = !this.#verify(slot, length);
+    this.over(slot, latency, failed, length);
+  }
+
+  protected override next(slot: number): boolean {
+    if (this.#left <= 0) return false;
+    this.#left--;
+    this.#driver.submit(slot, this.#options.requestSize);
+    return true;
+  }
+
+  /** Requests are served in order, so the stream replayed here yields the same bytes. */
+  #verify(slot: number, length: number): boolean {
+    this.verified++;
+    this.node.memory.copyOut(this.#driver.dataAddress(slot), this.#bytes, 0, length);
+    const expected = this.#expected.subarray(0, length);
+    this.#source.fill(expected);
+    if (Buffer.compare(this.#bytes.subarray(0, length), expected) === 0) return true;
+    this.node.violations.report('VERIFY', `${this.name}: ${length} bytes are not the source's`);
+    return false;
+  }
+}
+
+export const entropy = defineWorkload({
+  type: 'entropy',
+  drives: 'rng',
+  doc: 'Reads random bytes and compares them with the stream of the seed.',
+  spec: 'virtio 1.4 §5.4',
+  options: entropyOptions,
+  timing: [],
+  create: (environment: WorkloadEnvironment<EntropyOptions, RngDriver>) => new Entropy(environment),
+});

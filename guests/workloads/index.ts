@@ -1,0 +1,3 @@
+export { entropy } from './entropy.ts';
+export { fio } from './fio.ts';
+export { phaseChart } from './phase-chart.ts';

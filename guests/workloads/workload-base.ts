@@ -1,0 +1,125 @@
+// What workloads share: phases, counting, latencies, and the result.
+
+import type { Workload, WorkloadResult } from '../../platform/contracts/index.ts';
+import type { Component } from '../../platform/kernel/index.ts';
+import type { Chart } from '../../platform/machine/index.ts';
+import type { Node } from '../../platform/node/index.ts';
+import { LatencyRecorder } from '../../platform/observe/index.ts';
+import { type PhaseEffect, type PhaseEvent, phaseChart } from './phase-chart.ts';
+
+export interface WorkloadBaseOptions {
+  readonly node: Node;
+  readonly name: string;
+  /** ps that it runs, or Infinity. */
+  readonly duration: number;
+  /** Requests at the same time. */
+  readonly depth: number;
+  /** ps between the end of a request and the next on its slot. */
+  readonly thinkTime: number;
+  finished(): void;
+}
+
+export abstract class WorkloadBase implements Workload, Component {
+  done = false;
+  protected readonly node: Node;
+  protected readonly name: string;
+  protected firstSlot = 0;
+  protected inFlight = 0;
+  protected requests = 0;
+  protected errors = 0;
+  protected bytes = 0;
+  protected verified = 0;
+  protected failure: string | null = null;
+  readonly #options: WorkloadBaseOptions;
+  readonly #latency = new LatencyRecorder();
+  readonly #chart: Chart<unknown, PhaseEvent>;
+  readonly #id: number;
+  #started = 0;
+  #ended = 0;
+
+  constructor(options: WorkloadBaseOptions) {
+    this.node = options.node;
+    this.name = options.name;
+    this.#options = options;
+    this.#id = options.node.add(this);
+    this.#chart = options.node.charts.start(phaseChart, {
+      name: `${options.name}.phase`,
+      input: { duration: options.duration },
+      perform: (effect: PhaseEffect) => this.#perform(effect),
+    });
+    this.#chart.begin();
+  }
+
+  /** Starts the next request on a slot; returns false when there are no more. */
+  protected abstract next(slot: number): boolean;
+
+  /** A thinking slot has thought enough. */
+  deliver(_kind: number, slot: number): void {
+    this.inFlight--;
+    this.#submit(slot);
+  }
+
+  result(): WorkloadResult {
+    return {
+      requests: this.requests,
+      errors: this.errors,
+      bytes: this.bytes,
+      verified: this.verified,
+      latency: this.#latency.summary(),
+      elapsedPs: this.#ended - this.#started,
+      failure: this.failure,
+    };
+  }
+
+  protected ready(): void {
+    this.#chart.send(READY);
+  }
+
+  protected down(reason: string): void {
+    this.failure = reason;
+    this.#chart.send(DOWN);
+  }
+
+  /** Counts a finished request and goes on with its slot. */
+  protected over(slot: number, latency: number, failed: boolean, bytes: number): void {
+    this.requests++;
+    this.#ended = this.node.kernel.now;
+    if (failed) this.errors++;
+    else this.bytes += bytes;
+    this.#latency.record(latency);
+    const { thinkTime } = this.#options;
+    if (thinkTime > 0 && this.#chart.matches('running')) {
+      this.node.kernel.schedule(this.#id, thinkTime, 0, slot);
+      return;
+    }
+    this.inFlight--;
+    this.#submit(slot);
+  }
+
+  #submit(slot: number): void {
+    if (this.#chart.matches('running')) {
+      this.inFlight++;
+      if (this.next(slot)) return;
+      this.inFlight--;
+      this.#chart.send(ENOUGH);
+    }
+    if (this.inFlight === 0) this.#chart.send(DRAINED);
+  }
+
+  #perform(effect: PhaseEffect): void {
+    if (effect.type === 'begin') {
+      this.#started = this.node.kernel.now;
+      this.#ended = this.#started;
+      const { depth } = this.#options;
+      for (let i = 0; i < depth; i++) this.#submit(this.firstSlot + i);
+    } else if (!this.done) {
+      this.done = true;
+      this.#options.finished();
+    }
+  }
+}
+
+const READY: PhaseEvent = { type: 'READY' };
+const DOWN: PhaseEvent = { type: 'DOWN' };
+const ENOUGH: PhaseEvent = { type: 'ENOUGH' };
+const DRAINED: PhaseEvent = { type: 'DRAINED' };

@@ -1,0 +1,122 @@
+// The tables that the composition roots hand to the platform: rows that can make what a topology asks
+// for. The platform knows of devices, buses, drivers and workloads only what stands here.
+import type { Node } from '../node/index.ts';
+import type { LatencySummary } from '../observe/index.ts';
+import type { DeviceBusEnd, DriverBusEnd } from './bus.ts';
+import type { Definition } from './definitions.ts';
+import type { BusPlan, DevicePlan, FaultPlan, WorkloadPlan } from './topology.ts';
+import type { DeviceModel, DriverTransport } from './transport.ts';
+
+/** Counters by name. */
+export type Statistics = Readonly<Record<string, number>>;
+
+export interface Observed {
+  statistics(): Statistics;
+}
+
+/** A plan with its options typed by the schema that parsed them. */
+export type WithOptions<Plan, Options> = Omit<Plan, 'options'> & { readonly options: Options };
+
+/** What a device is made from. */
+export interface DeviceEnvironment<Options> {
+  readonly node: Node;
+  readonly plan: WithOptions<DevicePlan, Options>;
+  /** Makes a path of the scenario file absolute. */
+  resolve(path: string): string;
+}
+
+/** A device model, and what the run calls on it at the end. */
+export interface Device extends DeviceModel {
+  close?(): void;
+}
+
+export interface DeviceDefinition extends Definition {
+  create(environment: DeviceEnvironment<never>): Device;
+}
+
+/** What one end of a bus is made from. */
+export interface BusEnvironment<Options> {
+  readonly node: Node;
+  readonly plan: WithOptions<BusPlan, Options>;
+  /** Fault rules of this bus. Each end gets all and applies those that concern what it sends. */
+  readonly faults: readonly FaultPlan[];
+}
+
+export interface BusDefinition extends Definition {
+  createDriverEnd(environment: BusEnvironment<never>): DriverBusEnd & Observed;
+  createDeviceEnd(environment: BusEnvironment<never>): DeviceBusEnd & Observed;
+  /**
+   * Names of the timing constants of which the smallest is the least latency of any packet on this
+   * bus: the lookahead when its two nodes run on different threads.
+   */
+  readonly latencies: readonly string[];
+}
+
+/** What a driver is made from. */
+export interface DriverEnvironment {
+  readonly node: Node;
+  readonly plan: DevicePlan;
+  readonly transport: DriverTransport;
+}
+
+/** A driver as the run sees it; workloads know more of it. */
+export interface Driver {
+  readonly name: string;
+  readonly live: boolean;
+  /** Why it is not live any more, or never was; null while it comes up. */
+  readonly downReason: string | null;
+  readonly state: string;
+}
+
+export interface DriverDefinition {
+  /** Type of the device that it drives. */
+  readonly type: string;
+  readonly doc: string;
+  readonly spec: string;
+  create(environment: DriverEnvironment): Driver;
+}
+
+/** What a workload is made from. */
+export interface WorkloadEnvironment<Options, D> {
+  readonly node: Node;
+  readonly plan: WithOptions<WorkloadPlan, Options>;
+  readonly device: DevicePlan;
+  readonly driver: D;
+  /** Makes a path of the scenario file absolute. */
+  resolve(path: string): string;
+  /** Called once when the workload is through, with whatever result. */
+  finished(): void;
+}
+
+/** What a workload has to tell when the run is over. */
+export interface WorkloadResult {
+  readonly requests: number;
+  readonly errors: number;
+  readonly bytes: number;
+  /** Requests whose data was compared with what it must be. */
+  readonly verified: number;
+  readonly latency: LatencySummary;
+  /** ps from the first request to the last completion. */
+  readonly elapsedPs: number;
+  /** Why it ended early, or null. */
+  readonly failure: string | null;
+}
+
+export interface Workload {
+  readonly done: boolean;
+  result(): WorkloadResult;
+}
+
+export interface WorkloadDefinition extends Definition {
+  /** Type of device that it needs. */
+  readonly drives: string;
+  create(environment: WorkloadEnvironment<never, never>): Workload;
+}
+
+/** All rows by type. */
+export interface ModelTables {
+  readonly buses: Readonly<Record<string, BusDefinition>>;
+  readonly devices: Readonly<Record<string, DeviceDefinition>>;
+  readonly drivers: Readonly<Record<string, DriverDefinition>>;
+  readonly workloads: Readonly<Record<string, WorkloadDefinition>>;
+}

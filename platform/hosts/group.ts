@@ -1,0 +1,245 @@
+// A group of nodes that run on one thread: their kernel, and every model that lives on them. The
+// inline host has one group of all nodes, the worker host one group a thread.
+import { resolve as resolvePath } from 'node:path';
+import type {
+  BusPlan,
+  Device,
+  DeviceBusEnd,
+  DevicePlan,
+  Driver,
+  DriverBusEnd,
+  ModelTables,
+  Observed,
+  Statistics,
+  Topology,
+  Workload,
+  WorkloadPlan,
+  WorkloadResult,
+} from '../contracts/index.ts';
+import { CauseLog, type DigestLanes, Kernel, type Outbox } from '../kernel/index.ts';
+import type { EngineName } from '../machine/index.ts';
+import { MilestoneLog, Node, type Violation } from '../node/index.ts';
+import { Costs } from '../timing/index.ts';
+import { MsgDeviceTransport, MsgDriverTransport } from '../virtio/transport/index.ts';
+
+export interface GroupOptions {
+  readonly topology: Topology;
+  readonly tables: ModelTables;
+  readonly engine: EngineName;
+  /** Indexes of the nodes hosted here. */
+  readonly nodes: readonly number[];
+  /** Where packets for other groups go; null when there are none. */
+  readonly outbox: Outbox | null;
+  /** Record causes and milestones of every request. */
+  readonly anatomy: boolean;
+}
+
+export interface NodeOutcome {
+  readonly node: number;
+  /** Core-ps of work and of synchronous calls. */
+  readonly cpuBusyPs: number;
+  readonly cpuLentPs: number;
+  readonly interrupts: number;
+  readonly violations: number;
+  readonly described: readonly Violation[];
+  readonly lanes: DigestLanes;
+  readonly chargesPs: Float64Array;
+  readonly chargeCounts: Float64Array;
+}
+
+export interface BusOutcome {
+  readonly bus: number;
+  readonly side: 'driver' | 'device';
+  readonly statistics: Statistics;
+}
+
+export interface WorkloadOutcome {
+  readonly workload: number;
+  readonly done: boolean;
+  readonly driverState: string;
+  readonly downReason: string | null;
+  readonly result: WorkloadResult;
+}
+
+/** What was recorded of requests on the nodes of a group. */
+export interface AnatomyRecord {
+  readonly causes: Omit<CauseLog, 'note' | 'suspend' | 'restore' | 'record'>;
+  readonly milestones: readonly Omit<MilestoneLog, 'mark'>[];
+}
+
+/** What a group has to tell when the run is over; plain data, to cross threads. */
+export interface GroupOutcome {
+  readonly nodes: readonly NodeOutcome[];
+  readonly buses: readonly BusOutcome[];
+  readonly workloads: readonly WorkloadOutcome[];
+  readonly events: number;
+  readonly anatomy: AnatomyRecord | null;
+}
+
+export class Group {
+  readonly kernel: Kernel;
+  /** Workloads that are not through yet. */
+  unfinished = 0;
+  /** When the last workload to finish so far did so. */
+  lastFinish = 0;
+  /** Called when `unfinished` has become 0. */
+  allFinished: () => void = () => {};
+  readonly #topology: Topology;
+  readonly #tables: ModelTables;
+  readonly #nodes = new Map<number, Node>();
+  readonly #driverEnds = new Map<number, DriverBusEnd & Observed>();
+  readonly #deviceEnds = new Map<number, DeviceBusEnd & Observed>();
+  readonly #drivers = new Map<number, Driver>();
+  readonly #devices: Device[] = [];
+  readonly #workloads: { readonly plan: WorkloadPlan; readonly workload: Workload }[] = [];
+
+  constructor(options: GroupOptions) {
+    const { topology, tables, nodes, outbox, anatomy } = options;
+    this.#topology = topology;
+    this.#tables = tables;
+    this.kernel = new Kernel(topology.nodes.length, outbox);
+    if (anatomy) this.kernel.causes = new CauseLog();
+    for (const index of nodes) this.#nodes.set(index, this.#makeNode(index, options));
+    // In the order of the topology, so that a node's components are numbered alike in any group.
+    for (const plan of topology.buses) this.#makeBus(plan);
+    for (const plan of topology.devices) this.#makeDevice(plan);
+    for (const plan of topology.workloads) this.#makeWorkload(plan);
+  }
+
+  /** Starts the driver ends of all buses at the current instant. */
+  start(): void {
+    for (const plan of this.#topology.buses) this.#driverEnds.get(plan.index)?.start();
+  }
+
+  /** Ends the run for the models: files are written back and closed. */
+  close(): void {
+    for (const device of this.#devices) device.close?.();
+  }
+
+  outcome(): GroupOutcome {
+    const { causes } = this.kernel;
+    return {
+      nodes: [...this.#nodes.values()].map((node) => this.#nodeOutcome(node)),
+      buses: [
+        ...[...this.#driverEnds].map(([bus, end]) => busOutcome(bus, 'driver', end)),
+        ...[...this.#deviceEnds].map(([bus, end]) => busOutcome(bus, 'device', end)),
+      ],
+      workloads: this.#workloads.map(({ plan, workload }) => {
+        const driver = this.#drivers.get(plan.device)!;
+        return {
+          workload: plan.index,
+          done: workload.done,
+          driverState: driver.state,
+          downReason: driver.downReason,
+          result: workload.result(),
+        };
+      }),
+      events: this.kernel.events,
+      anatomy: causes === null ? null : { causes: plain(causes), milestones: this.#milestones() },
+    };
+  }
+
+  #makeNode(index: number, { topology, engine, anatomy }: GroupOptions): Node {
+    const node = new Node({
+      plan: topology.nodes[index],
+      kernel: this.kernel,
+      costs: new Costs(topology.profile),
+      seed: topology.seed,
+      engine,
+    });
+    if (anatomy) node.milestones = new MilestoneLog(this.kernel);
+    return node;
+  }
+
+  #makeBus(plan: BusPlan): void {
+    const row = this.#tables.buses[plan.type];
+    const faults = this.#topology.faults.filter(({ bus }) => bus === plan.index);
+    const driverNode = this.#nodes.get(plan.driver);
+    if (driverNode !== undefined) {
+      const environment = { node: driverNode, plan: plan as never, faults };
+      this.#driverEnds.set(plan.index, row.createDriverEnd(environment));
+    }
+    const deviceNode = this.#nodes.get(plan.device);
+    if (deviceNode !== undefined) {
+      const environment = { node: deviceNode, plan: plan as never, faults };
+      this.#deviceEnds.set(plan.index, row.createDeviceEnd(environment));
+    }
+  }
+
+  #makeDevice(plan: DevicePlan): void {
+    const bus = this.#topology.buses[plan.bus];
+    const driverNode = this.#nodes.get(bus.driver);
+    const deviceNode = this.#nodes.get(bus.device);
+    const { name, number: deviceNumber } = plan;
+    if (driverNode !== undefined) {
+      const end = this.#driverEnds.get(bus.index)!;
+      const transport = new MsgDriverTransport({ node: driverNode, name, bus: end, deviceNumber });
+      const driver = this.#tables.drivers[plan.type].create({ node: driverNode, plan, transport });
+      this.#drivers.set(plan.index, driver);
+    }
+    if (deviceNode !== undefined) {
+      const model = this.#tables.devices[plan.type].create({
+        node: deviceNode,
+        plan: plan as never,
+        resolve: (path) => this.#resolve(path),
+      });
+      this.#devices.push(model);
+      const end = this.#deviceEnds.get(bus.index)!;
+      new MsgDeviceTransport({ node: deviceNode, name, bus: end, deviceNumber, model });
+    }
+  }
+
+  #makeWorkload(plan: WorkloadPlan): void {
+    const device = this.#topology.devices[plan.device];
+    const node = this.#nodes.get(this.#topology.buses[device.bus].driver);
+    if (node === undefined) return;
+    const workload = this.#tables.workloads[plan.type].create({
+      node,
+      plan: plan as never,
+      device,
+      driver: this.#drivers.get(plan.device) as never,
+      resolve: (path) => this.#resolve(path),
+      finished: () => this.#finished(),
+    });
+    this.#workloads.push({ plan, workload });
+    this.unfinished++;
+  }
+
+  #finished(): void {
+    this.unfinished--;
+    this.lastFinish = this.kernel.now;
+    if (this.unfinished === 0) this.allFinished();
+  }
+
+  #resolve(path: string): string {
+    return resolvePath(this.#topology.folder, path);
+  }
+
+  #nodeOutcome(node: Node): NodeOutcome {
+    const { charges } = node.costs;
+    return {
+      node: node.index,
+      cpuBusyPs: node.cpu.busyUntilNow(),
+      cpuLentPs: node.cpu.held,
+      interrupts: node.interrupts,
+      violations: node.violations.count,
+      described: node.violations.described,
+      lanes: this.kernel.digestOf(node.index),
+      chargesPs: charges.ps,
+      chargeCounts: charges.counts,
+    };
+  }
+
+  #milestones(): Omit<MilestoneLog, 'mark'>[] {
+    return [...this.#nodes.values()].map((node) => plain(node.milestones!));
+  }
+}
+
+function busOutcome(bus: number, side: BusOutcome['side'], end: Observed): BusOutcome {
+  return { bus, side, statistics: end.statistics() };
+}
+
+/** A copy of an object's own fields, without its methods. */
+function plain<T extends object>(value: T): T {
+  return { ...value };
+}

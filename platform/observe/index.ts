@@ -1,0 +1,1 @@
+export { LatencyRecorder, type LatencySummary } from './latency.ts';
