@@ -147,7 +147,7 @@ export function multipleOf(field: FixedField<number>, step: number): FixedField<
   };
 }
 
-/** Makes a field whose wire value times `factor` is its value; text shows `label` and the former. */
+/** Makes a field whose value is `factor` wire units; text shows the units, under `label`. */
 export function scaled(
   field: FixedField<number>,
   factor: number,
@@ -293,7 +293,7 @@ export function blocks(countedBy: string): TailField<readonly number[]> {
   };
 }
 
-/** Makes a tail of bits, lowest bit of the first byte first; bits beyond the count must be sent 0. */
+/** Makes a tail of bits, lowest bit of the first byte first; bits beyond the count are sent 0. */
 export function bitmap(countedBy: string): TailField<Uint8Array> {
   return {
     ...bytes(countedBy),

@@ -19,8 +19,8 @@ export function messagesMarkdown(table: MessageTable): string {
   const sections = Object.entries(table).map(([name, row]) => {
     const id = `0x${row.id.toString(16).padStart(2, '0')}`;
     const head = `#### ${name} (${row.scope} ${id}, from ${row.sender})\n\n${row.doc}`;
-    const request = row.request && `Request: ${tableText(row.request)}`;
-    const response = row.response && `Response: ${tableText(row.response)}`;
+    const request = row.request && `Request:${tableText(row.request)}`;
+    const response = row.response && `Response:${tableText(row.response)}`;
     return [head, request, response].filter((part) => part !== undefined).join('\n\n');
   });
   return sections.join('\n\n');
@@ -28,7 +28,7 @@ export function messagesMarkdown(table: MessageTable): string {
 
 function tableText(layout: Layout): string {
   const text = layoutMarkdown(layout);
-  return text.startsWith('|') ? `\n\n${text}` : text;
+  return text.startsWith('|') ? `\n\n${text}` : ` ${text}`;
 }
 
 /** Replaces what stands between the `generated:NAME` markers of a page. */

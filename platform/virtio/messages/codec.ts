@@ -161,7 +161,7 @@ export class Codec<T extends MessageTable> {
     const loose = message as LooseMessage;
     const leg = this.leg(loose.type);
     const body = leg.layout.text(loose.body as Value<Layout>);
-    const head = `${leg.isResponse ? 'res' : 'req'} ${leg.name} dev=${loose.dev} tok=${loose.token}`;
+    const head = `${leg.type.replace('.', ' ')} dev=${loose.dev} tok=${loose.token}`;
     return body === '' ? head : `${head} ${body}`;
   }
 }

@@ -174,7 +174,7 @@ export function checkCarries(name: Revision, busMax: number): void {
   if (!Number.isInteger(busMax) || busMax < 0 || busMax > largestSize) {
     throw new WireError(
       'RANGE',
-      `a maximum message size of ${busMax} bytes is outside ${rules.minMessageSize} … ${largestSize}`,
+      `a maximum of ${busMax} bytes is outside ${rules.minMessageSize} … ${largestSize}`,
     );
   }
   const tooLarge = requiredLegs(messages).filter((leg) => leg.usefulSize > busMax);
