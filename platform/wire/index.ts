@@ -40,7 +40,7 @@ export {
   uuid,
 } from './fields.ts';
 export { defineLayout, type FieldPlace, type Layout, LayoutCodec, type Value } from './layout.ts';
-export { layoutMarkdown, messagesMarkdown, replaceGenerated } from './markdown.ts';
+export { layoutMarkdown, markdownTable, messagesMarkdown, replaceGenerated } from './markdown.ts';
 export {
   checkMessages,
   defineMessages,

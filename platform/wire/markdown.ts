@@ -8,10 +8,27 @@ import type { MessageTable } from './messages.ts';
 export function layoutMarkdown(layout: Layout): string {
   const { places } = new LayoutCodec('table', layout);
   if (places.length === 0) return 'empty';
-  const rows = places.map(
-    ({ name, kind, at, width }) => `| ${at} | ${width ?? '…'} | ${kind} | ${name} |`,
+  const rows = places.map(({ name, kind, at, width }) => [
+    String(at),
+    width === null ? '…' : String(width),
+    kind,
+    name,
+  ]);
+  return markdownTable(['offset', 'size', 'type', 'field'], rows);
+}
+
+/** Makes a table with its columns aligned, as the project's formatter leaves it. */
+export function markdownTable(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+): string {
+  const widths = header.map((title, column) =>
+    Math.max(3, title.length, ...rows.map((row) => row[column].length)),
   );
-  return ['| offset | size | type | field |', '|---|---|---|---|', ...rows].join('\n');
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column])).join(' | ')} |`;
+  const rule = widths.map((width) => '-'.repeat(width));
+  return [header, rule, ...rows].map(line).join('\n');
 }
 
 /** Makes one section for each message of a table. */

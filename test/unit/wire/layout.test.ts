@@ -272,8 +272,12 @@ describe('text of bits', () => {
 describe('generated tables', () => {
   it('show offset, size and type', () => {
     expect(layoutMarkdown({ index: le32, gone: absent(le16), data: bytes() })).toBe(
-      '| offset | size | type | field |\n|---|---|---|---|\n' +
-        '| 0 | 4 | le32 | index |\n| 4 | … | bytes | data |',
+      [
+        '| offset | size | type  | field |',
+        '| ------ | ---- | ----- | ----- |',
+        '| 0      | 4    | le32  | index |',
+        '| 4      | …    | bytes | data  |',
+      ].join('\n'),
     );
   });
 
