@@ -12,11 +12,9 @@ import type {
 import { assert } from '../../platform/errors.ts';
 import { FaultInjector } from '../../platform/faults/index.ts';
 import type { Component, Packet } from '../../platform/kernel/index.ts';
-import type { Chart } from '../../platform/machine/index.ts';
-import { type CpuClient, type Node, PAGE_SIZE, Priority } from '../../platform/node/index.ts';
+import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
 import {
   type Codec,
-  capacity,
   codec,
   headerIsSound,
   peekDevice,
@@ -27,29 +25,22 @@ import {
   peekToken,
   type StandardMessages,
 } from '../../platform/virtio/messages/index.ts';
-import { type MessageOf, WireError } from '../../platform/wire/index.ts';
+import { WireError } from '../../platform/wire/index.ts';
 import { DMA_DATA, DMA_REFUSED, MessageCounter, SharedMemoryPort } from '../common/index.ts';
-import { DeviceAreas } from './device-areas.ts';
-import { type DeviceSessionEvent, deviceSessionChart } from './device-chart.ts';
+import { BusResponder } from './bus-responder.ts';
 import { EventOutbox } from './event-outbox.ts';
 import {
   AREA_SPAN,
-  AREAS_MAX,
-  BUS_VERSION,
   EventMethod,
-  FEATURE_BITS,
-  FFA_VERSION,
+  type FfaBody,
+  type FfaMessage,
   type FfaMessages,
-  FfaResult,
   ffaMessages,
-  TRANSPORT_REVISION,
 } from './messages.ts';
 import type { FfaOptions } from './options.ts';
 import {
   DIRECT_REQUEST,
   DIRECT_RESPONSE,
-  MEM_RELINQUISH,
-  MEM_RETRIEVE,
   MEM_RETRIEVE_REPLY,
   NOTIFICATION,
   PARTITION_INFO,
@@ -57,12 +48,9 @@ import {
 } from './packets.ts';
 import { type FfaTiming, ffaTimingIds } from './timing.ts';
 
-type FfaMessage = MessageOf<StandardMessages & FfaMessages>;
-
 const HANDLE = 0;
 const NOTIFY = 1;
-const RETRIEVE = 2;
-const DELAYED_EVENT = 3;
+const DELAYED_EVENT = 2;
 
 export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClient {
   readonly name: string;
@@ -78,8 +66,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
   readonly #faults: FaultInjector;
   readonly #counter: MessageCounter;
   readonly #clients = new Map<number, DeviceBusClient>();
-  readonly #session: Chart<unknown, DeviceSessionEvent>;
-  readonly #areas = new DeviceAreas();
+  readonly #responder: BusResponder;
   readonly #events: EventOutbox;
   readonly #delayed: { readonly bytes: Uint8Array; readonly length: number }[] = [];
   readonly #request: Uint8Array;
@@ -88,10 +75,6 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
   #requestLength = 0;
   /** A direct call is under way and has not been answered. */
   #callOpen = false;
-  /** Handle that is being retrieved for an AREA_SHARE, and the token of that request. */
-  #retrieving = { handle: 0, token: 0 };
-  #eventMethod: number = EventMethod.POLL;
-  #notificationId = 0;
   #notifications = 0;
 
   constructor({ node, plan, faults }: BusEnvironment<FfaOptions>) {
@@ -116,14 +99,18 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
       node,
       ownerNode: plan.driver,
       ownerPort: plan.driverPort,
-      window: (address) => this.#areas.find(address),
+      window: (address) => this.#responder.areas.find(address),
       offset: (address) => address % AREA_SPAN,
     });
-    this.#session = node.charts.start(deviceSessionChart, {
-      name: `${plan.name}.deviceSession`,
-      perform: () => this.#dropAll(),
+    this.#responder = new BusResponder({
+      node,
+      plan,
+      timing: this.#timing,
+      deviceNumbers: () => this.#clients.keys(),
+      respond: (message, token) => this.#respondBus(message, token),
+      callSpmc: (kind, a, b) => this.#reply(kind, a, b),
+      reset: () => this.#reset(),
     });
-    this.#session.begin();
   }
 
   get dma(): DmaPort {
@@ -157,7 +144,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
       case DMA_REFUSED:
         return this.#port.receive(packet);
       case MEM_RETRIEVE_REPLY:
-        return this.#retrieved(packet);
+        return this.#responder.retrieved(packet.a, packet.b);
       case PARTITION_INFO:
         // The device-role service is there: the SPMC says so without running the partition.
         return this.#reply(PARTITION_INFO_REPLY, 1, 0);
@@ -172,8 +159,6 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
         return this.#handle();
       case NOTIFY:
         return this.#notify();
-      case RETRIEVE:
-        return this.#reply(MEM_RETRIEVE, this.#retrieving.handle, a);
       case DELAYED_EVENT:
         return this.#enqueueEvent(this.#delayed[a].bytes, this.#delayed[a].length);
     }
@@ -215,7 +200,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
       this.#violation('MALFORMED_MESSAGE', 'a frame without a sound header');
       return this.#error();
     }
-    const legal = this.#session.matches('negotiated');
+    const legal = this.#responder.negotiated;
     if (peekIsBus(bytes)) return this.#handleBus(bytes, length, legal);
     const isEvent = peekIsEvent(bytes);
     const client = this.#clients.get(peekDevice(bytes));
@@ -243,108 +228,21 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
       this.#violation('UNEXPECTED_MESSAGE', `${message.type} before VERSION was agreed`);
       return this.#error();
     }
-    this.#answerBus(message);
-  }
-
-  #answerBus(message: FfaMessage): void {
-    const { token } = message;
-    switch (message.type) {
-      case 'req.VERSION':
-        return this.#version(message.body, token);
-      case 'req.RESET':
-        this.#session.send({ type: 'RESET' });
-        return this.#respondBus('res.RESET', { result: FfaResult.SUCCESS }, token);
-      case 'req.EVENT_CONFIGURE': {
-        const { eventMethod, notificationId } = message.body;
-        const supported =
-          eventMethod === EventMethod.POLL || eventMethod === EventMethod.NOTIFICATION;
-        if (supported) this.#eventMethod = eventMethod;
-        this.#notificationId = notificationId;
-        const result = supported ? FfaResult.SUCCESS : FfaResult.ERROR;
-        return this.#respondBus('res.EVENT_CONFIGURE', { result }, token);
-      }
-      case 'req.AREA_SHARE':
-        return this.#areaShare(message.body, token);
-      case 'req.AREA_UNSHARE': {
-        const { areaId } = message.body;
-        const handle = this.#areas.remove(areaId);
-        if (handle >= 0) this.#reply(MEM_RELINQUISH, handle, 0);
-        return this.#respondBus('res.AREA_UNSHARE', { areaId }, token);
-      }
-      case 'req.GET_DEVICES':
-        return this.#getDevices(message.body, token);
-      case 'req.PING':
-        return this.#respondBus('res.PING', message.body, token);
-      default:
-        this.#violation('UNEXPECTED_MESSAGE', `${message.type} at the device's end`);
-        return this.#error();
-    }
-  }
-
-  /** A probe of zeroes is told what this end speaks; echoing that agrees on it. */
-  #version(
-    asked: { readonly busVersion: number; readonly transportRevision: number },
-    token: number,
-  ): void {
-    const transportRevision = TRANSPORT_REVISION[this.revision];
-    const matches =
-      asked.busVersion === BUS_VERSION && asked.transportRevision === transportRevision;
-    this.#session.send({ type: 'VERSION', matches });
-    const body = {
-      busVersion: BUS_VERSION,
-      transportRevision,
-      ffaVersion: FFA_VERSION,
-      featureBits: FEATURE_BITS,
-      busFeatures: 0,
-      maxAreas: AREAS_MAX,
-    };
-    this.#respondBus('res.VERSION', body, token);
-  }
-
-  /** The area's memory must be retrieved before the request is answered; the call stays open. */
-  #areaShare(body: { readonly areaId: number; readonly memHandle: bigint }, token: number): void {
-    const { areaId, memHandle } = body;
-    if (areaId === 0 || areaId > AREAS_MAX || this.#areas.has(areaId)) {
-      return this.#respondBus('res.AREA_SHARE', { areaId, result: FfaResult.ERROR }, token);
-    }
-    this.#retrieving = { handle: Number(memHandle), token };
-    const cost = this.#node.charge(this.#timing.memRetrieve);
-    this.#node.cpu.submit(Priority.interrupt, cost, this, RETRIEVE, areaId);
-  }
-
-  #retrieved({ a: pages, b: areaId }: Packet): void {
-    const { handle, token } = this.#retrieving;
-    if (pages >= 0) this.#areas.set(areaId, { handle, length: pages * PAGE_SIZE });
-    const result = pages >= 0 ? FfaResult.SUCCESS : FfaResult.ERROR;
-    this.#respondBus('res.AREA_SHARE', { areaId, result }, token);
-  }
-
-  #getDevices(
-    { offset, count }: { readonly offset: number; readonly count: number },
-    token: number,
-  ): void {
-    const { deviceSlots } = capacity(this.revision, this.maxMessageSize);
-    const shown = Math.min(count, deviceSlots);
-    const bitmap = new Uint8Array(Math.ceil(shown / 8));
-    let nextOffset = 0;
-    for (const number of this.#clients.keys()) {
-      const at = number - offset;
-      if (at >= 0 && at < shown) bitmap[at >> 3] |= 1 << (at & 7);
-      else if (at >= shown) nextOffset = offset + shown;
-    }
-    this.#respondBus('res.GET_DEVICES', { offset, count: shown, nextOffset, bitmap }, token);
+    if (this.#responder.answer(message)) return;
+    this.#violation('UNEXPECTED_MESSAGE', `${message.type} at the device's end`);
+    this.#error();
   }
 
   #poll(): void {
     if (this.#events.length === 0) {
-      return this.#respondBus('res.EVENT_POLL', {}, peekToken(this.#request));
+      return this.#respondBus({ type: 'res.EVENT_POLL', body: {} }, peekToken(this.#request));
     }
     const { bytes, length } = this.#events.shift();
     this.#respond(bytes, length);
   }
 
   #acknowledge(): void {
-    this.#respondBus('res.EVENT_ACK', {}, peekToken(this.#request));
+    this.#respondBus({ type: 'res.EVENT_ACK', body: {} }, peekToken(this.#request));
   }
 
   #error(): void {
@@ -358,12 +256,8 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     this.#respond(this.#frame, this.#codec.encode(message, this.#frame, 0, this.maxMessageSize));
   }
 
-  #respondBus<T extends FfaMessage['type']>(
-    type: T,
-    body: Extract<FfaMessage, { type: T }>['body'],
-    token: number,
-  ): void {
-    const message = { type, dev: 0, token, body } as FfaMessage;
+  #respondBus(response: FfaBody, token: number): void {
+    const message = { ...response, dev: 0, token } as FfaMessage;
     this.#respond(this.#frame, this.#codec.encode(message, this.#frame, 0, this.maxMessageSize));
   }
 
@@ -380,7 +274,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
 
   #enqueueEvent(bytes: Uint8Array, length: number): void {
     if (!this.#events.push(bytes, length)) return;
-    if (this.#eventMethod !== EventMethod.NOTIFICATION) return;
+    if (this.#responder.eventMethod !== EventMethod.NOTIFICATION) return;
     const cost = this.#node.charge(this.#timing.notificationSet);
     this.#node.cpu.submit(Priority.task, cost, this, NOTIFY);
   }
@@ -389,7 +283,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     this.#notifications++;
     const delay = this.#node.charge(this.#timing.notificationDelivery);
     const packet = this.#node.kernel.packets.acquire(0);
-    this.#send(packet, NOTIFICATION, this.#notificationId, 0, delay);
+    this.#send(packet, NOTIFICATION, this.#responder.notificationId, 0, delay);
   }
 
   /** A call to the SPMC that the driver's node answers, or an answer of ours. */
@@ -414,11 +308,9 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     this.#node.kernel.send(this.#node.index, driver, driverPort, total, packet);
   }
 
-  #dropAll(): void {
+  #reset(): void {
     for (const client of this.#clients.values()) client.reset();
-    for (const handle of this.#areas.clear()) this.#reply(MEM_RELINQUISH, handle, 0);
     this.#events.clear();
-    this.#eventMethod = EventMethod.POLL;
   }
 
   #violation(

@@ -1,9 +1,15 @@
-// Areas of the bus address space: memory of the driver's node that is shared with the partition and
-// announced to it. Allocations of drivers come out of areas.
-import { PAGE_SIZE } from '../../platform/node/index.ts';
+// Areas of the bus address space on the driver's side: memory that is shared with the partition
+// (FFA_MEM_SHARE) and then announced to it (AREA_SHARE). Allocations of drivers come out of areas,
+// one after another; a new area is made when none has room.
+import type { DriverBusClient } from '../../platform/contracts/index.ts';
+import { assert } from '../../platform/errors.ts';
+import type { FaultInjector } from '../../platform/faults/index.ts';
+import type { MemoryHandles } from '../../platform/memory/index.ts';
+import { type CpuClient, type Node, PAGE_SIZE, Priority } from '../../platform/node/index.ts';
 import { AREA_SPAN, AREAS_MAX } from './messages.ts';
+import type { FfaTiming } from './timing.ts';
 
-export interface Area {
+interface Area {
   readonly id: number;
   readonly address: number;
   readonly pages: number;
@@ -11,29 +17,48 @@ export interface Area {
   used: number;
 }
 
-export class DriverAreas {
+interface Allocation {
+  readonly client: DriverBusClient;
+  readonly length: number;
+}
+
+export interface DriverAreasOptions {
+  readonly node: Node;
+  readonly timing: FfaTiming;
+  readonly handles: MemoryHandles;
+  readonly faults: FaultInjector;
+  /** Node with which memory is shared. */
+  readonly borrower: number;
+  /** Least bytes of an area. */
+  readonly areaSize: number;
+  /** Sends AREA_SHARE; `answered` is called with the result. */
+  announce(areaId: number, handle: number, pageCount: number): void;
+}
+
+export class DriverAreas implements CpuClient {
+  readonly #options: DriverAreasOptions;
   readonly #areas: Area[] = [];
+  readonly #allocations: Allocation[] = [];
+
+  constructor(options: DriverAreasOptions) {
+    this.#options = options;
+  }
 
   get count(): number {
     return this.#areas.length;
   }
 
-  /** Adds an area over these pages, or null when all numbers are taken. */
-  add(address: number, pages: number): Area | null {
-    if (this.#areas.length === AREAS_MAX) return null;
-    const area = { id: this.#areas.length + 1, address, pages, used: 0 };
-    this.#areas.push(area);
-    return area;
+  /** Takes pages for a client, who is told their address or why there are none. */
+  allocate(client: DriverBusClient, length: number): void {
+    this.#allocations.push({ client, length });
+    if (this.#allocations.length === 1) this.#next();
   }
 
-  /** Takes pages of an area that has room for them; -1 when none has. */
-  take(length: number): number {
-    const rounded = pagesOf(length) * PAGE_SIZE;
-    const area = this.#areas.find(({ pages, used }) => used + rounded <= pages * PAGE_SIZE);
-    if (area === undefined) return -1;
-    const address = area.address + area.used;
-    area.used += rounded;
-    return address;
+  /** The partition has answered AREA_SHARE. */
+  answered(success: boolean): void {
+    if (!success) return this.#fail('the partition refused the area');
+    const done = this.#finish();
+    assert(done, 'a new area holds what it was made for');
   }
 
   /** The bus address of a byte of an area; -1 for memory in none. */
@@ -44,9 +69,50 @@ export class DriverAreas {
     }
     return -1;
   }
+
+  /** FFA_MEM_SHARE is done: announce the area that was made last. */
+  deliver(): void {
+    const { faults, handles, borrower, announce } = this.#options;
+    const { id, address, pages } = this.#areas[this.#areas.length - 1];
+    const missing = faults.active ? faults.shrinksBy('AREA_SHARE') : 0;
+    const pageCount = Math.max(1, pages - missing);
+    announce(id, handles.share(address, pageCount, borrower, true), pageCount);
+  }
+
+  /** Serves the first allocation in line, from an area with room or from a new one. */
+  #next(): void {
+    if (this.#finish()) return;
+    const { node, timing, faults, areaSize } = this.#options;
+    if (this.#areas.length === AREAS_MAX) return this.#fail('all area numbers are taken');
+    const pages = pagesOf(Math.max(this.#allocations[0].length, areaSize));
+    const address = node.memory.allocate(pages * PAGE_SIZE, PAGE_SIZE);
+    this.#areas.push({ id: this.#areas.length + 1, address, pages, used: 0 });
+    if (faults.active && faults.omits('AREA_SHARE')) return this.answered(true);
+    const cost = node.charge(timing.memShare) + node.chargeTimes(timing.memPage, pages);
+    node.cpu.submit(Priority.task, cost, this, 0);
+  }
+
+  #finish(): boolean {
+    const { client, length } = this.#allocations[0];
+    const bytes = pagesOf(length) * PAGE_SIZE;
+    const area = this.#areas.find(({ pages, used }) => used + bytes <= pages * PAGE_SIZE);
+    if (area === undefined) return false;
+    const address = area.address + area.used;
+    area.used += bytes;
+    this.#allocations.shift();
+    client.allocated(address, null);
+    if (this.#allocations.length > 0) this.#next();
+    return true;
+  }
+
+  #fail(reason: string): void {
+    const { client } = this.#allocations.shift()!;
+    client.allocated(0, reason);
+    if (this.#allocations.length > 0) this.#next();
+  }
 }
 
 /** Whole pages that hold `length` bytes. */
-export function pagesOf(length: number): number {
+function pagesOf(length: number): number {
   return Math.ceil(length / PAGE_SIZE);
 }

@@ -12,16 +12,9 @@ import { FaultInjector } from '../../platform/faults/index.ts';
 import type { Component, Packet } from '../../platform/kernel/index.ts';
 import type { Chart } from '../../platform/machine/index.ts';
 import { MemoryHandles } from '../../platform/memory/index.ts';
-import {
-  type CpuClient,
-  InterruptLine,
-  type Node,
-  PAGE_SIZE,
-  Priority,
-} from '../../platform/node/index.ts';
+import { type CpuClient, InterruptLine, type Node, Priority } from '../../platform/node/index.ts';
 import {
   type Codec,
-  capacity,
   codec,
   peekDevice,
   peekId,
@@ -29,18 +22,14 @@ import {
   peekIsResponse,
   type StandardMessages,
 } from '../../platform/virtio/messages/index.ts';
-import { type MessageOf, WireError } from '../../platform/wire/index.ts';
+import { WireError } from '../../platform/wire/index.ts';
 import { DMA_READ, DMA_WRITE, MessageCounter, SharedMemoryTarget } from '../common/index.ts';
 import { DirectCaller } from './direct-caller.ts';
-import { DriverAreas, pagesOf } from './driver-areas.ts';
+import { DriverAreas } from './driver-areas.ts';
+import { DriverSession } from './driver-session.ts';
 import {
-  type DriverSessionEffect,
-  type DriverSessionEvent,
-  driverSessionChart,
-} from './driver-chart.ts';
-import {
-  EventMethod,
-  FFA_VERSION,
+  type FfaBody,
+  type FfaMessage,
   type FfaMessages,
   FfaResult,
   ffaMessages,
@@ -59,27 +48,14 @@ import {
 import { type PollEffect, type PollEvent, pollChart } from './poll-chart.ts';
 import { type FfaTiming, ffaTimingIds } from './timing.ts';
 
-export type FfaMessage = MessageOf<StandardMessages & FfaMessages>;
-
-/** Device numbers asked for in one GET_DEVICES, if the message size allows (Linux). */
-const DEVICE_WINDOW = 256;
-/** Notification id that the partition sets for events. */
-const NOTIFICATION_ID = 0;
-/** Linux uses token 1 before VERSION is agreed and counts from 2 afterwards. */
+/** Bus requests count their tokens from here on; RESET has token 1 (Linux). */
 const FIRST_TOKEN = 2;
 
 const POLL_SOON = 0;
-const SHARE = 1;
-const DELAYED_SEND = 2;
-const DISCOVER = 3;
+const DELAYED_SEND = 1;
 
 const EVENT_ACK_ID = ffaMessages.EVENT_ACK.id;
 const EVENT_POLL_ID = ffaMessages.EVENT_POLL.id;
-
-interface Allocation {
-  readonly client: DriverBusClient;
-  readonly length: number;
-}
 
 export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClient {
   readonly name: string;
@@ -95,22 +71,16 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   readonly #faults: FaultInjector;
   readonly #counter: MessageCounter;
   readonly #clients = new Map<number, DriverBusClient>();
-  readonly #session: Chart<unknown, DriverSessionEvent>;
+  readonly #session: DriverSession;
   readonly #poller: Chart<unknown, PollEvent>;
   readonly #caller: DirectCaller;
   readonly #line: InterruptLine;
   readonly #memoryTarget: SharedMemoryTarget;
-  readonly #areas = new DriverAreas();
-  readonly #allocations: Allocation[] = [];
-  readonly #found = new Set<number>();
+  readonly #areas: DriverAreas;
   readonly #delayed: { readonly bytes: Uint8Array; readonly length: number }[] = [];
   readonly #frame: Uint8Array;
   readonly #id: number;
-  #version = { busVersion: 0, transportRevision: 0 };
   #token = FIRST_TOKEN;
-  #deviceOffset = 0;
-  /** The area being shared; allocations are served one after another. */
-  #sharing = { address: 0, pages: 0 };
 
   constructor({ node, plan, faults }: BusEnvironment<FfaOptions>) {
     const { options } = plan;
@@ -137,6 +107,15 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       maxMessageSize: options.maxMessageSize,
       answered: (bytes, length) => this.#answered(bytes, length),
     });
+    this.#areas = new DriverAreas({
+      node,
+      timing: this.#timing,
+      handles: this.handles,
+      faults: this.#faults,
+      borrower: plan.device,
+      areaSize: options.areaSize,
+      announce: (areaId, handle, pageCount) => this.#announce(areaId, handle, pageCount),
+    });
     this.#memoryTarget = new SharedMemoryTarget({
       node,
       handles: this.handles,
@@ -144,13 +123,14 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       borrowerPort: plan.devicePort,
       name: plan.name,
     });
-    this.#session = node.charts.start(driverSessionChart, {
-      name: `${plan.name}.driverSession`,
-      input: {
-        timeout: this.requestTimeout,
-        busyRetry: node.costs.value(this.#timing.busyRetry),
-      },
-      perform: (effect: DriverSessionEffect) => this.#performSession(effect),
+    this.#session = new DriverSession({
+      node,
+      plan,
+      timing: this.#timing,
+      send: (message, token) => this.#sendBus(message, token),
+      discover: () => this.#discover(),
+      online: (found) => this.#goOnline(found),
+      failed: (during) => this.#goOffline(`the bus ${plan.name} failed during ${during}`),
     });
     const interval = options.pollInterval ?? node.costs.value(this.#timing.pollInterval);
     this.#poller = node.charts.start(pollChart, {
@@ -158,7 +138,6 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       input: { interval: options.events === 'poll' ? interval : Infinity },
       perform: (effect: PollEffect) => this.#performPoll(effect),
     });
-    this.#session.begin();
     this.#poller.begin();
   }
 
@@ -168,7 +147,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   }
 
   start(): void {
-    this.#session.send({ type: 'START' });
+    this.#session.start();
   }
 
   send(bytes: Uint8Array, length: number): void {
@@ -186,8 +165,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   }
 
   allocate(deviceNumber: number, length: number): void {
-    this.#allocations.push({ client: this.#clients.get(deviceNumber)!, length });
-    if (this.#allocations.length === 1) this.#nextAllocation();
+    this.#areas.allocate(this.#clients.get(deviceNumber)!, length);
   }
 
   busAddress(address: number): number {
@@ -211,8 +189,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
         this.handles.relinquish(packet.a, this.#plan.device);
         return;
       case PARTITION_INFO_REPLY:
-        this.#session.send({ type: packet.a === 1 ? 'FOUND' : 'ABSENT' });
-        return;
+        return this.#session.partitionFound(packet.a === 1);
       default:
         assert(false, `${this.name}: packet of kind ${packet.kind} at the driver's end`);
     }
@@ -223,15 +200,11 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       case POLL_SOON:
         this.#poller.send({ type: 'WAKE' });
         return;
-      case SHARE:
-        return this.#shared(a);
       case DELAYED_SEND: {
         const { bytes, length } = this.#delayed[a];
         this.#counter.count(bytes, length);
         return this.#caller.send(bytes, length);
       }
-      case DISCOVER:
-        return this.#discover();
     }
   }
 
@@ -253,7 +226,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   }
 
   /** Sends a bus message of ours. */
-  #sendBus(body: Pick<FfaMessage, 'type' | 'body'>, token = this.#nextToken()): void {
+  #sendBus(body: FfaBody, token = this.#nextToken()): void {
     const message = { ...body, dev: 0, token } as FfaMessage;
     const length = this.#codec.encode(message, this.#frame, 0, this.maxMessageSize);
     this.send(this.#frame, length);
@@ -263,31 +236,6 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     const token = this.#token;
     this.#token = token === 0xffff ? FIRST_TOKEN : token + 1;
     return token;
-  }
-
-  #performSession(effect: DriverSessionEffect): void {
-    switch (effect.type) {
-      case 'findPartition': {
-        const cost = this.#node.charge(this.#timing.partitionInfo);
-        return this.#node.cpu.submit(Priority.task, cost, this, DISCOVER);
-      }
-      case 'sendReset':
-        return this.#sendBus({ type: 'req.RESET', body: {} }, 1);
-      case 'probeVersion':
-        return this.#sendVersion({ busVersion: 0, transportRevision: 0 });
-      case 'echoVersion':
-        return this.#sendVersion(this.#version);
-      case 'configureEvents':
-        return this.#configureEvents();
-      case 'getDevices':
-        return this.#getDevices();
-      case 'online':
-        return this.#goOnline();
-      case 'failed':
-        for (const client of this.#clients.values()) {
-          client.offline(`the bus ${this.name} failed during ${effect.during}`);
-        }
-    }
   }
 
   #discover(): void {
@@ -302,28 +250,14 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     kernel.send(index, this.#plan.device, this.#plan.devicePort, delay, packet);
   }
 
-  #sendVersion(version: { readonly busVersion: number; readonly transportRevision: number }): void {
-    this.#sendBus({ type: 'req.VERSION', body: { ...version, ffaVersion: FFA_VERSION } });
+  #goOffline(reason: string): void {
+    for (const client of this.#clients.values()) client.offline(reason);
   }
 
-  #configureEvents(): void {
-    const method = this.#plan.options.events;
-    const eventMethod = method === 'poll' ? EventMethod.POLL : EventMethod.NOTIFICATION;
-    const body = { eventMethod, reserved: 0, notificationId: NOTIFICATION_ID };
-    this.#sendBus({ type: 'req.EVENT_CONFIGURE', body });
-  }
-
-  #getDevices(): void {
-    const { deviceSlots } = capacity(this.revision, this.maxMessageSize);
-    const window = Math.min(DEVICE_WINDOW, deviceSlots, 65536 - this.#deviceOffset);
-    const count = window - (window % 8);
-    this.#sendBus({ type: 'req.GET_DEVICES', body: { offset: this.#deviceOffset, count } });
-  }
-
-  #goOnline(): void {
+  #goOnline(found: ReadonlySet<number>): void {
     this.#poller.send({ type: 'ENABLE' });
     for (const [number, client] of this.#clients) {
-      if (this.#found.has(number)) client.online();
+      if (found.has(number)) client.online();
       else client.offline(`${this.name} has no device number ${number}`);
     }
   }
@@ -367,23 +301,19 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   #busMessage(message: FfaMessage): void {
     switch (message.type) {
       case 'res.RESET':
-        return this.#resultOf(message.body.result);
-      case 'res.VERSION': {
-        const { busVersion, transportRevision } = message.body;
-        this.#version = { busVersion, transportRevision };
-        this.#session.send({ type: busVersion === 0 ? 'REFUSED' : 'DONE' });
-        return;
-      }
+        return this.#session.result(message.body.result);
+      case 'res.VERSION':
+        return this.#session.version(message.body);
       case 'res.EVENT_CONFIGURE':
-        return this.#resultOf(message.body.result);
+        return this.#session.result(message.body.result);
       case 'res.GET_DEVICES':
-        return this.#devicesFound(message.body);
+        return this.#session.devices(message.body);
       case 'res.AREA_SHARE':
-        return this.#areaAnswered(message.body.result === FfaResult.SUCCESS);
+        return this.#areas.answered(message.body.result === FfaResult.SUCCESS);
       case 'res.ERROR': {
         const client = this.#clients.get(message.dev);
         client?.undeliverable(message.token, 'the partition answered with an ERROR');
-        if (client === undefined) this.#session.send({ type: 'REFUSED' });
+        if (client === undefined) this.#session.refused();
         return;
       }
       case 'req.AREA_RELEASE':
@@ -396,76 +326,11 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     }
   }
 
-  #resultOf(result: number): void {
-    if (result === FfaResult.SUCCESS) this.#session.send({ type: 'DONE' });
-    else this.#session.send({ type: result === FfaResult.BUSY ? 'BUSY' : 'REFUSED' });
-  }
-
-  #devicesFound(body: {
-    readonly offset: number;
-    readonly count: number;
-    readonly nextOffset: number;
-    readonly bitmap: Uint8Array;
-  }): void {
-    for (let i = 0; i < body.count; i++) {
-      if (((body.bitmap[i >> 3] >> (i & 7)) & 1) === 1) this.#found.add(body.offset + i);
-    }
-    this.#deviceOffset = body.nextOffset;
-    this.#session.send({ type: body.nextOffset === 0 ? 'DONE' : 'MORE' });
-  }
-
-  /** Serves the first allocation in line, from an area with room or from a new one. */
-  #nextAllocation(): void {
-    const { length } = this.#allocations[0];
-    if (this.#finishAllocation()) return;
-    const pages = Math.max(pagesOf(length), pagesOf(this.#plan.options.areaSize));
-    const address = this.#node.memory.allocate(pages * PAGE_SIZE, PAGE_SIZE);
-    const area = this.#areas.add(address, pages);
-    if (area === null) return this.#failAllocation('all area numbers are taken');
-    if (this.#faults.active && this.#faults.omits('AREA_SHARE')) return this.#areaAnswered(true);
-    const node = this.#node;
-    let cost = node.charge(this.#timing.memShare);
-    for (let page = 0; page < pages; page++) cost += node.charge(this.#timing.memPage);
-    node.cpu.submit(Priority.task, cost, this, SHARE, area.id);
-    this.#sharing = { address, pages };
-  }
-
-  /** FFA_MEM_SHARE is done: announce the area. */
-  #shared(areaId: number): void {
-    const { address, pages } = this.#sharing;
-    const missing = this.#faults.active ? this.#faults.shrinksBy('AREA_SHARE') : 0;
-    const pageCount = Math.max(1, pages - missing);
-    const handle = this.handles.share(address, pageCount, this.#plan.device, true);
-    const body = {
-      areaId,
-      memHandle: BigInt(handle),
-      memTag: 0n,
-      pageCount,
-      sharingAttributes: SHARING_ATTRIBUTES,
-    };
+  #announce(areaId: number, handle: number, pageCount: number): void {
+    const memHandle = BigInt(handle);
+    const sharingAttributes = SHARING_ATTRIBUTES;
+    const body = { areaId, memHandle, memTag: 0n, pageCount, sharingAttributes };
     this.#sendBus({ type: 'req.AREA_SHARE', body });
-  }
-
-  #areaAnswered(success: boolean): void {
-    if (!success) return this.#failAllocation('the partition refused the area');
-    const done = this.#finishAllocation();
-    assert(done, 'a new area holds what it was made for');
-  }
-
-  #finishAllocation(): boolean {
-    const { client, length } = this.#allocations[0];
-    const address = this.#areas.take(length);
-    if (address < 0) return false;
-    this.#allocations.shift();
-    client.allocated(address, null);
-    if (this.#allocations.length > 0) this.#nextAllocation();
-    return true;
-  }
-
-  #failAllocation(reason: string): void {
-    const { client } = this.#allocations.shift()!;
-    client.allocated(0, reason);
-    if (this.#allocations.length > 0) this.#nextAllocation();
   }
 
   /** The SPMC maps the memory for the partition, if it was shared with it. */

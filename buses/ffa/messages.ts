@@ -1,5 +1,15 @@
 // Messages private to the FF-A bus, in the dialect of the Linux driver of 2026 (reference B1).
-import { defineMessages, hex, le16, le32, le64, oneOf, u8 } from '../../platform/wire/index.ts';
+import type { StandardMessages } from '../../platform/virtio/messages/index.ts';
+import {
+  defineMessages,
+  hex,
+  le16,
+  le32,
+  le64,
+  type MessageOf,
+  oneOf,
+  u8,
+} from '../../platform/wire/index.ts';
 
 const SPEC = 'FF-A bus, Linux 2026';
 
@@ -107,6 +117,13 @@ export const ffaMessages = defineMessages({
 });
 
 export type FfaMessages = typeof ffaMessages;
+
+/** Any message that crosses an FF-A bus. */
+export type FfaMessage = MessageOf<StandardMessages & FfaMessages>;
+/** A message but for its header. */
+export type FfaBody = BodyOf<FfaMessage>;
+type BodyOf<M> = M extends { type: infer T; body: infer B } ? { type: T; body: B } : never;
+export type FfaMessageOf<T extends FfaMessage['type']> = Extract<FfaMessage, { type: T }>;
 
 /** Direct RX and TX and notification RX and TX: what this end can do (feature_bits of VERSION). */
 export const FEATURE_BITS = 0b110011;

@@ -1,5 +1,6 @@
 // What a scenario may say of an FF-A bus.
 import { z } from 'zod';
+import type { BusPlan, WithOptions } from '../../platform/contracts/index.ts';
 import { size, time } from '../../platform/scenario/fields.ts';
 
 /** x4 … x17 of a direct message could carry 112 bytes; Linux uses 104 of them. */
@@ -28,3 +29,6 @@ export const ffaOptions = z.strictObject({
 });
 
 export type FfaOptions = z.output<typeof ffaOptions>;
+
+/** A bus's plan with its options. */
+export type FfaPlan = WithOptions<BusPlan, FfaOptions>;

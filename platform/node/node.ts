@@ -82,6 +82,13 @@ export class Node {
     return ps;
   }
 
+  /** Charges a timing constant `count` times. Part of the next scheduled event's delay. */
+  chargeTimes(constant: number, count: number): number {
+    const ps = this.costs.times(constant, count);
+    if (this.kernel.causes !== null) this.kernel.causes.note(constant, ps);
+    return ps;
+  }
+
   /** Charges the time `bytes` take at a rate constant. Part of the next event's delay. */
   chargeBytes(constant: number, bytes: number): number {
     const ps = this.costs.transfer(constant, bytes);

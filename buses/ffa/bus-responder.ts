@@ -1,0 +1,172 @@
+// The device end's answers to bus messages, and the areas that come with them. Retrieving an area takes
+// a call to the SPMC, so that AREA_SHARE is answered later than it is asked.
+import type { Chart } from '../../platform/machine/index.ts';
+import { type CpuClient, type Node, PAGE_SIZE, Priority } from '../../platform/node/index.ts';
+import { capacity } from '../../platform/virtio/messages/index.ts';
+import { DeviceAreas } from './device-areas.ts';
+import { type DeviceSessionEvent, deviceSessionChart } from './device-chart.ts';
+import {
+  AREAS_MAX,
+  BUS_VERSION,
+  EventMethod,
+  FEATURE_BITS,
+  FFA_VERSION,
+  type FfaBody,
+  type FfaMessage,
+  type FfaMessageOf,
+  FfaResult,
+  TRANSPORT_REVISION,
+} from './messages.ts';
+import type { FfaPlan } from './options.ts';
+import { MEM_RELINQUISH, MEM_RETRIEVE } from './packets.ts';
+import type { FfaTiming } from './timing.ts';
+
+export interface BusResponderOptions {
+  readonly node: Node;
+  readonly plan: FfaPlan;
+  readonly timing: FfaTiming;
+  /** Numbers of the attached devices. */
+  deviceNumbers(): Iterable<number>;
+  respond(message: FfaBody, token: number): void;
+  /** Calls the SPMC. */
+  callSpmc(kind: number, a: number, b: number): void;
+  /** The session was reset: devices and events are to be cleared. */
+  reset(): void;
+}
+
+export class BusResponder implements CpuClient {
+  readonly areas = new DeviceAreas();
+  eventMethod: number = EventMethod.POLL;
+  notificationId = 0;
+  readonly #options: BusResponderOptions;
+  readonly #session: Chart<unknown, DeviceSessionEvent>;
+  /** Handle that is being retrieved for an AREA_SHARE, and the token of that request. */
+  #retrieving = { handle: 0, token: 0 };
+
+  constructor(options: BusResponderOptions) {
+    this.#options = options;
+    this.#session = options.node.charts.start(deviceSessionChart, {
+      name: `${options.plan.name}.deviceSession`,
+      perform: () => this.#dropAll(),
+    });
+    this.#session.begin();
+  }
+
+  /** False until VERSION is agreed; then only VERSION and RESET are legal. */
+  get negotiated(): boolean {
+    return this.#session.matches('negotiated');
+  }
+
+  /** Answers a bus request. Returns false for what is none. */
+  answer(message: FfaMessage): boolean {
+    const { respond } = this.#options;
+    const { token } = message;
+    switch (message.type) {
+      case 'req.VERSION':
+        this.#version(message.body, token);
+        return true;
+      case 'req.RESET':
+        this.#session.send({ type: 'RESET' });
+        respond({ type: 'res.RESET', body: { result: FfaResult.SUCCESS } }, token);
+        return true;
+      case 'req.EVENT_CONFIGURE':
+        this.#configureEvents(message.body, token);
+        return true;
+      case 'req.AREA_SHARE':
+        this.#areaShare(message.body, token);
+        return true;
+      case 'req.AREA_UNSHARE':
+        this.#areaUnshare(message.body.areaId, token);
+        return true;
+      case 'req.GET_DEVICES':
+        this.#getDevices(message.body, token);
+        return true;
+      case 'req.PING':
+        respond({ type: 'res.PING', body: message.body }, token);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** The SPMC has mapped the memory of an area (or -1 pages: it has not). */
+  retrieved(pages: number, areaId: number): void {
+    const { handle, token } = this.#retrieving;
+    if (pages >= 0) this.areas.set(areaId, { handle, length: pages * PAGE_SIZE });
+    const result = pages >= 0 ? FfaResult.SUCCESS : FfaResult.ERROR;
+    this.#options.respond({ type: 'res.AREA_SHARE', body: { areaId, result } }, token);
+  }
+
+  /** FFA_MEM_RETRIEVE_REQ has been prepared. */
+  deliver(_step: number, areaId: number): void {
+    this.#options.callSpmc(MEM_RETRIEVE, this.#retrieving.handle, areaId);
+  }
+
+  /** A probe of zeroes is told what this end speaks; echoing that agrees on it. */
+  #version(asked: FfaMessageOf<'req.VERSION'>['body'], token: number): void {
+    const transportRevision = TRANSPORT_REVISION[this.#options.plan.revision];
+    const matches =
+      asked.busVersion === BUS_VERSION && asked.transportRevision === transportRevision;
+    this.#session.send({ type: 'VERSION', matches });
+    const body = {
+      busVersion: BUS_VERSION,
+      transportRevision,
+      ffaVersion: FFA_VERSION,
+      featureBits: FEATURE_BITS,
+      busFeatures: 0,
+      maxAreas: AREAS_MAX,
+    };
+    this.#options.respond({ type: 'res.VERSION', body }, token);
+  }
+
+  #configureEvents(body: FfaMessageOf<'req.EVENT_CONFIGURE'>['body'], token: number): void {
+    const { eventMethod, notificationId } = body;
+    const supported = eventMethod === EventMethod.POLL || eventMethod === EventMethod.NOTIFICATION;
+    if (supported) {
+      this.eventMethod = eventMethod;
+      this.notificationId = notificationId;
+    }
+    const result = supported ? FfaResult.SUCCESS : FfaResult.ERROR;
+    this.#options.respond({ type: 'res.EVENT_CONFIGURE', body: { result } }, token);
+  }
+
+  #areaShare(body: FfaMessageOf<'req.AREA_SHARE'>['body'], token: number): void {
+    const { node, timing, respond } = this.#options;
+    const { areaId, memHandle, pageCount } = body;
+    if (areaId === 0 || areaId > AREAS_MAX || this.areas.has(areaId)) {
+      return respond({ type: 'res.AREA_SHARE', body: { areaId, result: FfaResult.ERROR } }, token);
+    }
+    this.#retrieving = { handle: Number(memHandle), token };
+    const cost = node.charge(timing.memRetrieve) + node.chargeTimes(timing.memPage, pageCount);
+    node.cpu.submit(Priority.interrupt, cost, this, 0, areaId);
+  }
+
+  #areaUnshare(areaId: number, token: number): void {
+    const { respond, callSpmc } = this.#options;
+    const handle = this.areas.remove(areaId);
+    if (handle >= 0) callSpmc(MEM_RELINQUISH, handle, 0);
+    respond({ type: 'res.AREA_UNSHARE', body: { areaId } }, token);
+  }
+
+  #getDevices(body: FfaMessageOf<'req.GET_DEVICES'>['body'], token: number): void {
+    const { plan, deviceNumbers, respond } = this.#options;
+    const { offset } = body;
+    const { deviceSlots } = capacity(plan.revision, plan.options.maxMessageSize);
+    const count = Math.min(body.count, deviceSlots);
+    const bitmap = new Uint8Array(Math.ceil(count / 8));
+    let nextOffset = 0;
+    for (const number of deviceNumbers()) {
+      const at = number - offset;
+      if (at >= 0 && at < count) bitmap[at >> 3] |= 1 << (at & 7);
+      else if (at >= count) nextOffset = offset + count;
+    }
+    respond({ type: 'res.GET_DEVICES', body: { offset, count, nextOffset, bitmap } }, token);
+  }
+
+  #dropAll(): void {
+    const { reset, callSpmc } = this.#options;
+    reset();
+    for (const handle of this.areas.clear()) callSpmc(MEM_RELINQUISH, handle, 0);
+    this.eventMethod = EventMethod.POLL;
+  }
+}

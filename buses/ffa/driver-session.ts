@@ -1,0 +1,145 @@
+// The driver's session with the partition: discovery, RESET, VERSION, EVENT_CONFIGURE, GET_DEVICES. It
+// turns the session chart's effects into bus messages and their answers into the chart's events.
+import type { Chart } from '../../platform/machine/index.ts';
+import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
+import { capacity } from '../../platform/virtio/messages/index.ts';
+import {
+  type DriverSessionEffect,
+  type DriverSessionEvent,
+  driverSessionChart,
+} from './driver-chart.ts';
+import {
+  EventMethod,
+  FFA_VERSION,
+  type FfaBody,
+  type FfaMessageOf,
+  FfaResult,
+} from './messages.ts';
+import type { FfaPlan } from './options.ts';
+import type { FfaTiming } from './timing.ts';
+
+/** Device numbers asked for in one GET_DEVICES, if the message size allows (Linux). */
+const DEVICE_WINDOW = 256;
+/** Notification id that the partition sets for events. */
+const NOTIFICATION_ID = 0;
+/** Token of the requests before VERSION is agreed (Linux); others are counted. */
+const RESET_TOKEN = 1;
+
+export interface DriverSessionOptions {
+  readonly node: Node;
+  readonly plan: FfaPlan;
+  readonly timing: FfaTiming;
+  /** Sends a bus message; without a token it gets a fresh one. */
+  send(message: FfaBody, token?: number): void;
+  /** Asks the SPMC whether the device-role service is there; answered by `partitionFound`. */
+  discover(): void;
+  /** The session is up; these device numbers exist. */
+  online(found: ReadonlySet<number>): void;
+  failed(during: string): void;
+}
+
+export class DriverSession implements CpuClient {
+  readonly #options: DriverSessionOptions;
+  readonly #chart: Chart<unknown, DriverSessionEvent>;
+  readonly #found = new Set<number>();
+  #version = { busVersion: 0, transportRevision: 0 };
+  #deviceOffset = 0;
+
+  constructor(options: DriverSessionOptions) {
+    this.#options = options;
+    const { node, plan, timing } = options;
+    this.#chart = node.charts.start(driverSessionChart, {
+      name: `${plan.name}.driverSession`,
+      input: {
+        timeout: node.costs.value(timing.requestTimeout),
+        busyRetry: node.costs.value(timing.busyRetry),
+      },
+      perform: (effect: DriverSessionEffect) => this.#perform(effect),
+    });
+    this.#chart.begin();
+  }
+
+  start(): void {
+    this.#chart.send({ type: 'START' });
+  }
+
+  partitionFound(found: boolean): void {
+    this.#chart.send({ type: found ? 'FOUND' : 'ABSENT' });
+  }
+
+  /** The partition refused what the session asked last. */
+  refused(): void {
+    this.#chart.send({ type: 'REFUSED' });
+  }
+
+  /** The answer to RESET or EVENT_CONFIGURE. */
+  result(result: number): void {
+    if (result === FfaResult.SUCCESS) this.#chart.send({ type: 'DONE' });
+    else this.#chart.send({ type: result === FfaResult.BUSY ? 'BUSY' : 'REFUSED' });
+  }
+
+  /** The answer to VERSION: the pair to echo, or zeroes when nothing is spoken in common. */
+  version(body: FfaMessageOf<'res.VERSION'>['body']): void {
+    const { busVersion, transportRevision } = body;
+    this.#version = { busVersion, transportRevision };
+    this.#chart.send({ type: busVersion === 0 ? 'REFUSED' : 'DONE' });
+  }
+
+  devices(body: FfaMessageOf<'res.GET_DEVICES'>['body']): void {
+    const { offset, count, nextOffset, bitmap } = body;
+    for (let i = 0; i < count; i++) {
+      if (((bitmap[i >> 3] >> (i & 7)) & 1) === 1) this.#found.add(offset + i);
+    }
+    this.#deviceOffset = nextOffset;
+    this.#chart.send({ type: nextOffset === 0 ? 'DONE' : 'MORE' });
+  }
+
+  /** FFA_PARTITION_INFO_GET has been called. */
+  deliver(): void {
+    this.#options.discover();
+  }
+
+  #perform(effect: DriverSessionEffect): void {
+    const { node, timing, send, online, failed } = this.#options;
+    switch (effect.type) {
+      case 'findPartition':
+        return node.cpu.submit(Priority.task, node.charge(timing.partitionInfo), this, 0);
+      case 'sendReset':
+        return send({ type: 'req.RESET', body: {} }, RESET_TOKEN);
+      case 'probeVersion':
+        return this.#sendVersion({ busVersion: 0, transportRevision: 0 });
+      case 'echoVersion':
+        return this.#sendVersion(this.#version);
+      case 'configureEvents':
+        return this.#configureEvents();
+      case 'getDevices':
+        return this.#getDevices();
+      case 'online':
+        return online(this.#found);
+      case 'failed':
+        return failed(effect.during);
+    }
+  }
+
+  #sendVersion(version: { readonly busVersion: number; readonly transportRevision: number }): void {
+    const body = { ...version, ffaVersion: FFA_VERSION };
+    this.#options.send({ type: 'req.VERSION', body });
+  }
+
+  #configureEvents(): void {
+    const { plan, send } = this.#options;
+    const polls = plan.options.events === 'poll';
+    const eventMethod = polls ? EventMethod.POLL : EventMethod.NOTIFICATION;
+    const body = { eventMethod, reserved: 0, notificationId: NOTIFICATION_ID };
+    send({ type: 'req.EVENT_CONFIGURE', body });
+  }
+
+  #getDevices(): void {
+    const { plan, send } = this.#options;
+    const { deviceSlots } = capacity(plan.revision, plan.options.maxMessageSize);
+    const offset = this.#deviceOffset;
+    const window = Math.min(DEVICE_WINDOW, deviceSlots, 65536 - offset);
+    // Before v2 a window is a multiple of 8; it is never wrong to ask so.
+    send({ type: 'req.GET_DEVICES', body: { offset, count: window - (window % 8) } });
+  }
+}
