@@ -1,0 +1,10 @@
+export type {
+  AnatomyRecord,
+  BusOutcome,
+  GroupOutcome,
+  NodeOutcome,
+  WorkloadOutcome,
+} from './group.ts';
+export type { HostOutcome, ProgressListener } from './inline-host.ts';
+export { type RunOptions, type RunOutcome, runTopology } from './run.ts';
+export type { Ending } from './stop-rule.ts';
