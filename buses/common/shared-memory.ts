@@ -47,7 +47,9 @@ export class SharedMemoryPort implements DmaPort {
   #lengths = new Float64Array(SEGMENTS_START);
   #count = 0;
   #bytes = 0;
-  #data = new Uint8Array(8192);
+  /** For writes: where the bytes of each segment are, until the write starts. */
+  readonly #sources: Uint8Array[] = [];
+  #sourceOffsets = new Float64Array(SEGMENTS_START);
   readonly #clients: (DmaClient | null)[] = [];
   readonly #tags: number[] = [];
   readonly #freeSlots: number[] = [];
@@ -66,9 +68,9 @@ export class SharedMemoryPort implements DmaPort {
   }
 
   writeSegment(address: number, source: Uint8Array, offset: number, length: number): void {
-    const at = this.#bytes;
-    if (at + length > this.#data.length) this.#growData(at + length);
-    copyBytes(source, offset, this.#data, at, length);
+    if (this.#count === this.#addresses.length) this.#growSegments();
+    this.#sources[this.#count] = source;
+    this.#sourceOffsets[this.#count] = offset;
     this.readSegment(address, length);
   }
 
@@ -86,8 +88,11 @@ export class SharedMemoryPort implements DmaPort {
     const packet = this.#segmentPacket(client, tag, true, bytes);
     if (packet === null) return false;
     this.writes++;
-    const table = packet.b * SEGMENT_SIZE;
-    copyBytes(this.#data, 0, packet.bytes, table, bytes);
+    let at = packet.b * SEGMENT_SIZE;
+    for (let i = 0; i < packet.b; i++) {
+      copyBytes(this.#sources[i], this.#sourceOffsets[i], packet.bytes, at, this.#lengths[i]);
+      at += this.#lengths[i];
+    }
     packet.kind = DMA_WRITE;
     packet.a = -1;
     this.#send(packet, bytes);
@@ -158,20 +163,16 @@ export class SharedMemoryPort implements DmaPort {
   }
 
   #growSegments(): void {
-    const capacity = this.#addresses.length * 2;
-    const addresses = new Float64Array(capacity);
-    addresses.set(this.#addresses);
-    this.#addresses = addresses;
-    const lengths = new Float64Array(capacity);
-    lengths.set(this.#lengths);
-    this.#lengths = lengths;
+    this.#addresses = grown(this.#addresses);
+    this.#lengths = grown(this.#lengths);
+    this.#sourceOffsets = grown(this.#sourceOffsets);
   }
+}
 
-  #growData(needed: number): void {
-    const larger = new Uint8Array(Math.max(needed, this.#data.length * 2));
-    larger.set(this.#data);
-    this.#data = larger;
-  }
+function grown(old: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
+  const larger = new Float64Array(old.length * 2);
+  larger.set(old);
+  return larger;
 }
 
 function refusal(window: DmaWindow | null): string {

@@ -184,7 +184,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
 
   /** A direct call has arrived: the partition runs on the lent core, between its other work. */
   #called(packet: Packet): void {
-    assert(!this.#callOpen, `${this.name}: a second direct call while one is open`);
+    assert(!this.#callOpen, 'one direct call is open at a time');
     this.#callOpen = true;
     this.#requestLength = packet.length;
     this.#request.set(packet.bytes.subarray(0, packet.length));
@@ -263,7 +263,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
 
   /** Ends the open call: the response goes back and the core with it. */
   #respond(bytes: Uint8Array, length: number): void {
-    assert(this.#callOpen, `${this.name}: a response without a call`);
+    assert(this.#callOpen, 'a response ends an open call');
     this.#callOpen = false;
     this.#counter.count(bytes, length);
     const { kernel } = this.#node;

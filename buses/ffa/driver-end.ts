@@ -170,7 +170,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
 
   busAddress(address: number): number {
     const mapped = this.#areas.busAddress(address);
-    assert(mapped >= 0, `0x${address.toString(16)} is in no area of ${this.name}`);
+    assert(mapped >= 0, 'a bus address was asked for memory in no area');
     return mapped;
   }
 

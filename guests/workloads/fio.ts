@@ -43,6 +43,8 @@ class Fio extends WorkloadBase implements BlkClient {
   readonly #driver: BlkDriver;
   readonly #pattern: Uint8Array;
   readonly #scratch: Uint8Array;
+  /** The same bytes, a word at a time. */
+  readonly #scratchWords: Int32Array;
   readonly #random;
   readonly #block: Int32Array;
   readonly #type: Int32Array;
@@ -72,7 +74,9 @@ class Fio extends WorkloadBase implements BlkClient {
     this.#random = node.random(`workload/${plan.name}`);
     this.#pattern = new Uint8Array(options.blockSize + PATTERN_SLACK);
     this.#random.fill(this.#pattern);
-    this.#scratch = new Uint8Array(options.blockSize);
+    const scratch = new ArrayBuffer(options.blockSize);
+    this.#scratch = new Uint8Array(scratch);
+    this.#scratchWords = new Int32Array(scratch);
     this.firstSlot = driver.reserve(this, options.depth, options.blockSize);
     this.#block = new Int32Array(options.depth);
     this.#type = new Int32Array(options.depth);
@@ -158,7 +162,7 @@ class Fio extends WorkloadBase implements BlkClient {
   #verify(block: number): boolean {
     const { blockSize } = this.#options;
     this.verified++;
-    if (this.#expected!.equals(block * blockSize, this.#scratch, 0, blockSize)) return true;
+    if (this.#expected!.equals(block * blockSize, this.#scratchWords, blockSize)) return true;
     this.node.violations.report('VERIFY', `${this.name}: block ${block} is not what it must be`);
     return false;
   }

@@ -1,15 +1,22 @@
 // The bytes behind a block device: an image file, read as it is touched and never changed unless the
 // run ends with `writeBack`, or plain memory. Both are private to whoever opened them.
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { assert } from '../errors.ts';
 import { copyBytes } from '../node/index.ts';
 
 const CHUNK_SIZE = 65536;
+
+/** A piece of the backing, as bytes and as the words of the same memory. */
+interface Chunk {
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
+}
 
 export class Backing {
   readonly size: number;
   readonly #file: number | null;
   readonly #path: string | null;
-  readonly #chunks: (Buffer | undefined)[] = [];
+  readonly #chunks: (Chunk | undefined)[] = [];
   readonly #dirty = new Set<number>();
 
   private constructor(size: number, file: number | null, path: string | null) {
@@ -33,7 +40,7 @@ export class Backing {
     for (let done = 0; done < length; ) {
       const at = (offset + done) % CHUNK_SIZE;
       const step = Math.min(length - done, CHUNK_SIZE - at);
-      copyBytes(this.#chunk(offset + done), at, target, targetOffset + done, step);
+      copyBytes(this.#chunk(offset + done).bytes, at, target, targetOffset + done, step);
       done += step;
     }
   }
@@ -42,20 +49,27 @@ export class Backing {
     for (let done = 0; done < length; ) {
       const at = (offset + done) % CHUNK_SIZE;
       const step = Math.min(length - done, CHUNK_SIZE - at);
-      copyBytes(source, sourceOffset + done, this.#chunk(offset + done), at, step);
+      copyBytes(source, sourceOffset + done, this.#chunk(offset + done).bytes, at, step);
       this.#dirty.add(Math.floor((offset + done) / CHUNK_SIZE));
       done += step;
     }
   }
 
-  /** True when the bytes at `offset` equal those of `other`. */
-  equals(offset: number, other: Uint8Array, otherOffset: number, length: number): boolean {
+  /**
+   * True when the bytes from `offset` equal the first `length` bytes of `other`. Offset and length are
+   * multiples of 4, which is how blocks are compared a word at a time.
+   */
+  equals(offset: number, other: Int32Array, length: number): boolean {
+    assert(offset % 4 === 0 && length % 4 === 0, 'blocks are compared by words');
     for (let done = 0; done < length; ) {
       const at = (offset + done) % CHUNK_SIZE;
       const step = Math.min(length - done, CHUNK_SIZE - at);
-      const chunk = this.#chunk(offset + done);
-      const from = otherOffset + done;
-      if (chunk.compare(other, from, from + step, at, at + step) !== 0) return false;
+      const { words } = this.#chunk(offset + done);
+      const mine = at / 4;
+      const theirs = done / 4;
+      for (let i = 0; i < step / 4; i++) {
+        if (words[mine + i] !== other[theirs + i]) return false;
+      }
       done += step;
     }
     return true;
@@ -67,7 +81,13 @@ export class Backing {
     const file = openSync(this.#path, 'r+');
     for (const index of this.#dirty) {
       const start = index * CHUNK_SIZE;
-      writeSync(file, this.#chunks[index]!, 0, Math.min(CHUNK_SIZE, this.size - start), start);
+      writeSync(
+        file,
+        this.#chunks[index]!.bytes,
+        0,
+        Math.min(CHUNK_SIZE, this.size - start),
+        start,
+      );
     }
     closeSync(file);
   }
@@ -76,12 +96,13 @@ export class Backing {
     if (this.#file !== null) closeSync(this.#file);
   }
 
-  #chunk(offset: number): Buffer {
+  #chunk(offset: number): Chunk {
     const index = Math.floor(offset / CHUNK_SIZE);
     const known = this.#chunks[index];
     if (known !== undefined) return known;
-    const chunk = Buffer.alloc(CHUNK_SIZE);
-    if (this.#file !== null) readSync(this.#file, chunk, 0, CHUNK_SIZE, index * CHUNK_SIZE);
+    const bytes = new Uint8Array(CHUNK_SIZE);
+    if (this.#file !== null) readSync(this.#file, bytes, 0, CHUNK_SIZE, index * CHUNK_SIZE);
+    const chunk = { bytes, words: new Int32Array(bytes.buffer) };
     this.#chunks[index] = chunk;
     return chunk;
   }

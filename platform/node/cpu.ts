@@ -119,7 +119,7 @@ export class CpuSet implements Component {
   }
 
   #endHold(core: number): void {
-    assert(this.#state[core] === HELD, `core ${core} is not held`);
+    assert(this.#state[core] === HELD, 'only a held core can be given back');
     const elapsed = this.#kernel.now - this.#since[core];
     this.busy += elapsed;
     this.held += elapsed;
