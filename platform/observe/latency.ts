@@ -38,14 +38,18 @@ export class LatencyRecorder {
 
   summary(): LatencySummary {
     if (this.count === 0) return { min: 0, p50: 0, p90: 0, p99: 0, p999: 0, max: 0, mean: 0 };
-    const percentile = (p: number) => this.#histogram.getValueAtPercentile(p);
+    const min = this.#min / PS_PER_NS;
+    const max = this.#max / PS_PER_NS;
+    // A bucket stands for its upper edge, which may lie beyond the greatest value.
+    const percentile = (p: number) =>
+      Math.min(max, Math.max(min, this.#histogram.getValueAtPercentile(p)));
     return {
-      min: this.#min / PS_PER_NS,
+      min,
       p50: percentile(50),
       p90: percentile(90),
       p99: percentile(99),
       p999: percentile(99.9),
-      max: this.#max / PS_PER_NS,
+      max,
       mean: this.#sum / this.count / PS_PER_NS,
     };
   }

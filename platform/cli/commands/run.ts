@@ -1,0 +1,94 @@
+// `busbar run FILE…`: runs scenarios one after another and prints a report of each.
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { EngineName } from '../../machine/index.ts';
+import { type Report, reportText } from '../../observe/report/index.ts';
+import type { LoadedScenario } from '../../scenario/index.ts';
+import { FailedRun } from '../failure.ts';
+import { EXIT, type ExitCode, type Io, worse } from '../io.ts';
+import { ProgressLine } from '../progress.ts';
+import { type RunResult, runLoaded } from '../run-scenario.ts';
+import { loadNamed } from '../shipped.ts';
+
+/** More worker threads than this are a slip of the keyboard. */
+const WORKERS_MAX = 256;
+
+interface RunFlags {
+  readonly json?: true;
+  readonly quiet?: true;
+  readonly seed?: number;
+  readonly workers: number | 'auto';
+  readonly engine: EngineName;
+}
+
+function wholeNumber(text: string, max: number): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value <= max) return value;
+  throw new InvalidArgumentError(`It must be a whole number from 0 to ${max}.`);
+}
+
+/** Adds the command to the program. `done` is told its exit code. */
+export function addRun(program: Command, io: Io, done: (code: ExitCode) => void): void {
+  program
+    .command('run')
+    .description('Run scenarios and report on each; exit code 0 when every expectation holds.')
+    .argument('<file...>', 'scenario files, or names of shipped scenarios')
+    .option('--json', 'print the report as JSON (an array for several files)')
+    .option('--seed <n>', "use this seed instead of the scenario's", (text) =>
+      wholeNumber(text, Number.MAX_SAFE_INTEGER),
+    )
+    .addOption(
+      new Option('--workers <n>', 'worker threads; 0 runs all on one thread')
+        .default('auto' as const)
+        .argParser((text) => (text === 'auto' ? text : wholeNumber(text, WORKERS_MAX))),
+    )
+    .addOption(
+      new Option('--engine <name>', 'how statecharts are run')
+        .choices(['compiled', 'xstate'])
+        .default('compiled'),
+    )
+    .option('--quiet', 'print failed expectations and the last line only')
+    .action(async (files: string[], flags: RunFlags) => {
+      done(await run(files, flags, io));
+    });
+}
+
+async function run(files: readonly string[], flags: RunFlags, io: Io): Promise<ExitCode> {
+  // All are loaded first: a slip in the last one must not cost the time of those before it.
+  const scenarios = files.map(loadNamed);
+  const reports: Report[] = [];
+  let code: ExitCode = EXIT.ok;
+  for (const [position, scenario] of scenarios.entries()) {
+    const result = await runOne(scenario, flags, io);
+    code = worse(code, result.passed ? EXIT.ok : EXIT.failed);
+    if (flags.json) reports.push(result.report);
+    else {
+      if (position > 0 && !flags.quiet) io.out('\n');
+      io.out(reportText(result.topology, result.report, io.paint, flags.quiet));
+    }
+  }
+  if (flags.json) {
+    io.out(`${JSON.stringify(reports.length === 1 ? reports[0] : reports, null, 2)}\n`);
+  }
+  return code;
+}
+
+async function runOne(scenario: LoadedScenario, flags: RunFlags, io: Io): Promise<RunResult> {
+  const { seed = scenario.seed, workers, engine, quiet } = flags;
+  const line = io.watched && !quiet ? new ProgressLine(scenario) : null;
+  let simulatedPs = 0;
+  try {
+    return await runLoaded(scenario, {
+      seed,
+      workers,
+      engine,
+      onProgress: (progress) => {
+        ({ simulatedPs } = progress);
+        line?.update(progress);
+      },
+    });
+  } catch (error) {
+    throw new FailedRun(error, { scenario: scenario.file, seed, simulatedPs });
+  } finally {
+    line?.stop();
+  }
+}

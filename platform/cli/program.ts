@@ -1,0 +1,48 @@
+// The command line as a function: arguments in, exit code out.
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { addCheck } from './commands/check.ts';
+import { addRun } from './commands/run.ts';
+import { reportFailure } from './failure.ts';
+import { EXIT, type ExitCode, type Io } from './io.ts';
+
+const EXAMPLES = `
+Examples:
+  busbar run scenarios/ffa/secure-storage.yaml
+  busbar run my.yaml --json --seed 7 --workers 2
+  busbar check my.yaml
+`;
+
+/** Runs one command line (without the program's own name). Never throws. */
+export async function runCommandLine(argv: readonly string[], io: Io): Promise<ExitCode> {
+  let code: ExitCode = EXIT.ok;
+  const done = (result: ExitCode) => {
+    code = result;
+  };
+  const program = new Command('busbar');
+  program
+    .description('Simulate platforms that talk virtio over messages (virtio-msg).')
+    .version(version())
+    .addHelpText('after', EXAMPLES)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.error(text) });
+  addRun(program, io, done);
+  addCheck(program, io, done);
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    return reportFailure(error, io);
+  }
+  return code;
+}
+
+/** The version of the package, whose file is above the sources and the compiled tree alike. */
+function version(): string {
+  for (const place of ['../../package.json', '../../../package.json']) {
+    try {
+      const text = readFileSync(new URL(place, import.meta.url), 'utf8');
+      return (JSON.parse(text) as { version: string }).version;
+    } catch {}
+  }
+  return 'unknown';
+}

@@ -1,0 +1,81 @@
+// The library's main entry: from a scenario to its report in one call. The command line uses it too.
+import { runTopology } from '../hosts/index.ts';
+import type { EngineName } from '../machine/index.ts';
+import { buildReport, expectationsHold, type Report } from '../observe/report/index.ts';
+import {
+  type LoadedScenario,
+  loadScenario as loadScenarioFile,
+  parseScenario,
+} from '../scenario/index.ts';
+import { tables } from './tables.ts';
+
+/** A scenario as text. */
+export interface ScenarioSource {
+  readonly text: string;
+  /** Name to show in errors. Default `scenario.yaml`. */
+  readonly file?: string;
+  /** Folder that relative paths in it start from. Default: the current one. */
+  readonly folder?: string;
+}
+
+/** How to run a scenario. */
+export interface RunScenarioOptions {
+  /** Overrides the scenario's seed. */
+  readonly seed?: number;
+  /** Worker threads: 0 runs on the calling thread, `auto` picks what pays. Default `auto`. */
+  readonly workers?: number | 'auto';
+  /** Default `compiled`. */
+  readonly engine?: EngineName;
+  /** Told now and then how far the run is. */
+  readonly onProgress?: (progress: {
+    readonly simulatedPs: number;
+    readonly events: number;
+  }) => void;
+}
+
+/** What came of a run. */
+export interface RunResult {
+  readonly topology: LoadedScenario;
+  readonly report: Report;
+  /** True when all expectations hold. */
+  readonly passed: boolean;
+}
+
+/** Loads a scenario from a file, named by its path, or from text. Throws ScenarioError. */
+export function loadScenario(source: string | ScenarioSource): LoadedScenario {
+  if (typeof source === 'string') return loadScenarioFile(source, tables);
+  const { text, file = 'scenario.yaml', folder = '.' } = source;
+  return parseScenario({ text, file, folder }, tables);
+}
+
+/** Runs a scenario that was loaded before. Rejects with RunError when the run cannot go on. */
+export async function runLoaded(
+  loaded: LoadedScenario,
+  options: RunScenarioOptions = {},
+): Promise<RunResult> {
+  const { seed = loaded.seed, workers = 'auto', engine = 'compiled', onProgress } = options;
+  const topology = { ...loaded, seed };
+  const outcome = await runTopology(topology, {
+    tables,
+    workers,
+    engine,
+    ...(onProgress === undefined ? {} : { onProgress }),
+  });
+  const placement: number[] = [];
+  for (const [index, group] of outcome.groups.entries()) {
+    for (const { node } of group.nodes) placement[node] = index;
+  }
+  const report = buildReport(topology, { ...outcome, engine, placement });
+  return { topology, report, passed: expectationsHold(report) };
+}
+
+/**
+ * Runs a scenario, given by the path of its file or as text. Rejects with ScenarioError when it cannot
+ * be accepted and with RunError when the run cannot go on.
+ */
+export async function runScenario(
+  source: string | ScenarioSource,
+  options: RunScenarioOptions = {},
+): Promise<RunResult> {
+  return runLoaded(loadScenario(source), options);
+}

@@ -1,0 +1,74 @@
+// A small drawing of the topology for the head of a report: one row of two boxes a bus.
+//
+//   +-- linux -----------+                +-- storage ---------+
+//   | vm, normal, 2 cpus |----- ffa0 -----| partition, secure  |
+//   +--------------------+     ffa v1     +--------------------+
+import type { BusPlan, NodePlan, Topology } from '../../contracts/index.ts';
+
+/** Buses drawn; a large topology is better seen with `busbar check`. */
+const BUSES_DRAWN_MAX = 4;
+const DEVICES_NAMED_MAX = 6;
+
+/** Draws nodes, buses and what is at their ends. */
+export function drawTopology(topology: Topology): string[] {
+  const drawn = topology.buses.slice(0, BUSES_DRAWN_MAX);
+  const lines = drawn.flatMap((bus) => drawBus(topology, bus));
+  const hidden = topology.buses.length - drawn.length;
+  if (hidden > 0) lines.push(`… and ${hidden} more bus${hidden === 1 ? '' : 'es'}`);
+  const joined = new Set(topology.buses.flatMap(({ driver, device }) => [driver, device]));
+  const alone = topology.nodes.filter(({ index }) => !joined.has(index));
+  if (alone.length > 0) lines.push(`not on a bus: ${list(alone.map(({ name }) => name))}`);
+  return lines;
+}
+
+function drawBus(topology: Topology, bus: BusPlan): string[] {
+  const devices = topology.devices.filter((device) => device.bus === bus.index);
+  const workloads = topology.workloads.filter(
+    ({ device }) => topology.devices[device].bus === bus.index,
+  );
+  const left = box(
+    topology.nodes[bus.driver],
+    workloads.map(({ name }) => name),
+  );
+  const right = box(
+    topology.nodes[bus.device],
+    devices.map(({ name, type, number }) => `${name} (${type} ${number})`),
+  );
+  const height = Math.max(left.length, right.length);
+  grow(left, height);
+  grow(right, height);
+  const labels = [bus.name, `${bus.type} ${bus.revision}`];
+  const width = Math.max(...labels.map((label) => label.length)) + 4;
+  return left.map((line, row) => {
+    if (row === 1) return `${line}${middle(` ${labels[0]} `, width, '-')}${right[row]}`;
+    return `${line}${middle(row === 2 ? labels[1] : '', width, ' ')}${right[row]}`;
+  });
+}
+
+function box({ name, kind, world, cpus }: NodePlan, names: readonly string[]): string[] {
+  const text = [`${kind}, ${world}, ${cpus} cpu${cpus === 1 ? '' : 's'}`];
+  if (names.length > 0) text.push(list(names));
+  const width = Math.max(name.length + 4, ...text.map((line) => line.length));
+  return [
+    `+-- ${name} ${'-'.repeat(width - name.length - 2)}+`,
+    ...text.map((line) => `| ${line.padEnd(width)} |`),
+    `+${'-'.repeat(width + 2)}+`,
+  ];
+}
+
+/** Adds empty rows above the lower edge. */
+function grow(lines: string[], height: number): void {
+  const blank = `|${' '.repeat(lines[0].length - 2)}|`;
+  while (lines.length < height) lines.splice(-1, 0, blank);
+}
+
+function middle(text: string, width: number, fill: string): string {
+  const before = Math.floor((width - text.length) / 2);
+  return fill.repeat(before) + text + fill.repeat(width - text.length - before);
+}
+
+function list(names: readonly string[]): string {
+  const shown = names.slice(0, DEVICES_NAMED_MAX).join(', ');
+  const hidden = names.length - DEVICES_NAMED_MAX;
+  return hidden > 0 ? `${shown}, … ${hidden} more` : shown;
+}

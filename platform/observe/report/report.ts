@@ -1,0 +1,269 @@
+// The report of a run as data: what `--json` prints and what expectations are checked against. All of
+// it but the wall-clock fields depends only on scenario, seed and profile. Fields: platform/docs/report.md.
+import type { Statistics, Topology } from '../../contracts/index.ts';
+import type { BusOutcome, GroupOutcome, NodeOutcome, WorkloadOutcome } from '../../hosts/group.ts';
+import type { Ending } from '../../hosts/stop-rule.ts';
+import { combineDigests, PS_PER_S } from '../../kernel/index.ts';
+import type { EngineName } from '../../machine/index.ts';
+import type { Violation } from '../../node/index.ts';
+import type { ExpectationOutcome } from '../../scenario/index.ts';
+import { type EvidenceSummary, mergeCharges, summariseEvidence } from '../../timing/index.ts';
+import type { LatencySummary } from '../latency.ts';
+import { checkExpectations } from './expectations.ts';
+import { mergeLatencies } from './merge-latencies.ts';
+
+/** What a host tells of a run that came to its end. */
+export interface RunFacts {
+  readonly groups: readonly GroupOutcome[];
+  readonly ending: Ending;
+  /** First instant that was not simulated. */
+  readonly simulatedPs: number;
+  readonly engine: EngineName;
+  /** Worker threads; 0 when everything ran on the calling thread. */
+  readonly workers: number;
+  /** Group of each node, by node index. */
+  readonly placement: readonly number[];
+  readonly wallSeconds: number;
+}
+
+export interface DeviceReport {
+  readonly type: string;
+  readonly bus: string;
+  readonly number: number;
+  readonly requests: number;
+  readonly errors: number;
+  readonly bytes: number;
+  readonly verified: number;
+  /** ns. */
+  readonly latency: LatencySummary;
+  /** Bytes per simulated second, from the first request to the last completion. */
+  readonly throughput: number;
+  /** Requests per simulated second, likewise. */
+  readonly iops: number;
+}
+
+export interface WorkloadReport extends Omit<DeviceReport, 'bus' | 'number'> {
+  readonly name: string;
+  readonly device: string;
+  readonly node: string;
+  readonly done: boolean;
+  readonly elapsedPs: number;
+  /** Why it ended early, or null. */
+  readonly failure: string | null;
+  /** What it still waits for, or null when it is done. */
+  readonly waitsFor: string | null;
+}
+
+export interface BusReport {
+  readonly type: string;
+  readonly messages: number;
+  readonly bytes: number;
+  /** Share of the simulated time in which the busier direction of the data path moved bytes. */
+  readonly utilisation: number;
+  /** Counters of each end; those of messages are under the message's name. */
+  readonly driver: Statistics;
+  readonly device: Statistics;
+}
+
+export interface NodeReport {
+  readonly kind: string;
+  readonly world: string;
+  readonly cpus: number;
+  /** Share of the CPU time that was spent working or lent to a synchronous call, 0 … 1. */
+  readonly cpuBusy: number;
+  readonly cpuBusyPs: number;
+  readonly cpuLentPs: number;
+  readonly interrupts: number;
+  readonly violations: number;
+  readonly events: number;
+}
+
+export interface Report {
+  readonly scenario: string;
+  readonly seed: number;
+  readonly profile: string;
+  readonly engine: EngineName;
+  readonly workers: number;
+  /** Group by node name. */
+  readonly placement: Readonly<Record<string, number>>;
+  readonly ending: Ending;
+  readonly digest: string;
+  readonly simulatedPs: number;
+  readonly events: number;
+  readonly wallSeconds: number;
+  readonly eventsPerSecond: number;
+  /** Simulated seconds per wall second. */
+  readonly speedRatio: number;
+  readonly devices: Readonly<Record<string, DeviceReport>>;
+  readonly workloads: readonly WorkloadReport[];
+  readonly buses: Readonly<Record<string, BusReport>>;
+  readonly nodes: Readonly<Record<string, NodeReport>>;
+  readonly violations: number;
+  /** In the order of time; no more than the first hundred of each node. */
+  readonly violationList: readonly Violation[];
+  readonly evidence: EvidenceSummary;
+  readonly expectations: readonly ExpectationOutcome[];
+}
+
+/** Makes the report of a run and checks the scenario's expectations against it. */
+export function buildReport(topology: Topology, facts: RunFacts): Report {
+  const { ending, simulatedPs, engine, workers, placement, wallSeconds } = facts;
+  const nodes = facts.groups.flatMap((group) => group.nodes).sort((a, b) => a.node - b.node);
+  const workloads = workloadReports(topology, facts);
+  const events = facts.groups.reduce((sum, group) => sum + group.events, 0);
+  const report: Omit<Report, 'expectations'> = {
+    scenario: topology.name,
+    seed: topology.seed,
+    profile: topology.profile.name,
+    engine,
+    workers,
+    placement: byName(topology.nodes, ({ index }) => placement[index]),
+    ending,
+    digest: combineDigests(nodes.map(({ lanes }) => lanes)),
+    simulatedPs,
+    events,
+    wallSeconds,
+    eventsPerSecond: ratio(events, wallSeconds),
+    speedRatio: ratio(simulatedPs / PS_PER_S, wallSeconds),
+    devices: deviceReports(topology, workloads),
+    workloads,
+    buses: busReports(topology, facts),
+    nodes: byName(topology.nodes, ({ index }) => nodeReport(topology, nodes[index], simulatedPs)),
+    violations: nodes.reduce((sum, node) => sum + node.violations, 0),
+    // Sorting is stable: violations of one instant stay in the order of their nodes.
+    violationList: nodes.flatMap((node) => node.described).sort((a, b) => a.at - b.at),
+    evidence: summariseEvidence(
+      topology.profile,
+      mergeCharges(
+        nodes.map(({ chargesPs, chargeCounts }) => ({ ps: chargesPs, counts: chargeCounts })),
+      ),
+    ),
+  };
+  return { ...report, expectations: checkExpectations(topology, report) };
+}
+
+/** True when everything that was expected of the run holds. */
+export function expectationsHold(report: Report): boolean {
+  return report.expectations.every(({ passed }) => passed);
+}
+
+function workloadReports(topology: Topology, { groups }: RunFacts): WorkloadReport[] {
+  return groups
+    .flatMap((group) => group.workloads)
+    .sort((a, b) => a.workload - b.workload)
+    .map((outcome) => workloadReport(topology, outcome));
+}
+
+function workloadReport(topology: Topology, outcome: WorkloadOutcome): WorkloadReport {
+  const plan = topology.workloads[outcome.workload];
+  const device = topology.devices[plan.device];
+  const { result, done } = outcome;
+  const { requests, errors, bytes, verified, latency, elapsedPs, failure } = result;
+  return {
+    name: plan.name,
+    type: plan.type,
+    device: device.name,
+    node: topology.nodes[topology.buses[device.bus].driver].name,
+    done,
+    requests,
+    errors,
+    bytes,
+    verified,
+    latency,
+    elapsedPs,
+    ...rates({ requests, bytes, elapsedPs }),
+    failure,
+    waitsFor: done ? null : waitsFor(device.name, outcome),
+  };
+}
+
+function waitsFor(device: string, { driverState, downReason }: WorkloadOutcome): string {
+  if (downReason !== null) return `device ${device}, which is lost: ${downReason}`;
+  if (driverState === 'live') return `requests under way on ${device}`;
+  return `the driver of ${device}, which is still in state ${driverState}`;
+}
+
+function deviceReports(
+  topology: Topology,
+  workloads: readonly WorkloadReport[],
+): Record<string, DeviceReport> {
+  return byName(topology.devices, ({ name, type, bus, number }) => {
+    const own = workloads.filter(({ device }) => device === name);
+    const sum = (pick: (workload: WorkloadReport) => number) =>
+      own.reduce((total, workload) => total + pick(workload), 0);
+    const requests = sum((workload) => workload.requests);
+    const bytes = sum((workload) => workload.bytes);
+    const elapsedPs = Math.max(0, ...own.map((workload) => workload.elapsedPs));
+    return {
+      type,
+      bus: topology.buses[bus].name,
+      number,
+      requests,
+      errors: sum((workload) => workload.errors),
+      bytes,
+      verified: sum((workload) => workload.verified),
+      latency: mergeLatencies(own),
+      ...rates({ requests, bytes, elapsedPs }),
+    };
+  });
+}
+
+function rates(counts: {
+  readonly requests: number;
+  readonly bytes: number;
+  readonly elapsedPs: number;
+}): { throughput: number; iops: number } {
+  const seconds = counts.elapsedPs / PS_PER_S;
+  return { throughput: ratio(counts.bytes, seconds), iops: ratio(counts.requests, seconds) };
+}
+
+function busReports(topology: Topology, facts: RunFacts): Record<string, BusReport> {
+  const ends = facts.groups.flatMap((group) => group.buses);
+  return byName(topology.buses, ({ index, type }) => {
+    const own = ends.filter(({ bus }) => bus === index);
+    const count = (name: string) => own.map(({ statistics }) => statistics[name] ?? 0);
+    return {
+      type,
+      messages: total(count('messages')),
+      bytes: total(count('bytes')),
+      utilisation: ratio(Math.max(0, ...count('linkBusyPs')), facts.simulatedPs),
+      driver: endOf(own, 'driver'),
+      device: endOf(own, 'device'),
+    };
+  });
+}
+
+function endOf(ends: readonly BusOutcome[], side: BusOutcome['side']): Statistics {
+  return ends.find((end) => end.side === side)?.statistics ?? {};
+}
+
+function nodeReport(topology: Topology, outcome: NodeOutcome, simulatedPs: number): NodeReport {
+  const { kind, world, cpus } = topology.nodes[outcome.node];
+  const { cpuBusyPs, cpuLentPs, interrupts, violations, lanes } = outcome;
+  return {
+    kind,
+    world,
+    cpus,
+    cpuBusy: ratio(cpuBusyPs, cpus * simulatedPs),
+    cpuBusyPs,
+    cpuLentPs,
+    interrupts,
+    violations,
+    events: lanes[2],
+  };
+}
+
+function byName<Plan extends { readonly name: string }, Value>(
+  plans: readonly Plan[],
+  value: (plan: Plan) => Value,
+): Record<string, Value> {
+  return Object.fromEntries(plans.map((plan) => [plan.name, value(plan)]));
+}
+
+function total(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
+}
+
+function ratio(part: number, whole: number): number {
+  return whole > 0 ? part / whole : 0;
+}

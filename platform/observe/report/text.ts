@@ -1,0 +1,201 @@
+// The report for people. Everything in it is in the JSON report too.
+import type { Topology } from '../../contracts/index.ts';
+import { formatTime } from '../../kernel/index.ts';
+import type { ExpectationOutcome } from '../../scenario/index.ts';
+import { drawTopology } from './drawing.ts';
+import {
+  alignColumns,
+  formatBytes,
+  formatCount,
+  formatEvents,
+  formatLatency,
+  formatRate,
+  formatShare,
+  type Paint,
+} from './format.ts';
+import type { Report, WorkloadReport } from './report.ts';
+
+/** Rows shown of a section; the rest is in the JSON report. */
+const ROWS_SHOWN_MAX = 16;
+const VIOLATIONS_SHOWN_MAX = 5;
+const GUESSES_SHOWN_MAX = 4;
+
+/**
+ * Prints a report as text, ending with the line that sums it up. When `brief`, only what went wrong
+ * comes before that line.
+ */
+export function reportText(
+  topology: Topology,
+  report: Report,
+  paint: Paint,
+  brief = false,
+): string {
+  if (brief) return briefText(report, paint);
+  return [
+    `${paint.bold(report.scenario)}: seed ${report.seed}, profile ${report.profile}`,
+    '',
+    ...drawTopology(topology),
+    ...section(paint, 'Workloads', workloadRows(report), 2),
+    ...unfinishedLines(report, paint),
+    ...section(paint, 'Latency', latencyRows(report), 1),
+    ...section(paint, 'Buses', busRows(report), 2),
+    ...section(paint, 'Nodes', nodeRows(report), 1),
+    ...violationLines(report, paint),
+    ...expectationLines(report.expectations, paint),
+    '',
+    ...evidenceLines(report),
+    paint.bold(summaryLine(report)),
+    '',
+  ].join('\n');
+}
+
+function briefText(report: Report, paint: Paint): string {
+  const failed = report.expectations.filter(({ passed }) => !passed);
+  const lines = failed.map(({ text, actual }) => paint.bad(`✗ ${text}: is ${valueText(actual)}`));
+  return [...lines, `${report.scenario}: ${summaryLine(report)}`, ''].join('\n');
+}
+
+function section(paint: Paint, title: string, rows: readonly string[][], right: number): string[] {
+  if (rows.length < 2) return [];
+  const [head, ...body] = alignColumns([[title, ...rows[0].slice(1)], ...rows.slice(1)], right);
+  const hidden = body.length - ROWS_SHOWN_MAX;
+  const more = hidden > 0 ? [paint.dim(`… ${hidden} more`)] : [];
+  return ['', paint.bold(head), ...body.slice(0, ROWS_SHOWN_MAX), ...more];
+}
+
+function workloadRows({ workloads }: Report): string[][] {
+  const head = [
+    '',
+    'device',
+    'requests',
+    'errors',
+    'verified',
+    'bytes',
+    'throughput',
+    'requests/s',
+  ];
+  const rows = workloads.map((workload) => [
+    workload.name,
+    workload.device,
+    formatCount(workload.requests),
+    formatCount(workload.errors),
+    formatCount(workload.verified),
+    formatBytes(workload.bytes),
+    formatRate(workload.throughput),
+    formatCount(workload.iops),
+  ]);
+  return [head, ...rows];
+}
+
+/** Says who is not through, and what for: first of all a reader must know that. */
+function unfinishedLines({ workloads, ending }: Report, paint: Paint): string[] {
+  const lines: string[] = [];
+  if (ending === 'stalled') lines.push('The run has stalled: nothing is left to happen.');
+  const unfinished = workloads.filter(
+    ({ waitsFor, failure }) => waitsFor !== null || failure !== null,
+  );
+  for (const workload of unfinished.slice(0, ROWS_SHOWN_MAX)) lines.push(trouble(workload));
+  const hidden = unfinished.length - ROWS_SHOWN_MAX;
+  if (hidden > 0) lines.push(`… and ${hidden} more`);
+  return lines.length === 0 ? [] : ['', ...lines.map((line) => paint.bad(line))];
+}
+
+function trouble({ name, waitsFor, failure }: WorkloadReport): string {
+  if (failure !== null) return `${name} gave up: ${failure}`;
+  return `${name} is not done: it waits for ${waitsFor}`;
+}
+
+function latencyRows({ devices }: Report): string[][] {
+  const head = ['', 'min', 'p50', 'p90', 'p99', 'p99.9', 'max', 'mean'];
+  const rows = Object.entries(devices)
+    .filter(([, { requests }]) => requests > 0)
+    .map(([name, { latency }]) => {
+      const { min, p50, p90, p99, p999, max, mean } = latency;
+      return [name, ...[min, p50, p90, p99, p999, max, mean].map(formatLatency)];
+    });
+  return [head, ...rows];
+}
+
+function busRows({ buses }: Report): string[][] {
+  const head = ['', 'type', 'messages', 'bytes', 'to driver', 'to device', 'utilisation'];
+  const rows = Object.entries(buses).map(([name, bus]) => [
+    name,
+    bus.type,
+    formatCount(bus.messages),
+    formatBytes(bus.bytes),
+    formatBytes(bus.device['bytesToDriver'] ?? 0),
+    formatBytes(bus.driver['bytesToDevice'] ?? 0),
+    formatShare(bus.utilisation),
+  ]);
+  return [head, ...rows];
+}
+
+function nodeRows({ nodes }: Report): string[][] {
+  const head = ['', 'cpus', 'busy', 'of it lent', 'interrupts', 'violations', 'events'];
+  const rows = Object.entries(nodes).map(([name, node]) => [
+    name,
+    String(node.cpus),
+    formatShare(node.cpuBusy),
+    formatShare(node.cpuBusyPs === 0 ? 0 : node.cpuLentPs / node.cpuBusyPs),
+    formatCount(node.interrupts),
+    formatCount(node.violations),
+    formatCount(node.events),
+  ]);
+  return [head, ...rows];
+}
+
+function violationLines({ violations, violationList }: Report, paint: Paint): string[] {
+  if (violations === 0) return ['', 'No violations.'];
+  const shown = violationList.slice(0, VIOLATIONS_SHOWN_MAX).map(({ at, node, code, text }) => {
+    return `  ${formatTime(at, 7)}  ${node}  ${code}  ${text}`;
+  });
+  const hidden = violations - shown.length;
+  const title = `${formatCount(violations)} violation${violations === 1 ? '' : 's'}`;
+  return [
+    '',
+    paint.bad(title),
+    ...shown,
+    ...(hidden > 0 ? [`  … ${formatCount(hidden)} more`] : []),
+  ];
+}
+
+function expectationLines(outcomes: readonly ExpectationOutcome[], paint: Paint): string[] {
+  if (outcomes.length === 0) return [];
+  const rows = alignColumns(
+    outcomes.map(({ text, passed, actual }) => [
+      passed ? '✓' : '✗',
+      text,
+      `is ${valueText(actual)}`,
+    ]),
+  );
+  return [
+    '',
+    paint.bold('Expectations'),
+    ...rows.map((row, index) => (outcomes[index].passed ? paint.good(row) : paint.bad(row))),
+  ];
+}
+
+function valueText(actual: ExpectationOutcome['actual']): string {
+  if (actual === null) return 'not in the report';
+  if (typeof actual !== 'number') return String(actual);
+  return Number.isInteger(actual) ? formatCount(actual) : String(Number(actual.toPrecision(7)));
+}
+
+function evidenceLines({ evidence }: Report): string[] {
+  const { totalPs, shares, guesses } = evidence;
+  if (totalPs === 0) return [];
+  const shown = guesses.slice(0, GUESSES_SHOWN_MAX).filter(({ share }) => share > 0);
+  const names = shown.map(({ name, share }) => `${name} ${formatShare(share)}`).join(', ');
+  const more = guesses.length > shown.length ? ', …' : '';
+  const text = `${formatShare(shares.guess)} of the charged time rests on guesses`;
+  return [shares.guess === 0 ? `${text}.` : `${text}: ${names}${more}`];
+}
+
+function summaryLine(report: Report): string {
+  const { simulatedPs, wallSeconds, speedRatio, events, eventsPerSecond, digest } = report;
+  return (
+    `simulated ${formatTime(simulatedPs)} in ${formatTime(wallSeconds * 1e12, 3)} of wall time ` +
+    `(ratio ${Number(speedRatio.toPrecision(3))}), ${formatCount(events)} events, ` +
+    `${formatEvents(eventsPerSecond)} ev/s, digest ${digest}`
+  );
+}
