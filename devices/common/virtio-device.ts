@@ -168,6 +168,12 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
     this.#chart.send({ type: 'ERROR' });
   }
 
+  /** The device has changed its configuration by itself: a new generation, and the driver is told. */
+  protected configChanged(): void {
+    this.configGeneration = (this.configGeneration + 1) >>> 0;
+    if ((this.status & STATUS.DRIVER) !== 0) this.#transport!.notifyConfig();
+  }
+
   notifyUsed(queue: number): void {
     this.#transport!.notifyUsed(queue);
   }

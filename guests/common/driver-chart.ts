@@ -6,6 +6,7 @@ import { STATUS } from '../../platform/virtio/index.ts';
 
 export type DriverEvent =
   | TransportReply
+  | { readonly type: 'QUEUES'; readonly count: number }
   | { readonly type: 'ONLINE' }
   | { readonly type: 'OFFLINE' }
   | { readonly type: 'NEEDS_RESET' };
@@ -19,13 +20,18 @@ export type DriverEffect =
   | { readonly type: 'getQueue'; readonly index: number }
   | { readonly type: 'allocate' }
   | { readonly type: 'setQueue'; readonly index: number }
+  | { readonly type: 'plan' }
   | { readonly type: 'remember'; readonly reply: TransportReply }
+  | { readonly type: 'operationOver'; readonly reply: TransportReply }
   | { readonly type: 'live' }
   | { readonly type: 'down'; readonly reason: string };
 
 export interface DriverInput {
   readonly deviceId: number;
+  /** Queues that the device must have at the least. */
   readonly queueCount: number;
+  /** Features without which the driver can't work. */
+  readonly requiredFeatures: bigint;
   /** Bytes of configuration space that the driver needs; 0 to read none. */
   readonly configSize: number;
 }
@@ -49,6 +55,9 @@ export const driverChart = setup({
       event.info.deviceId === context.deviceId &&
       event.info.queuesMax >= context.queueCount &&
       event.info.configSize >= context.configSize,
+    featuresSuffice: ({ context, event }) =>
+      event.type === 'reply.features' &&
+      (event.features & context.requiredFeatures) === context.requiredFeatures,
     isReset: ({ event }) => event.type === 'reply.status' && event.status === 0,
     featuresStuck: ({ event }) =>
       event.type === 'reply.status' && (event.status & STATUS.FEATURES_OK) !== 0,
@@ -71,10 +80,19 @@ export const driverChart = setup({
     setFeatures: emit({ type: 'setFeatures' }),
     getConfig: emit({ type: 'getConfig' }),
     getQueue: emit(({ context }) => ({ type: 'getQueue' as const, index: context.queue })),
+    plan: emit({ type: 'plan' }),
+    setQueueCount: assign({
+      queueCount: ({ context, event }) =>
+        event.type === 'QUEUES' ? event.count : context.queueCount,
+    }),
     allocate: emit({ type: 'allocate' }),
     setQueue: emit(({ context }) => ({ type: 'setQueue' as const, index: context.queue })),
     remember: emit(({ event }) => ({
       type: 'remember' as const,
+      reply: event as TransportReply,
+    })),
+    operationOver: emit(({ event }) => ({
+      type: 'operationOver' as const,
       reply: event as TransportReply,
     })),
     live: emit({ type: 'live' }),
@@ -136,7 +154,18 @@ export const driverChart = setup({
     readingFeatures: {
       description: 'What does it offer?',
       entry: 'getFeatures',
-      on: { 'reply.features': { target: 'writingFeatures', actions: 'remember' } },
+      on: {
+        'reply.features': [
+          { guard: 'featuresSuffice', target: 'writingFeatures', actions: 'remember' },
+          {
+            target: 'failed',
+            actions: {
+              type: 'down',
+              params: { reason: 'the device lacks a feature that the driver needs' },
+            },
+          },
+        ],
+      },
     },
     writingFeatures: {
       description: 'Take what both sides know.',
@@ -158,12 +187,17 @@ export const driverChart = setup({
     },
     configuring: {
       description: 'Read the configuration, if the driver needs any.',
-      always: [{ guard: 'needsConfig', target: 'readingConfig' }, { target: 'queryingQueue' }],
+      always: [{ guard: 'needsConfig', target: 'readingConfig' }, { target: 'planningQueues' }],
     },
     readingConfig: {
       description: 'Configuration bytes, all of one generation.',
       entry: 'getConfig',
-      on: { 'reply.config': { target: 'queryingQueue', actions: 'remember' } },
+      on: { 'reply.config': { target: 'planningQueues', actions: 'remember' } },
+    },
+    planningQueues: {
+      description: 'Features and configuration are known: how many queues will be used?',
+      entry: 'plan',
+      on: { QUEUES: { target: 'queryingQueue', actions: 'setQueueCount' } },
     },
     queryingQueue: {
       description: 'How large may each queue be?',
@@ -209,7 +243,13 @@ export const driverChart = setup({
       entry: { type: 'writeStatus', params: { status: READY | STATUS.DRIVER_OK } },
       on: { 'reply.status': { guard: 'isLive', target: 'live', actions: 'live' } },
     },
-    live: { description: 'Requests flow.' },
+    live: {
+      description: 'Requests flow; the configuration may be read and written at times.',
+      on: {
+        'reply.config': { actions: 'operationOver' },
+        'reply.configSet': { actions: 'operationOver' },
+      },
+    },
     needsReset: { description: 'The device has given up; requests under way have failed.' },
     failed: { description: 'The driver has given up on the device.' },
   },

@@ -23,12 +23,22 @@ import { type DriverEffect, type DriverEvent, driverChart } from './driver-chart
 
 export interface DriverTraits {
   readonly deviceId: number;
+  /** Queues that the device must have at the least; see `queuesWanted`. */
   readonly queueCount: number;
   /** Queue size the driver would like; the device's limit may be lower. */
   readonly queueSize: number;
   /** Features it would take, besides those every driver here takes. */
   readonly features: bigint;
+  /** Those of them without which it can't work. */
+  readonly requiredFeatures?: bigint;
   readonly configSize: number;
+}
+
+/** A read (`data` is null) or write of configuration space while the device is live. */
+interface ConfigOperation {
+  readonly offset: number;
+  readonly length: number;
+  readonly data: Uint8Array | null;
 }
 
 /** Steps below this number are the shared part's. */
@@ -58,6 +68,10 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
   #offered = 0n;
   #memory = 0;
   #uses: Int32Array[] = [];
+  /** Operations on the configuration, the first of which is under way. */
+  readonly #operations: ConfigOperation[] = [];
+  /** The configuration changed before the driver was live. */
+  #configStale = false;
 
   constructor({ node, plan, transport }: DriverEnvironment, traits: DriverTraits) {
     this.node = node;
@@ -68,7 +82,7 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
     transport.connect(this);
     this.#chart = node.charts.start(driverChart, {
       name: `${plan.name}.driver`,
-      input: traits,
+      input: { ...traits, requiredFeatures: traits.requiredFeatures ?? 0n },
       perform: (effect: DriverEffect) => this.#perform(effect),
     });
     this.#chart.begin();
@@ -90,6 +104,18 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
   protected abstract work(step: number, a: number): void;
   /** True while more chains will be added soon, so that one notification can serve all. */
   protected abstract get plugged(): boolean;
+
+  /** Queues to set up, `features` and `config` being known. */
+  protected queuesWanted(): number {
+    return this.#traits.queueCount;
+  }
+
+  /** The device says that its configuration changed; the driver may want to read it. */
+  protected configurationChanged(): void {}
+  /** What `readConfig` asked for. */
+  protected configRead(_offset: number, _data: Uint8Array): void {}
+  /** What became of a `writeConfig`; a write that was not applied changed nothing. */
+  protected configWritten(_offset: number, _applied: boolean): void {}
 
   online(): void {
     this.#chart.send({ type: 'ONLINE' });
@@ -114,11 +140,23 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
 
   configChanged(status: number): void {
     if ((status & STATUS.DEVICE_NEEDS_RESET) !== 0) this.#chart.send({ type: 'NEEDS_RESET' });
+    else if (this.live) this.configurationChanged();
+    else this.#configStale = true;
   }
 
   deliver(step: number, a: number): void {
     if (step >= FIRST_OWN_STEP) return this.work(step, a);
     if (this.live) this.#reap(a);
+  }
+
+  /** Reads configuration bytes of a live device; `configRead` is called with them. */
+  protected readConfig(offset: number, length: number): void {
+    this.#operate({ offset, length, data: null });
+  }
+
+  /** Writes configuration bytes of a live device; `configWritten` is called in the end. */
+  protected writeConfig(offset: number, data: Uint8Array): void {
+    this.#operate({ offset, length: data.length, data });
   }
 
   /** Tells the device of added chains, unless more come soon or it does not want to know. */
@@ -131,6 +169,32 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
   /** Counts this use of a chain's head; see MilestoneLog for what the count is good for. */
   protected countUse(queue: number, head: number): number {
     return this.#uses[queue][head]++;
+  }
+
+  #operate(operation: ConfigOperation): void {
+    if (!this.live) return;
+    if (this.#operations.push(operation) === 1) this.#beginOperation();
+  }
+
+  #beginOperation(): void {
+    const { offset, length, data } = this.#operations[0];
+    if (data === null) this.transport.getConfig(offset, length);
+    else this.transport.setConfig(offset, data);
+  }
+
+  #operationOver(reply: TransportReply): void {
+    const { offset } = this.#operations.shift()!;
+    if (this.#operations.length > 0) this.#beginOperation();
+    if (reply.type === 'reply.config') this.configRead(offset, reply.data);
+    else this.configWritten(offset, reply.type === 'reply.configSet' && reply.applied);
+  }
+
+  #wentLive(): void {
+    this.live = true;
+    this.#operations.length = 0;
+    this.wentLive(this.#memory + this.#ringBytes());
+    if (this.#configStale) this.configurationChanged();
+    this.#configStale = false;
   }
 
   #reapNext(queue: number): void {
@@ -178,9 +242,12 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
         return this.#setQueue(effect.index);
       case 'remember':
         return this.#remember(effect.reply);
+      case 'plan':
+        return this.#chart.send({ type: 'QUEUES', count: this.queuesWanted() });
+      case 'operationOver':
+        return this.#operationOver(effect.reply);
       case 'live':
-        this.live = true;
-        return this.wentLive(this.#memory + this.#ringBytes());
+        return this.#wentLive();
       case 'down':
         this.live = false;
         this.downReason ??= effect.reason;
