@@ -159,6 +159,7 @@ export class BlkDriver extends VirtioDriver {
       key: this.#sinceKey[slot],
       at: this.#since[slot],
     });
+    this.node.milestones?.mark(this.index, 0, head, use, Milestone.published);
   }
 
   #finish(slot: number, status: number): void {

@@ -114,6 +114,7 @@ export class RngDriver extends VirtioDriver {
       key: this.#sinceKey[slot],
       at: this.#since[slot],
     });
+    this.node.milestones?.mark(this.index, 0, head, use, Milestone.published);
   }
 
   #finish(slot: number, length: number): void {

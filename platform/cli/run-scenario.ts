@@ -1,12 +1,15 @@
 // The library's main entry: from a scenario to its report in one call. The command line uses it too.
-import { runTopology } from '../hosts/index.ts';
+import { UsageError } from '../errors.ts';
+import { type AnatomyRecord, runTopology } from '../hosts/index.ts';
 import type { EngineName } from '../machine/index.ts';
+import { type Anatomy, anatomyOf } from '../observe/anatomy/index.ts';
 import { buildReport, expectationsHold, type Report } from '../observe/report/index.ts';
 import {
   type LoadedScenario,
   loadScenario as loadScenarioFile,
   parseScenario,
 } from '../scenario/index.ts';
+import { constantTable } from '../timing/index.ts';
 import { tables } from './tables.ts';
 
 /** A scenario as text. */
@@ -26,6 +29,8 @@ export interface RunScenarioOptions {
   readonly workers?: number | 'auto';
   /** Default `compiled`. */
   readonly engine?: EngineName;
+  /** Record why each event happened, for `anatomy` of the result; costs memory. Default false. */
+  readonly anatomy?: boolean;
   /** Told now and then how far the run is. */
   readonly onProgress?: (progress: {
     readonly simulatedPs: number;
@@ -39,6 +44,12 @@ export interface RunResult {
   readonly report: Report;
   /** True when all expectations hold. */
   readonly passed: boolean;
+  /**
+   * Takes one request of a device apart: the one of this number in the order of submission (from 1),
+   * or the one of median latency. Throws UsageError when there is no such request, or when the run did
+   * not record anatomy.
+   */
+  anatomy(device: string, request?: number): Anatomy;
 }
 
 /** Loads a scenario from a file, named by its path, or from text. Throws ScenarioError. */
@@ -53,12 +64,19 @@ export async function runLoaded(
   loaded: LoadedScenario,
   options: RunScenarioOptions = {},
 ): Promise<RunResult> {
-  const { seed = loaded.seed, workers = 'auto', engine = 'compiled', onProgress } = options;
+  const {
+    seed = loaded.seed,
+    workers = 'auto',
+    engine = 'compiled',
+    anatomy = false,
+    onProgress,
+  } = options;
   const topology = { ...loaded, seed };
   const outcome = await runTopology(topology, {
     tables,
     workers,
     engine,
+    anatomy,
     ...(onProgress === undefined ? {} : { onProgress }),
   });
   const placement: number[] = [];
@@ -66,7 +84,23 @@ export async function runLoaded(
     for (const { node } of group.nodes) placement[node] = index;
   }
   const report = buildReport(topology, { ...outcome, engine, placement });
-  return { topology, report, passed: expectationsHold(report) };
+  const records = outcome.groups.flatMap((group) => group.anatomy ?? []);
+  return {
+    topology,
+    report,
+    passed: expectationsHold(report),
+    anatomy: (device, request) => takeApart(topology, records, { device, request }),
+  };
+}
+
+function takeApart(
+  topology: LoadedScenario,
+  records: readonly AnatomyRecord[],
+  { device, request }: { readonly device: string; readonly request: number | undefined },
+): Anatomy {
+  if (records.length === 0) throw new UsageError('USAGE', 'the run did not record anatomy');
+  const docs = new Map(constantTable(tables).map(({ name, doc }) => [name, doc]));
+  return anatomyOf({ topology, records, docs }, device, request);
 }
 
 /**

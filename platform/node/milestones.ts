@@ -6,11 +6,12 @@ import type { Kernel } from '../kernel/index.ts';
 /** The points of a request's life that a driver or device notes, in order. */
 export const Milestone = {
   submitted: 0,
-  fetched: 1,
-  started: 2,
-  served: 3,
-  used: 4,
-  completed: 5,
+  published: 1,
+  fetched: 2,
+  started: 3,
+  served: 4,
+  used: 5,
+  completed: 6,
 } as const;
 export type Milestone = (typeof Milestone)[keyof typeof Milestone];
 

@@ -1,7 +1,9 @@
 // `busbar run FILE…`: runs scenarios one after another and prints a report of each.
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { UsageError } from '../../errors.ts';
 import type { EngineName } from '../../machine/index.ts';
-import { type Report, reportText } from '../../observe/report/index.ts';
+import { anatomyText } from '../../observe/anatomy/index.ts';
+import { reportText } from '../../observe/report/index.ts';
 import type { LoadedScenario } from '../../scenario/index.ts';
 import { FailedRun } from '../failure.ts';
 import { EXIT, type ExitCode, type Io, worse } from '../io.ts';
@@ -18,12 +20,27 @@ interface RunFlags {
   readonly seed?: number;
   readonly workers: number | 'auto';
   readonly engine: EngineName;
+  readonly anatomy?: AnatomyChoice;
+}
+
+/** The request to take apart: of median latency, or of this number. */
+interface AnatomyChoice {
+  readonly device: string;
+  readonly request: number | undefined;
 }
 
 function wholeNumber(text: string, max: number): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value <= max) return value;
   throw new InvalidArgumentError(`It must be a whole number from 0 to ${max}.`);
+}
+
+function anatomyChoice(text: string): AnatomyChoice {
+  const parts = /^([^:]+)(?::([1-9]\d*))?$/.exec(text);
+  if (parts === null) {
+    throw new InvalidArgumentError('It must be a device, or a device and a number: disk0:17.');
+  }
+  return { device: parts[1], request: parts[2] === undefined ? undefined : Number(parts[2]) };
 }
 
 /** Adds the command to the program. `done` is told its exit code. */
@@ -46,6 +63,11 @@ export function addRun(program: Command, io: Io, done: (code: ExitCode) => void)
         .choices(['compiled', 'xstate'])
         .default('compiled'),
     )
+    .option(
+      '--anatomy <device[:n]>',
+      'take one request apart: the one of median latency, or the nth submitted',
+      anatomyChoice,
+    )
     .option('--quiet', 'print failed expectations and the last line only')
     .action(async (files: string[], flags: RunFlags) => {
       done(await run(files, flags, io));
@@ -55,21 +77,33 @@ export function addRun(program: Command, io: Io, done: (code: ExitCode) => void)
 async function run(files: readonly string[], flags: RunFlags, io: Io): Promise<ExitCode> {
   // All are loaded first: a slip in the last one must not cost the time of those before it.
   const scenarios = files.map(loadNamed);
-  const reports: Report[] = [];
+  const { json, quiet, anatomy: choice } = flags;
+  if (choice !== undefined) for (const scenario of scenarios) checkDevice(scenario, choice.device);
+  const documents: unknown[] = [];
   let code: ExitCode = EXIT.ok;
   for (const [position, scenario] of scenarios.entries()) {
     const result = await runOne(scenario, flags, io);
     code = worse(code, result.passed ? EXIT.ok : EXIT.failed);
-    if (flags.json) reports.push(result.report);
-    else {
-      if (position > 0 && !flags.quiet) io.out('\n');
-      io.out(reportText(result.topology, result.report, io.paint, flags.quiet));
+    const anatomy = choice && result.anatomy(choice.device, choice.request);
+    if (json) {
+      documents.push(anatomy === undefined ? result.report : { ...result.report, anatomy });
+      continue;
     }
+    if (position > 0 && !quiet) io.out('\n');
+    if (anatomy !== undefined) io.out(`${anatomyText(anatomy, io.paint)}\n`);
+    io.out(reportText(result.topology, result.report, io.paint, quiet));
   }
-  if (flags.json) {
-    io.out(`${JSON.stringify(reports.length === 1 ? reports[0] : reports, null, 2)}\n`);
+  if (json) {
+    io.out(`${JSON.stringify(documents.length === 1 ? documents[0] : documents, null, 2)}\n`);
   }
   return code;
+}
+
+function checkDevice({ devices, name }: LoadedScenario, device: string): void {
+  if (devices.some((candidate) => candidate.name === device)) return;
+  const names = devices.map((candidate) => candidate.name).join(', ');
+  const choice = names === '' ? 'there are none' : `choose one of ${names}`;
+  throw new UsageError('UNKNOWN_NAME', `${name} has no device '${device}': ${choice}`);
 }
 
 async function runOne(scenario: LoadedScenario, flags: RunFlags, io: Io): Promise<RunResult> {
@@ -81,6 +115,7 @@ async function runOne(scenario: LoadedScenario, flags: RunFlags, io: Io): Promis
       seed,
       workers,
       engine,
+      anatomy: flags.anatomy !== undefined,
       onProgress: (progress) => {
         ({ simulatedPs } = progress);
         line?.update(progress);
