@@ -3,6 +3,7 @@ import type { AnyStateMachine } from 'xstate';
 import { assert } from '../errors.ts';
 import type { Component, ComponentId, EventHandle, Kernel } from '../kernel/index.ts';
 import type { AnyChart, ChartEngine, ChartOf, ChartOptions, EngineName } from './chart.ts';
+import { compiledEngine } from './compiled-engine.ts';
 import { type ChartObserver, type ChartPlace, HostedChart, HostedTimer } from './hosted-chart.ts';
 import { xstateEngine } from './xstate-engine.ts';
 
@@ -10,7 +11,7 @@ import { xstateEngine } from './xstate-engine.ts';
 export const CHART_TIMER = 1;
 
 const ENGINES: Readonly<Record<EngineName, ChartEngine>> = {
-  compiled: xstateEngine,
+  compiled: compiledEngine,
   xstate: xstateEngine,
 };
 

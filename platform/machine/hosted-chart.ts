@@ -66,10 +66,12 @@ export class HostedChart implements Chart<unknown, EventObject>, ChartPort {
   }
 
   get context(): unknown {
+    assert(this.#begun, `chart ${this.name} has not begun`);
     return this.#instance.context;
   }
 
   get state(): string {
+    assert(this.#begun, `chart ${this.name} has not begun`);
     return this.#instance.state;
   }
 
@@ -78,6 +80,7 @@ export class HostedChart implements Chart<unknown, EventObject>, ChartPort {
   }
 
   matches(path: string): boolean {
+    assert(this.#begun, `chart ${this.name} has not begun`);
     return this.#instance.matches(path);
   }
 

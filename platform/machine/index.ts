@@ -12,3 +12,4 @@ export type {
 export { CHART_TIMER, ChartHost, type ChartHostOptions, createChartHost } from './chart-host.ts';
 export type { ChartObserver } from './hosted-chart.ts';
 export { MICROSTEPS_MAX, REENTRANT_EVENTS_MAX } from './limits.ts';
+export { ImpossibleStates } from './state-tree.ts';

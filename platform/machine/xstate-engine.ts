@@ -8,10 +8,10 @@ import {
   createActor,
   type EventObject,
 } from 'xstate';
-import { assert } from '../errors.ts';
 import type { ChartEngine, ChartInstance, ChartPort, ChartTimer } from './chart.ts';
 import { MICROSTEPS_MAX } from './limits.ts';
 import { stateText } from './state-text.ts';
+import { allNodes, checkActive } from './state-tree.ts';
 
 // The machine's parameters are erased here: the host is typed at its border, `ChartHost.start`.
 // biome-ignore lint/suspicious/noExplicitAny: XState's own erased types are written with any.
@@ -28,6 +28,8 @@ class XStateInstance implements ChartInstance {
   readonly #machine: AnyStateMachine;
   readonly #port: ChartPort;
   readonly #input: unknown;
+  /** Only then can XState arrive at an impossible set of states. */
+  readonly #hasHistory: boolean;
   #actor: Actor<Logic> | null = null;
   #failure: { readonly error: unknown } | null = null;
 
@@ -35,6 +37,7 @@ class XStateInstance implements ChartInstance {
     this.#machine = machine;
     this.#port = port;
     this.#input = input;
+    this.#hasHistory = allNodes(machine).some((node) => node.type === 'history');
     // A cycle of eventless transitions would never return otherwise.
     machine.options.maxIterations = Math.min(
       machine.options.maxIterations ?? MICROSTEPS_MAX,
@@ -98,11 +101,11 @@ class XStateInstance implements ChartInstance {
   }
 
   get #snapshot(): AnyMachineSnapshot {
-    assert(this.#actor !== null, 'the chart has not begun');
-    return this.#actor.getSnapshot();
+    return this.#actor!.getSnapshot();
   }
 
   #check(): void {
     if (this.#failure !== null) throw this.#failure.error;
+    if (this.#hasHistory) checkActive(this.#snapshot._nodes);
   }
 }
