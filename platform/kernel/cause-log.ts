@@ -3,6 +3,9 @@
 // time before it exactly, because a child is scheduled at the very instant its parent is delivered.
 // Off by default: it keeps a record per event.
 
+/** No cause but the event being delivered; -1 is a cause, the start of the run. */
+const NO_OVERRIDE = -2;
+
 interface Suspended {
   readonly parent: number;
   readonly since: number;
@@ -19,7 +22,7 @@ export class CauseLog {
   readonly partLabels: number[] = [];
   readonly partDurations: number[] = [];
   readonly #suspended: Suspended[] = [];
-  #override = -1;
+  #override = NO_OVERRIDE;
   #partStart = 0;
 
   /** Says that the next scheduled event's delay contains `duration` ps for `label`. */
@@ -36,8 +39,8 @@ export class CauseLog {
   suspend(parent: number, now: number): number {
     const labels = this.partLabels.splice(this.#partStart);
     const durations = this.partDurations.splice(this.#partStart);
-    const cause = this.#override >= 0 ? this.#override : parent;
-    this.#override = -1;
+    const cause = this.#override === NO_OVERRIDE ? parent : this.#override;
+    this.#override = NO_OVERRIDE;
     return this.#suspended.push({ parent: cause, since: now, labels, durations }) - 1;
   }
 
@@ -53,9 +56,9 @@ export class CauseLog {
   /** Called by the kernel for each scheduled event. */
   record(key: number, parent: number, at: number): void {
     this.keys.push(key);
-    this.parents.push(this.#override >= 0 ? this.#override : parent);
+    this.parents.push(this.#override === NO_OVERRIDE ? parent : this.#override);
     this.times.push(at);
-    this.#override = -1;
+    this.#override = NO_OVERRIDE;
     this.#partStart = this.partLabels.length;
     this.partEnds.push(this.#partStart);
   }
