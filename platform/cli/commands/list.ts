@@ -1,0 +1,142 @@
+// `busbar list [KIND [NAME]]`: what there is to build scenarios from, and what each thing takes.
+import { readFileSync } from 'node:fs';
+import { Argument, type Command } from 'commander';
+import type { Definition, TimingDefinition } from '../../contracts/index.ts';
+import { UsageError } from '../../errors.ts';
+import { alignColumns, type Paint } from '../../observe/report/index.ts';
+import { describeTopology, listProfiles, parseProfile } from '../../scenario/index.ts';
+import { constantTable } from '../../timing/index.ts';
+import { EXIT, type ExitCode, type Io } from '../io.ts';
+import { optionsOf, type TypedSection } from '../options-of.ts';
+import { loadScenario } from '../run-scenario.ts';
+import { shippedScenarios } from '../shipped.ts';
+import { tables } from '../tables.ts';
+
+/** One thing of a kind: a line in the listing, and the page behind it. */
+interface Entry {
+  readonly name: string;
+  readonly doc: string;
+  detail(paint: Paint): string[];
+}
+
+const KINDS = ['devices', 'buses', 'workloads', 'profiles', 'scenarios'] as const;
+type Kind = (typeof KINDS)[number];
+
+const DOC_SHOWN_MAX = 100;
+
+const ENTRIES: Readonly<Record<Kind, () => Entry[]>> = {
+  devices: () => typedEntries('devices', tables.devices),
+  buses: () => typedEntries('buses', tables.buses),
+  workloads: () => typedEntries('workloads', tables.workloads),
+  profiles: () =>
+    listProfiles().map(({ name, description, file }) => ({
+      name,
+      doc: description,
+      detail: (paint) => profileDetail({ name, description, file }, paint),
+    })),
+  scenarios: () =>
+    shippedScenarios().map(({ name, file }) => {
+      const scenario = loadScenario(file);
+      const detail = () => [describeTopology(scenario, tables).trimEnd()];
+      return { name, doc: scenario.description, detail };
+    }),
+};
+
+/** Adds the command to the program. `done` is told its exit code. */
+export function addList(program: Command, io: Io, done: (code: ExitCode) => void): void {
+  program
+    .command('list')
+    .description('Show devices, buses, workloads, profiles and scenarios; with a name, all of it.')
+    .addArgument(new Argument('[kind]', 'what to list').choices(KINDS))
+    .argument('[name]', 'the one to show in detail')
+    .action((kind: Kind | undefined, name: string | undefined) => {
+      if (kind !== undefined && name !== undefined) showDetail(kind, name, io);
+      else for (const each of kind === undefined ? KINDS : [kind]) showList(each, io);
+      done(EXIT.ok);
+    });
+}
+
+function showList(kind: Kind, io: Io): void {
+  const rows = ENTRIES[kind]().map(({ name, doc }) => [`  ${name}`, shortened(doc)]);
+  const title = io.paint.bold(`${kind} (${rows.length})`);
+  io.out(`${[title, ...alignColumns(rows)].join('\n')}\n`);
+}
+
+function showDetail(kind: Kind, name: string, io: Io): void {
+  const entries = ENTRIES[kind]();
+  const entry = entries.find((candidate) => candidate.name === name);
+  if (entry === undefined) {
+    const names = entries.map((candidate) => candidate.name).join(', ');
+    throw new UsageError('UNKNOWN_NAME', `there is no '${name}' among the ${kind}: ${names}`);
+  }
+  io.out(`${entry.detail(io.paint).join('\n')}\n`);
+}
+
+function typedEntries(section: TypedSection, table: Readonly<Record<string, Definition>>): Entry[] {
+  return Object.values(table).map((definition) => ({
+    name: definition.type,
+    doc: definition.doc,
+    detail: (paint) => definitionDetail(section, definition, paint),
+  }));
+}
+
+function definitionDetail(section: TypedSection, row: Definition, paint: Paint): string[] {
+  const { type, doc, spec, timing, messages } = row;
+  const options = optionsOf(section, type).map(({ name, values, fallback, doc: text }) => [
+    `  ${name}`,
+    values,
+    fallback,
+    text,
+  ]);
+  return [
+    `${paint.bold(type)}: ${doc}`,
+    `after ${spec}`,
+    '',
+    ...titled(paint, [['Keys', 'values', 'default', ''], ...options]),
+    ...timingLines(timing, paint),
+    ...(messages === undefined || messages.length === 0
+      ? []
+      : ['', paint.bold('Messages, for fault rules'), ...wrapped(messages)]),
+  ];
+}
+
+function timingLines(timing: readonly TimingDefinition[], paint: Paint): string[] {
+  if (timing.length === 0) return [];
+  const rows = timing.map(({ name, dimension, doc }) => [`  ${name}`, dimension, doc]);
+  return ['', ...titled(paint, [['Timing constants', '', ''], ...rows])];
+}
+
+function profileDetail(
+  { name, description, file }: { name: string; description: string; file: string },
+  paint: Paint,
+): string[] {
+  const table = constantTable(tables);
+  const { constants } = parseProfile({ file, text: readFileSync(file, 'utf8') }, table);
+  const rows = constants.map((row) => [`  ${row.name}`, row.text, row.kind, row.source.trim()]);
+  return [
+    `${paint.bold(name)}: ${description}`,
+    '',
+    ...titled(paint, [['Constants', 'value', 'kind', 'source'], ...rows]),
+  ];
+}
+
+function titled(paint: Paint, rows: readonly (readonly string[])[]): string[] {
+  const [title, ...body] = alignColumns(rows);
+  return [paint.bold(title), ...body];
+}
+
+/** Names in lines of a readable length. */
+function wrapped(names: readonly string[]): string[] {
+  const lines: string[] = [];
+  for (const name of names) {
+    const last = lines.length - 1;
+    if (last >= 0 && lines[last].length + name.length < DOC_SHOWN_MAX) lines[last] += `, ${name}`;
+    else lines.push(`  ${name}`);
+  }
+  return lines;
+}
+
+function shortened(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line.length <= DOC_SHOWN_MAX ? line : `${line.slice(0, DOC_SHOWN_MAX - 1)}…`;
+}
