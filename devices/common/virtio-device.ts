@@ -24,6 +24,8 @@ export interface DeviceTraits {
   readonly deviceId: number;
   /** Feature bits of its own, besides those every device here offers. */
   readonly features: bigint;
+  /** Those of them that a driver must take. */
+  readonly requiredFeatures?: bigint;
   readonly config: Uint8Array;
   readonly queueSizes: readonly number[];
 }
@@ -50,6 +52,7 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
   /** Chains fetched and not yet returned. */
   inFlight = 0;
   protected readonly queues: readonly QueueEngine[];
+  readonly #requiredFeatures: bigint;
   readonly #queueSizes: readonly number[];
   readonly #chart: Chart<unknown, DeviceEvent>;
   #transport: DeviceTransport | null = null;
@@ -60,6 +63,7 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
     this.name = plan.name;
     this.index = plan.index;
     this.features = traits.features | F.VERSION_1 | F.ACCESS_PLATFORM;
+    this.#requiredFeatures = F.VERSION_1 | F.ACCESS_PLATFORM | (traits.requiredFeatures ?? 0n);
     this.config = traits.config;
     this.#queueSizes = traits.queueSizes;
     this.info = {
@@ -178,9 +182,9 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
     this.#transport!.notifyUsed(queue);
   }
 
-  /** The driver must have asked for no more than was offered, and for VERSION_1 (§6.1, §6.2). */
+  /** The driver must have asked for no more than was offered, and for what it must take. */
   #acceptable(): boolean {
-    const required = F.VERSION_1 | F.ACCESS_PLATFORM;
+    const required = this.#requiredFeatures;
     return (
       (this.driverFeatures & ~this.features) === 0n && (this.driverFeatures & required) === required
     );
