@@ -15,7 +15,7 @@ import {
   SECTOR_SIZE,
 } from '../../platform/virtio/index.ts';
 import type { Chain, QueueEngine } from '../common/index.ts';
-import { ServiceStation, VirtioDevice } from '../common/index.ts';
+import { ringFeatures, ServiceStation, VirtioDevice } from '../common/index.ts';
 import type { BlkOptions } from './options.ts';
 
 /** Segments of data the driver may put into one request. */
@@ -62,7 +62,7 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
         : Backing.ofFile(resolve(options.image));
     super(node, plan, {
       deviceId: BLK_DEVICE_ID,
-      features: BLK_F.SEG_MAX | BLK_F.BLK_SIZE | BLK_F.FLUSH,
+      features: ringFeatures(options) | BLK_F.SEG_MAX | BLK_F.BLK_SIZE | BLK_F.FLUSH,
       config: configSpace(backing.size),
       queueSizes: [options.queueSize],
     });
@@ -89,9 +89,10 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
     this.dma.read(this, request.generation * SLOTS + slot);
   }
 
-  protected forget(): void {
+  protected forget(queue: QueueEngine): void {
     for (let slot = 0; slot < this.#requests.length; slot++) {
-      if (this.#requests[slot].chain !== null) this.#release(slot);
+      const request = this.#requests[slot];
+      if (request.chain !== null && request.queue === queue) this.#release(slot);
     }
   }
 
@@ -214,7 +215,6 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
       this.#writeStatus(request, chain);
       if (!queue.complete(chain, 1)) return queue.fail();
     }
-    this.inFlight--;
     this.#release(slot);
   }
 

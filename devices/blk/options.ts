@@ -1,6 +1,7 @@
 // What a scenario may say of a block device.
 import { z } from 'zod';
 import { inputFile, size } from '../../platform/scenario/fields.ts';
+import { ringOptions } from '../common/options.ts';
 
 export const blkOptions = z.strictObject({
   image: inputFile().optional().describe('Image file, relative to the scenario; read on demand.'),
@@ -16,7 +17,7 @@ export const blkOptions = z.strictObject({
     .default(256)
     .describe('Largest size of the request queue.'),
   queues: z.literal(1).default(1).describe('Number of request queues.'),
-  ring: z.literal('split').default('split').describe('Format of the virtqueue.'),
+  ...ringOptions,
   parallel: z
     .int()
     .min(1)

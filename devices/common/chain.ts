@@ -1,7 +1,7 @@
-// A descriptor chain as the device has fetched it. Chains are pooled by their queue.
+// A descriptor chain as the device has fetched it.
 
 export class Chain {
-  /** The driver's name for the chain. */
+  /** The driver's name for the chain: its head in a split ring, its buffer id in a packed one. */
   head = 0;
   /** How often this head was fetched before, since the queue was set up; with it names the request. */
   use = 0;
@@ -12,17 +12,29 @@ export class Chain {
   writableBytes = 0;
   /** Next descriptor to fetch, or -1 when the chain is complete. */
   next = -1;
+  /** An indirect table that is to be fetched, or length 0. */
+  tableAddress = 0;
+  tableLength = 0;
+  /** Descriptors of the ring itself that the chain takes up. */
+  slots = 0;
   addresses = new Float64Array(8);
   lengths = new Float64Array(8);
 
-  begin(head: number, use: number): void {
+  begin(head: number): void {
     this.head = head;
-    this.use = use;
+    this.use = 0;
     this.count = 0;
     this.readableCount = 0;
     this.readableBytes = 0;
     this.writableBytes = 0;
     this.next = head;
+    this.tableAddress = 0;
+    this.tableLength = 0;
+    this.slots = 0;
+  }
+
+  get complete(): boolean {
+    return this.next < 0 && this.tableLength === 0;
   }
 
   /** Appends a segment. Returns false for a readable segment after a writable one (§2.7.4.2). */

@@ -9,15 +9,13 @@ export type QueueEvent =
   | { readonly type: 'NEW' }
   | { readonly type: 'AGAIN' }
   | { readonly type: 'EMPTY' }
-  | { readonly type: 'ENTRIES' }
   | { readonly type: 'MORE' }
   | { readonly type: 'CHAINS' }
   | { readonly type: 'BROKEN' };
 
 export type QueueEffect =
-  | { readonly type: 'readHeader' }
-  | { readonly type: 'readEntries' }
-  | { readonly type: 'readChains' }
+  | { readonly type: 'look' }
+  | { readonly type: 'readMore' }
   | { readonly type: 'accept' }
   | { readonly type: 'discard' }
   | { readonly type: 'fail' };
@@ -25,9 +23,8 @@ export type QueueEffect =
 export const queueChart = setup({
   types: {} as { context: Record<string, never>; events: QueueEvent; emitted: QueueEffect },
   actions: {
-    readHeader: emit({ type: 'readHeader' }),
-    readEntries: emit({ type: 'readEntries' }),
-    readChains: emit({ type: 'readChains' }),
+    look: emit({ type: 'look' }),
+    readMore: emit({ type: 'readMore' }),
     accept: emit({ type: 'accept' }),
     discard: emit({ type: 'discard' }),
     fail: emit({ type: 'fail' }),
@@ -45,29 +42,25 @@ export const queueChart = setup({
     },
     idle: {
       description: 'All that was available is fetched; a notification wakes the engine.',
-      on: { LOOK: 'header' },
+      on: { LOOK: 'looking' },
     },
-    header: {
-      description: 'Reading flags and index of the driver area.',
-      entry: 'readHeader',
+    looking: {
+      description: 'Reading what tells of new chains, and which signals the driver wants.',
+      entry: 'look',
       on: {
-        NEW: 'entries',
-        AGAIN: { target: 'header', reenter: true },
+        NEW: 'fetching',
+        CHAINS: { target: 'looking', reenter: true, actions: 'accept' },
+        AGAIN: { target: 'looking', reenter: true },
         EMPTY: 'idle',
         BROKEN: 'broken',
       },
     },
-    entries: {
-      description: 'Reading the heads that the driver made available.',
-      entry: 'readEntries',
-      on: { ENTRIES: 'chains', BROKEN: 'broken' },
-    },
-    chains: {
-      description: 'Reading descriptors until every chain of the batch is complete.',
-      entry: 'readChains',
+    fetching: {
+      description: 'Reading entries, descriptors and tables until every chain is complete.',
+      entry: 'readMore',
       on: {
-        MORE: { target: 'chains', reenter: true },
-        CHAINS: { target: 'header', actions: 'accept' },
+        MORE: { target: 'fetching', reenter: true },
+        CHAINS: { target: 'looking', actions: 'accept' },
         BROKEN: 'broken',
       },
     },

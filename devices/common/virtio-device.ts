@@ -49,8 +49,6 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
   status = 0;
   configGeneration = 0;
   driverFeatures = 0n;
-  /** Chains fetched and not yet returned. */
-  inFlight = 0;
   protected readonly queues: readonly QueueEngine[];
   readonly #requiredFeatures: bigint;
   readonly #queueSizes: readonly number[];
@@ -83,8 +81,8 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
 
   /** Serves a chain; in the end the device calls `queue.complete`. */
   protected abstract serve(queue: QueueEngine, chain: Chain): void;
-  /** Forgets all requests under way: the driver has reset the device. */
-  protected abstract forget(): void;
+  /** Forgets the requests of a queue that are under way: it was reset. */
+  protected abstract forget(queue: QueueEngine): void;
 
   get dma(): DmaPort {
     assert(this.#transport !== null, 'the device is not connected');
@@ -139,8 +137,10 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
 
   setQueue(setup: QueueSetup): void {
     const { index, size } = setup;
+    const packed = (this.driverFeatures & F.RING_PACKED) !== 0n;
     const powerOfTwo = size > 0 && (size & (size - 1)) === 0;
-    if (size > this.queueSizeMax(index) || !powerOfTwo || size > QUEUE_SIZE_MAX) {
+    const formatAllows = size > 0 && size <= QUEUE_SIZE_MAX && (packed || powerOfTwo);
+    if (size > this.queueSizeMax(index) || !formatAllows) {
       this.node.violations.report('ILLEGAL_STEP', `${this.name}: queue ${index} of size ${size}`);
       return;
     }
@@ -150,7 +150,7 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
   resetQueue(index: number): void {
     const queue = this.queues[index];
     if (queue === undefined) return;
-    queue.stop();
+    this.#stop(queue);
     queue.setup = null;
   }
 
@@ -164,7 +164,6 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
   }
 
   accept(queue: QueueEngine, chain: Chain): void {
-    this.inFlight++;
     this.serve(queue, chain);
   }
 
@@ -207,20 +206,21 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
         return this.#reset();
       case 'needsReset':
         this.status |= STATUS.DEVICE_NEEDS_RESET;
-        for (const queue of this.queues) queue.stop();
-        this.forget();
-        this.inFlight = 0;
+        for (const queue of this.queues) this.#stop(queue);
         return this.#transport!.notifyConfig();
     }
   }
 
+  #stop(queue: QueueEngine): void {
+    queue.stop();
+    this.forget(queue);
+  }
+
   #reset(): void {
     for (const queue of this.queues) {
-      queue.stop();
+      this.#stop(queue);
       queue.setup = null;
     }
-    this.forget();
-    this.inFlight = 0;
     this.status = 0;
     this.driverFeatures = 0n;
   }

@@ -4,7 +4,13 @@ import type { DeviceEnvironment, DmaClient, DmaFault } from '../../platform/cont
 import type { RandomStream } from '../../platform/kernel/index.ts';
 import { type CpuClient, Milestone, Priority } from '../../platform/node/index.ts';
 import { RNG_DEVICE_ID, rngStreamName } from '../../platform/virtio/index.ts';
-import { type Chain, type QueueEngine, ServiceStation, VirtioDevice } from '../common/index.ts';
+import {
+  type Chain,
+  type QueueEngine,
+  ringFeatures,
+  ServiceStation,
+  VirtioDevice,
+} from '../common/index.ts';
 import type { RngOptions } from './options.ts';
 
 export class RngDevice extends VirtioDevice implements DmaClient, CpuClient {
@@ -21,7 +27,7 @@ export class RngDevice extends VirtioDevice implements DmaClient, CpuClient {
   constructor({ node, plan }: DeviceEnvironment<RngOptions>) {
     super(node, plan, {
       deviceId: RNG_DEVICE_ID,
-      features: 0n,
+      features: ringFeatures(plan.options),
       config: new Uint8Array(0),
       queueSizes: [plan.options.queueSize],
     });
@@ -73,7 +79,6 @@ export class RngDevice extends VirtioDevice implements DmaClient, CpuClient {
       done += step;
     }
     if (!queue.complete(chain, length)) return queue.fail();
-    this.inFlight--;
   }
 
   #length(chain: Chain): number {

@@ -17,6 +17,8 @@ import { FIRST_OWN_STEP, SlotTable, VirtioDriver } from '../common/index.ts';
 /** Queue size asked for; the device may have less. */
 const QUEUE_SIZE = 256;
 const STEP_SUBMIT = FIRST_OWN_STEP;
+/** Segments of a chain: header, data, status. */
+const SEGMENTS = 3;
 /** Bytes before the data of a slot: header, status byte, and padding to a 64-byte line. */
 const SLOT_HEADER = 64;
 const STATUS_OFFSET = BLK_HEADER_SIZE;
@@ -58,6 +60,7 @@ export class BlkDriver extends VirtioDriver {
       queueSize: QUEUE_SIZE,
       features: BLK_F.SEG_MAX | BLK_F.BLK_SIZE | BLK_F.FLUSH,
       configSize: BLK_CONFIG_SIZE,
+      segmentsMax: SEGMENTS,
     });
   }
 
@@ -121,7 +124,7 @@ export class BlkDriver extends VirtioDriver {
   protected override work(_step: number, slot: number): void {
     if (!this.live) return;
     this.#pendingSubmits--;
-    if (this.rings[0].freeCount < 3) this.#waiting.push(slot);
+    if (!this.rings[0].hasRoom(SEGMENTS)) this.#waiting.push(slot);
     else this.#add(slot);
     this.kick(0);
   }
@@ -130,7 +133,7 @@ export class BlkDriver extends VirtioDriver {
     const slot = this.#slotOfHead[head];
     const status = this.node.memory.readU8(this.#headers + SLOT_HEADER * slot + STATUS_OFFSET);
     this.node.milestones?.mark(this.index, queue, head, use, Milestone.completed);
-    while (this.#waiting.length > 0 && this.rings[0].freeCount >= 3) {
+    while (this.#waiting.length > 0 && this.rings[0].hasRoom(SEGMENTS)) {
       this.#add(this.#waiting.shift()!);
     }
     this.#finish(slot, status);

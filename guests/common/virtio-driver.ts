@@ -12,9 +12,14 @@ import { assert } from '../../platform/errors.ts';
 import type { Chart } from '../../platform/machine/index.ts';
 import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
 import {
+  DESC_SIZE,
+  type DriverRing,
   F,
+  PackedDriverRing,
+  packedRingAreas,
   REAP_BROKEN,
   REAP_NONE,
+  type RingAreas,
   SplitDriverRing,
   STATUS,
   splitRingAreas,
@@ -32,6 +37,8 @@ export interface DriverTraits {
   /** Those of them without which it can't work. */
   readonly requiredFeatures?: bigint;
   readonly configSize: number;
+  /** Most segments of a chain that may lie in an indirect table. Default: SEGMENTS_MAX. */
+  readonly segmentsMax?: number;
 }
 
 /** A read (`data` is null) or write of configuration space while the device is live. */
@@ -44,8 +51,17 @@ interface ConfigOperation {
 /** Steps below this number are the shared part's. */
 export const FIRST_OWN_STEP = 8;
 const STEP_REAP = 0;
+/** Segments of an indirect table unless the driver says otherwise. */
+const SEGMENTS_MAX = 4;
 
-const CORE_FEATURES = F.VERSION_1 | F.ACCESS_PLATFORM;
+/** What every driver here can do, and takes when it is offered. */
+const CORE_FEATURES =
+  F.VERSION_1 |
+  F.ACCESS_PLATFORM |
+  F.RING_PACKED |
+  F.EVENT_IDX |
+  F.INDIRECT_DESC |
+  F.NOTIFICATION_DATA;
 
 export abstract class VirtioDriver implements Driver, TransportListener, CpuClient {
   readonly node: Node;
@@ -59,7 +75,7 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
   downReason: string | null = null;
   notifications = 0;
   protected readonly transport: DriverTransport;
-  protected rings: SplitDriverRing[] = [];
+  protected rings: DriverRing[] = [];
   protected config = new Uint8Array(0);
   readonly #traits: DriverTraits;
   readonly #chart: Chart<unknown, DriverEvent>;
@@ -163,7 +179,8 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
   protected kick(queue: number): void {
     if (this.plugged || this.#reaping[queue] || !this.rings[queue].takeNotify()) return;
     this.notifications++;
-    this.transport.notify(queue, 0);
+    const data = (this.features & F.NOTIFICATION_DATA) !== 0n;
+    this.transport.notify(queue, data ? this.rings[queue].nextOffset : 0);
   }
 
   /** Counts this use of a chain's head; see MilestoneLog for what the count is good for. */
@@ -276,20 +293,56 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
     }
   }
 
-  /** Bytes of all rings, each from a 64-byte line of its own. */
+  /** Bytes of all rings and their indirect tables, each from a 64-byte line of its own. */
   #ringBytes(): number {
-    return this.#queueSizes.reduce((sum, size) => sum + lines(splitRingAreas(0, size).length), 0);
+    return this.#queueSizes.reduce((sum, size) => sum + this.#bytesOfRing(size), 0);
+  }
+
+  #bytesOfRing(size: number): number {
+    return lines(this.#areas(0, size).length) + this.#tableBytes(size);
+  }
+
+  #areas(start: number, size: number): RingAreas {
+    return this.#has(F.RING_PACKED) ? packedRingAreas(start, size) : splitRingAreas(start, size);
+  }
+
+  #tableBytes(size: number): number {
+    return this.#has(F.INDIRECT_DESC) ? lines(size * this.#segmentsMax * DESC_SIZE) : 0;
+  }
+
+  get #segmentsMax(): number {
+    return this.#traits.segmentsMax ?? SEGMENTS_MAX;
+  }
+
+  #has(feature: bigint): boolean {
+    return (this.features & feature) !== 0n;
   }
 
   #placeRings(address: number): void {
     this.#memory = address;
     let at = address;
     this.rings = this.#queueSizes.map((size) => {
-      const ring = new SplitDriverRing(this.node.memory, at, size);
-      at += lines(ring.areas.length);
+      const ring = this.#makeRing(at, size);
+      at += this.#bytesOfRing(size);
       return ring;
     });
+    // A packed ring's chains are named by buffer ids, which are below the size as well.
     this.#uses = this.#queueSizes.map((size) => new Int32Array(size));
+  }
+
+  #makeRing(start: number, size: number): DriverRing {
+    const table = start + lines(this.#areas(0, size).length);
+    const indirect = this.#has(F.INDIRECT_DESC)
+      ? {
+          address: table,
+          busAddress: this.transport.busAddress(table),
+          segmentsMax: this.#segmentsMax,
+        }
+      : null;
+    const options = { eventIndex: this.#has(F.EVENT_IDX), indirect };
+    return this.#has(F.RING_PACKED)
+      ? new PackedDriverRing(this.node.memory, start, size, options)
+      : new SplitDriverRing(this.node.memory, start, size, options);
   }
 
   #setQueue(index: number): void {

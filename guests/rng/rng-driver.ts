@@ -35,6 +35,7 @@ export class RngDriver extends VirtioDriver {
       queueSize: QUEUE_SIZE,
       features: 0n,
       configSize: 0,
+      segmentsMax: 1,
     });
   }
 
@@ -91,7 +92,7 @@ export class RngDriver extends VirtioDriver {
   protected override work(_step: number, slot: number): void {
     if (!this.live) return;
     this.#pendingSubmits--;
-    if (this.rings[0].freeCount < 1) this.#waiting.push(slot);
+    if (!this.rings[0].hasRoom(1)) this.#waiting.push(slot);
     else this.#add(slot);
     this.kick(0);
   }

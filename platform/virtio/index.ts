@@ -1,4 +1,6 @@
 export * from './bits.ts';
 export * from './blk.ts';
+export * from './driver-ring.ts';
+export * from './packed-ring.ts';
 export * from './rng.ts';
 export * from './split-ring.ts';

@@ -2,13 +2,24 @@
 // side reads the same bytes by DMA and lives with the devices.
 //
 //   descriptor area            driver area (avail)         device area (used)
-//   16 B × size                flags idx ring[size]        flags idx {id len}[size]
-//   addr:8 len:4 flags:2 next:2   2     2    2 × size         2     2    8 × size
+//   16 B × size                flags idx ring[size] event  flags idx {id len}[size] event
+//   addr:8 len:4 flags:2 next:2   2     2    2 × size   2     2    8 × size      2
 import { assert } from '../errors.ts';
 import type { Memory } from '../node/index.ts';
+import {
+  alignUp,
+  checkQueueSize,
+  type DriverRing,
+  type DriverRingOptions,
+  needsEvent,
+  REAP_BROKEN,
+  REAP_NONE,
+  type RingAreas,
+  SegmentList,
+} from './driver-ring.ts';
 
 export const DESC_SIZE = 16;
-/** Offsets in a descriptor (virtio 1.4 §2.7.5). */
+/** Offsets in a descriptor (§2.7.5). */
 export const DESC = { address: 0, length: 8, flags: 12, next: 14 } as const;
 export const DESC_F_NEXT = 1;
 export const DESC_F_WRITE = 2;
@@ -26,19 +37,6 @@ export const USED_F_NO_NOTIFY = 1;
 /** Largest queue of the split format (§2.7). */
 export const QUEUE_SIZE_MAX = 32768;
 
-/** `reap` found nothing new. */
-export const REAP_NONE = -1;
-/** `reap` found an element that names no chain of ours: the device has broken the ring. */
-export const REAP_BROKEN = -2;
-
-export interface RingAreas {
-  readonly descriptor: number;
-  readonly driver: number;
-  readonly device: number;
-  /** Bytes from the descriptor area's start to the device area's end. */
-  readonly length: number;
-}
-
 /** Places the three areas of a ring one after another from `start`, each aligned as §2.7 asks. */
 export function splitRingAreas(start: number, size: number): RingAreas {
   const descriptor = alignUp(start, 16);
@@ -50,14 +48,14 @@ export function splitRingAreas(start: number, size: number): RingAreas {
 }
 
 /** The driver's side of one split virtqueue. Descriptors are real bytes in the driver's memory. */
-export class SplitDriverRing {
+export class SplitDriverRing implements DriverRing {
   readonly size: number;
   readonly areas: RingAreas;
-  /** Bytes the device wrote into the chain that `reap` returned last. */
   usedLength = 0;
-  /** Descriptors not in any chain. */
   freeCount: number;
   readonly #memory: Memory;
+  readonly #options: DriverRingOptions;
+  readonly #segments = new SegmentList();
   // The driver's own copy of what it linked: the device could overwrite the table.
   readonly #next: Int32Array;
   readonly #chainLength: Int32Array;
@@ -65,15 +63,17 @@ export class SplitDriverRing {
   #availIndex = 0;
   #usedIndex = 0;
   #notifiedIndex = 0;
-  #head = -1;
-  #tail = -1;
-  #building = 0;
 
   /** `start` is allocated memory of at least `splitRingAreas(start, size).length` bytes. */
-  constructor(memory: Memory, start: number, size: number) {
-    const powerOfTwo = size > 0 && (size & (size - 1)) === 0;
-    assert(powerOfTwo && size <= QUEUE_SIZE_MAX, `queue size ${size} is not a power of 2 ≤ 32768`);
+  constructor(
+    memory: Memory,
+    start: number,
+    size: number,
+    options: DriverRingOptions = { eventIndex: false, indirect: null },
+  ) {
+    checkQueueSize(size, true);
     this.#memory = memory;
+    this.#options = options;
     this.size = size;
     this.areas = splitRingAreas(start, size);
     memory.fill(start, this.areas.length, 0);
@@ -83,36 +83,29 @@ export class SplitDriverRing {
     for (let i = 0; i < size; i++) this.#next[i] = i + 1;
   }
 
-  /** Appends a descriptor to the chain being built. Readable segments come before writable ones. */
-  addSegment(busAddress: number, length: number, deviceWrites: boolean): void {
-    assert(this.freeCount > 0, 'the ring has no free descriptor');
-    const index = this.#freeHead;
-    this.#freeHead = this.#next[index];
-    this.freeCount--;
-    const at = this.areas.descriptor + DESC_SIZE * index;
-    this.#memory.writeU64(at + DESC.address, busAddress);
-    this.#memory.writeU32(at + DESC.length, length);
-    this.#memory.writeU16(at + DESC.flags, deviceWrites ? DESC_F_WRITE : 0);
-    this.#memory.writeU16(at + DESC.next, 0);
-    if (this.#building === 0) {
-      this.#head = index;
-    } else {
-      const before = this.areas.descriptor + DESC_SIZE * this.#tail;
-      const flags = this.#memory.readU16(before + DESC.flags);
-      this.#memory.writeU16(before + DESC.flags, flags | DESC_F_NEXT);
-      this.#memory.writeU16(before + DESC.next, index);
-      this.#next[this.#tail] = index;
-    }
-    this.#tail = index;
-    this.#building++;
+  get nextOffset(): number {
+    return this.#availIndex;
   }
 
-  /** Makes the built chain available and returns its head, which names it until it is reaped. */
+  get hasUsed(): boolean {
+    return this.#memory.readU16(this.areas.device + USED.index) !== this.#usedIndex;
+  }
+
+  hasRoom(segments: number): boolean {
+    return this.freeCount >= (this.#usesTable(segments) ? 1 : segments);
+  }
+
+  addSegment(busAddress: number, length: number, deviceWrites: boolean): void {
+    this.#segments.add(busAddress, length, deviceWrites);
+  }
+
   commit(): number {
-    assert(this.#building > 0, 'a chain has at least one segment');
-    const head = this.#head;
-    this.#chainLength[head] = this.#building;
-    this.#building = 0;
+    const { count } = this.#segments;
+    assert(count > 0 && this.hasRoom(count), 'a chain has segments, and the ring room for them');
+    const head = this.#freeHead;
+    if (this.#usesTable(count)) this.#writeIndirect(head);
+    else this.#writeDirect();
+    this.#segments.count = 0;
     const slot = this.#availIndex & (this.size - 1);
     this.#memory.writeU16(this.areas.driver + AVAIL.ring + 2 * slot, head);
     this.#availIndex = (this.#availIndex + 1) & 0xffff;
@@ -120,24 +113,17 @@ export class SplitDriverRing {
     return head;
   }
 
-  /** True when chains were added since the last call and the device wants to hear of them. */
   takeNotify(): boolean {
-    if (this.#notifiedIndex === this.#availIndex) return false;
+    const from = this.#notifiedIndex;
+    if (from === this.#availIndex) return false;
     this.#notifiedIndex = this.#availIndex;
+    if (this.#options.eventIndex) {
+      const at = this.areas.device + USED.ring + USED_ELEMENT_SIZE * this.size;
+      return needsEvent(this.#memory.readU16(at), from, this.#availIndex);
+    }
     return (this.#memory.readU16(this.areas.device + USED.flags) & USED_F_NO_NOTIFY) === 0;
   }
 
-  /** Where the next chain will go, as NOTIFICATION_DATA carries it (§2.9). */
-  get nextOffset(): number {
-    return this.#availIndex;
-  }
-
-  /** True when `reap` would find something. */
-  get hasUsed(): boolean {
-    return this.#memory.readU16(this.areas.device + USED.index) !== this.#usedIndex;
-  }
-
-  /** Takes one used element: the chain's head, REAP_NONE or REAP_BROKEN. Sets `usedLength`. */
   reap(): number {
     if (!this.hasUsed) return REAP_NONE;
     const slot = this.#usedIndex & (this.size - 1);
@@ -150,15 +136,67 @@ export class SplitDriverRing {
     return head;
   }
 
-  /** Asks the device not to signal used buffers; it may still do so (§2.7.7). */
   disableInterrupts(): void {
+    // With EVENT_IDX the event index stays behind, which asks for nothing.
+    if (this.#options.eventIndex) return;
     this.#memory.writeU16(this.areas.driver + AVAIL.flags, AVAIL_F_NO_INTERRUPT);
   }
 
-  /** Asks for signals again. Returns true when used buffers came in meanwhile. */
   enableInterrupts(): boolean {
-    this.#memory.writeU16(this.areas.driver + AVAIL.flags, 0);
+    const { driver } = this.areas;
+    if (this.#options.eventIndex) {
+      this.#memory.writeU16(driver + AVAIL.ring + 2 * this.size, this.#usedIndex);
+    } else {
+      this.#memory.writeU16(driver + AVAIL.flags, 0);
+    }
     return this.hasUsed;
+  }
+
+  #usesTable(segments: number): boolean {
+    const { indirect } = this.#options;
+    return indirect !== null && segments > 1 && segments <= indirect.segmentsMax;
+  }
+
+  /** One descriptor for each segment, linked by `next`. */
+  #writeDirect(): void {
+    const { count, addresses, lengths, writable } = this.#segments;
+    const head = this.#freeHead;
+    let index = head;
+    for (let i = 0; i < count; i++) {
+      index = this.#freeHead;
+      this.#freeHead = this.#next[index];
+      const last = i === count - 1;
+      const flags = (writable[i] === 1 ? DESC_F_WRITE : 0) | (last ? 0 : DESC_F_NEXT);
+      const at = this.areas.descriptor + DESC_SIZE * index;
+      this.#writeDescriptor(at, addresses[i], lengths[i], flags, last ? 0 : this.#freeHead);
+    }
+    this.freeCount -= count;
+    this.#chainLength[head] = count;
+  }
+
+  /** One descriptor for the whole chain, which lies in the table of its own (§2.7.5.3). */
+  #writeIndirect(head: number): void {
+    const { count, addresses, lengths, writable } = this.#segments;
+    const { address, busAddress, segmentsMax } = this.#options.indirect!;
+    const table = DESC_SIZE * segmentsMax * head;
+    for (let i = 0; i < count; i++) {
+      const last = i === count - 1;
+      const flags = (writable[i] === 1 ? DESC_F_WRITE : 0) | (last ? 0 : DESC_F_NEXT);
+      const at = address + table + DESC_SIZE * i;
+      this.#writeDescriptor(at, addresses[i], lengths[i], flags, last ? 0 : i + 1);
+    }
+    this.#freeHead = this.#next[head];
+    const at = this.areas.descriptor + DESC_SIZE * head;
+    this.#writeDescriptor(at, busAddress + table, DESC_SIZE * count, DESC_F_INDIRECT, 0);
+    this.freeCount--;
+    this.#chainLength[head] = 1;
+  }
+
+  #writeDescriptor(at: number, address: number, length: number, flags: number, next: number): void {
+    this.#memory.writeU64(at + DESC.address, address);
+    this.#memory.writeU32(at + DESC.length, length);
+    this.#memory.writeU16(at + DESC.flags, flags);
+    this.#memory.writeU16(at + DESC.next, next);
   }
 
   #freeChain(head: number): void {
@@ -170,8 +208,4 @@ export class SplitDriverRing {
     this.freeCount += count;
     this.#chainLength[head] = 0;
   }
-}
-
-function alignUp(address: number, alignment: number): number {
-  return Math.ceil(address / alignment) * alignment;
 }

@@ -265,13 +265,20 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
     const changesLive = byFlags && old.enabled && !sameParameters(old, next);
     const illegal = state === QueueState.reserved || flags > 0x3f || disables || changesLive;
     const sizeMax = this.#model.queueSizeMax(index);
-    const usable = sizeMax > 0 && next.size <= sizeMax && isPowerOfTwo(next.size);
-    if (illegal || !usable || !areasAreExact(next)) {
+    const usable = sizeMax > 0 && next.size <= sizeMax && next.size > 0;
+    if (illegal || !usable || !this.#shapeIsSound(next)) {
       this.#violation('ILLEGAL_STEP', `SET_VQUEUE of queue ${index} cannot be obeyed`);
       return;
     }
     this.#queues.set(index, next);
     if (next.enabled) this.#model.setQueue({ index, ...next });
+  }
+
+  /** Split rings have sizes that are powers of two, and areas aligned for what is in them. */
+  #shapeIsSound(next: QueueParameters): boolean {
+    const packed = (this.#model.driverFeatures & F.RING_PACKED) !== 0n;
+    const driverAlignment = packed ? 4 : 2;
+    return (packed || isPowerOfTwo(next.size)) && areasAreExact(next, driverAlignment);
   }
 
   #resetQueue(index: number): void {
@@ -316,13 +323,16 @@ function isPowerOfTwo(value: number): boolean {
 }
 
 /** Bus addresses are kept in doubles, exact below 2^53; rings start where their format says. */
-function areasAreExact({ descriptorArea, driverArea, deviceArea }: QueueParameters): boolean {
+function areasAreExact(
+  { descriptorArea, driverArea, deviceArea }: QueueParameters,
+  driverAlignment: number,
+): boolean {
   return (
     Number.isSafeInteger(descriptorArea) &&
     Number.isSafeInteger(driverArea) &&
     Number.isSafeInteger(deviceArea) &&
     descriptorArea % 16 === 0 &&
-    driverArea % 2 === 0 &&
+    driverArea % driverAlignment === 0 &&
     deviceArea % 4 === 0
   );
 }

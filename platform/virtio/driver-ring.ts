@@ -1,0 +1,100 @@
+// The driver's side of a virtqueue as drivers see it, whatever its format.
+import { assert } from '../errors.ts';
+
+/** `reap` found nothing new. */
+export const REAP_NONE = -1;
+/** `reap` found an element that names no chain of ours: the device has broken the ring. */
+export const REAP_BROKEN = -2;
+
+/** Where the three parts of a queue lie in the driver's memory. */
+export interface RingAreas {
+  readonly descriptor: number;
+  readonly driver: number;
+  readonly device: number;
+  /** Bytes from the descriptor area's start to the end of the last part. */
+  readonly length: number;
+}
+
+export interface DriverRing {
+  readonly size: number;
+  readonly areas: RingAreas;
+  /** Descriptors that are free. */
+  readonly freeCount: number;
+  /** Bytes the device wrote into the chain that `reap` returned last. */
+  readonly usedLength: number;
+  /** Where the next chain will go, as NOTIFICATION_DATA carries it (virtio 1.4 §2.9). */
+  readonly nextOffset: number;
+  /** True when `reap` would find something. */
+  readonly hasUsed: boolean;
+  /** True when a chain of so many segments can be added now. */
+  hasRoom(segments: number): boolean;
+  /** Appends a segment to the chain being built. Readable segments come before writable ones. */
+  addSegment(busAddress: number, length: number, deviceWrites: boolean): void;
+  /** Makes the built chain available; the number returned names it until it is reaped. */
+  commit(): number;
+  /** True when chains were added since the last call and the device wants to hear of them. */
+  takeNotify(): boolean;
+  /** Takes one used chain: its name, REAP_NONE or REAP_BROKEN. Sets `usedLength`. */
+  reap(): number;
+  /** Asks the device not to signal used buffers; it may still do so. */
+  disableInterrupts(): void;
+  /** Asks for signals again. Returns true when used buffers came in meanwhile. */
+  enableInterrupts(): boolean;
+}
+
+export interface DriverRingOptions {
+  readonly eventIndex: boolean;
+  /** Place of a table of indirect descriptors for each chain, or null for none. */
+  readonly indirect: IndirectTables | null;
+}
+
+/** Memory for indirect tables: one a ring descriptor, each for `segmentsMax` segments. */
+export interface IndirectTables {
+  /** Address in own RAM. */
+  readonly address: number;
+  readonly busAddress: number;
+  readonly segmentsMax: number;
+}
+
+/** True when the event index lies among the indexes passed from `from` to `to` (§2.7.7.1). */
+export function needsEvent(event: number, from: number, to: number): boolean {
+  return ((to - event - 1) & 0xffff) < ((to - from) & 0xffff);
+}
+
+export function alignUp(address: number, alignment: number): number {
+  return Math.ceil(address / alignment) * alignment;
+}
+
+/** Segments of a chain as they are gathered by `addSegment`. */
+export class SegmentList {
+  count = 0;
+  addresses = new Float64Array(16);
+  lengths = new Float64Array(16);
+  writable = new Uint8Array(16);
+
+  add(address: number, length: number, writable: boolean): void {
+    if (this.count === this.addresses.length) this.#grow();
+    const readableFirst = writable || this.count === 0 || this.writable[this.count - 1] === 0;
+    assert(readableFirst, 'readable segments come before writable ones');
+    this.addresses[this.count] = address;
+    this.lengths[this.count] = length;
+    this.writable[this.count++] = writable ? 1 : 0;
+  }
+
+  #grow(): void {
+    const capacity = this.count * 2;
+    const { addresses, lengths, writable } = this;
+    this.addresses = new Float64Array(capacity);
+    this.addresses.set(addresses);
+    this.lengths = new Float64Array(capacity);
+    this.lengths.set(lengths);
+    this.writable = new Uint8Array(capacity);
+    this.writable.set(writable);
+  }
+}
+
+/** Asserts that a ring can have this size. */
+export function checkQueueSize(size: number, powerOfTwo: boolean): void {
+  const shape = !powerOfTwo || (size & (size - 1)) === 0;
+  assert(size > 0 && size <= 32768 && shape, 'the queue size is not one that the format allows');
+}

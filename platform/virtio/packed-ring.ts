@@ -1,0 +1,214 @@
+// The packed virtqueue (virtio 1.4 §2.8): its layout in memory, and the driver's side of it.
+//
+//   descriptor area: a ring of 16-byte descriptors      driver, device area: 4 bytes each
+//   addr:8 len:4 id:2 flags:2                           place of event and wrap:2  flags:2
+//
+// A descriptor is available when its AVAIL bit equals the driver's wrap counter and its USED bit does
+// not; it is used when both equal the device's.
+import { assert } from '../errors.ts';
+import type { Memory } from '../node/index.ts';
+import {
+  alignUp,
+  checkQueueSize,
+  type DriverRing,
+  type DriverRingOptions,
+  REAP_BROKEN,
+  REAP_NONE,
+  type RingAreas,
+  SegmentList,
+} from './driver-ring.ts';
+import { DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, DESC_SIZE } from './split-ring.ts';
+
+/** Offsets in a packed descriptor (§2.8.13). */
+export const PACKED_DESC = { address: 0, length: 8, id: 12, flags: 14 } as const;
+export const PACKED_F_AVAIL = 1 << 7;
+export const PACKED_F_USED = 1 << 15;
+
+/** Bytes of an event suppression structure (§2.8.14). */
+export const EVENT_SUPPRESSION_SIZE = 4;
+/** Values of its flags. */
+export const RingEvents = { enable: 0, disable: 1, desc: 2 } as const;
+
+/** Places the ring and both event suppression structures one after another from `start`. */
+export function packedRingAreas(start: number, size: number): RingAreas {
+  const descriptor = alignUp(start, 16);
+  const driver = descriptor + DESC_SIZE * size;
+  const device = driver + EVENT_SUPPRESSION_SIZE;
+  return { descriptor, driver, device, length: device + EVENT_SUPPRESSION_SIZE - start };
+}
+
+/** The driver's side of one packed virtqueue. */
+export class PackedDriverRing implements DriverRing {
+  readonly size: number;
+  readonly areas: RingAreas;
+  usedLength = 0;
+  freeCount: number;
+  readonly #memory: Memory;
+  readonly #options: DriverRingOptions;
+  readonly #segments = new SegmentList();
+  /** Free buffer ids, used as a stack. */
+  readonly #freeIds: Int32Array;
+  #freeIdCount: number;
+  /** Ring places that the chain with this id takes up; 0 when the id is free. */
+  readonly #slots: Int32Array;
+  #next = 0;
+  #wrap = true;
+  #usedNext = 0;
+  #usedWrap = true;
+  /** Ring places filled since the last `takeNotify`. */
+  #unnotified = 0;
+
+  /** `start` is allocated memory of at least `packedRingAreas(start, size).length` bytes. */
+  constructor(
+    memory: Memory,
+    start: number,
+    size: number,
+    options: DriverRingOptions = { eventIndex: false, indirect: null },
+  ) {
+    checkQueueSize(size, false);
+    this.#memory = memory;
+    this.#options = options;
+    this.size = size;
+    this.areas = packedRingAreas(start, size);
+    memory.fill(start, this.areas.length, 0);
+    this.freeCount = size;
+    this.#freeIds = Int32Array.from({ length: size }, (_, i) => size - 1 - i);
+    this.#freeIdCount = size;
+    this.#slots = new Int32Array(size);
+  }
+
+  get nextOffset(): number {
+    // Bit 15 of the word is the wrap counter; virtio-msg has it in bit 31 (§2.9, EVENT_AVAIL).
+    return this.#next + (this.#wrap ? 2 ** 31 : 0);
+  }
+
+  get hasUsed(): boolean {
+    const at = this.areas.descriptor + DESC_SIZE * this.#usedNext + PACKED_DESC.flags;
+    const flags = this.#memory.readU16(at);
+    const used = (flags & PACKED_F_USED) !== 0;
+    return used === this.#usedWrap && ((flags & PACKED_F_AVAIL) !== 0) === used;
+  }
+
+  hasRoom(segments: number): boolean {
+    return this.freeCount >= (this.#usesTable(segments) ? 1 : segments);
+  }
+
+  addSegment(busAddress: number, length: number, deviceWrites: boolean): void {
+    this.#segments.add(busAddress, length, deviceWrites);
+  }
+
+  commit(): number {
+    const { count } = this.#segments;
+    assert(count > 0 && this.hasRoom(count), 'a chain has segments, and the ring room for them');
+    const id = this.#freeIds[--this.#freeIdCount];
+    const slots = this.#usesTable(count) ? this.#writeIndirect(id) : this.#writeDirect(id);
+    this.#segments.count = 0;
+    this.#slots[id] = slots;
+    this.freeCount -= slots;
+    this.#unnotified += slots;
+    return id;
+  }
+
+  takeNotify(): boolean {
+    const added = this.#unnotified;
+    if (added === 0) return false;
+    this.#unnotified = 0;
+    const { device } = this.areas;
+    const flags = this.#memory.readU16(device + 2);
+    if (flags === RingEvents.disable) return false;
+    if (flags !== RingEvents.desc || !this.#options.eventIndex) return true;
+    const word = this.#memory.readU16(device);
+    const sameLap = word >= 0x8000 === this.#wrap;
+    const behind = this.#next - (word & 0x7fff) + (sameLap ? 0 : this.size);
+    return behind > 0 && behind <= added;
+  }
+
+  reap(): number {
+    if (!this.hasUsed) return REAP_NONE;
+    const at = this.areas.descriptor + DESC_SIZE * this.#usedNext;
+    const id = this.#memory.readU16(at + PACKED_DESC.id);
+    this.usedLength = this.#memory.readU32(at + PACKED_DESC.length);
+    if (id >= this.size || this.#slots[id] === 0) return REAP_BROKEN;
+    const slots = this.#slots[id];
+    this.#slots[id] = 0;
+    this.#freeIds[this.#freeIdCount++] = id;
+    this.freeCount += slots;
+    this.#usedNext += slots;
+    if (this.#usedNext >= this.size) {
+      this.#usedNext -= this.size;
+      this.#usedWrap = !this.#usedWrap;
+    }
+    return id;
+  }
+
+  disableInterrupts(): void {
+    this.#memory.writeU16(this.areas.driver + 2, RingEvents.disable);
+  }
+
+  enableInterrupts(): boolean {
+    const { driver } = this.areas;
+    if (this.#options.eventIndex) {
+      this.#memory.writeU16(driver, this.#usedNext | (this.#usedWrap ? 0x8000 : 0));
+      this.#memory.writeU16(driver + 2, RingEvents.desc);
+    } else {
+      this.#memory.writeU16(driver + 2, RingEvents.enable);
+    }
+    return this.hasUsed;
+  }
+
+  #usesTable(segments: number): boolean {
+    const { indirect } = this.#options;
+    return indirect !== null && segments > 1 && segments <= indirect.segmentsMax;
+  }
+
+  /** A descriptor for each segment; the first one's flags are written last (§2.8.21.1). */
+  #writeDirect(id: number): number {
+    const { count, addresses, lengths, writable } = this.#segments;
+    const first = this.areas.descriptor + DESC_SIZE * this.#next;
+    let firstFlags = 0;
+    for (let i = 0; i < count; i++) {
+      const at = this.areas.descriptor + DESC_SIZE * this.#next;
+      const shape = (writable[i] === 1 ? DESC_F_WRITE : 0) | (i < count - 1 ? DESC_F_NEXT : 0);
+      const flags = shape | this.#availableFlags();
+      this.#writeBody(at, addresses[i], lengths[i], id);
+      if (i === 0) firstFlags = flags;
+      else this.#memory.writeU16(at + PACKED_DESC.flags, flags);
+      this.#advance();
+    }
+    this.#memory.writeU16(first + PACKED_DESC.flags, firstFlags);
+    return count;
+  }
+
+  #writeIndirect(id: number): number {
+    const { count, addresses, lengths, writable } = this.#segments;
+    const { address, busAddress, segmentsMax } = this.#options.indirect!;
+    const table = DESC_SIZE * segmentsMax * id;
+    for (let i = 0; i < count; i++) {
+      const at = address + table + DESC_SIZE * i;
+      this.#writeBody(at, addresses[i], lengths[i], 0);
+      this.#memory.writeU16(at + PACKED_DESC.flags, writable[i] === 1 ? DESC_F_WRITE : 0);
+    }
+    const at = this.areas.descriptor + DESC_SIZE * this.#next;
+    this.#writeBody(at, busAddress + table, DESC_SIZE * count, id);
+    this.#memory.writeU16(at + PACKED_DESC.flags, DESC_F_INDIRECT | this.#availableFlags());
+    this.#advance();
+    return 1;
+  }
+
+  #writeBody(at: number, address: number, length: number, id: number): void {
+    this.#memory.writeU64(at + PACKED_DESC.address, address);
+    this.#memory.writeU32(at + PACKED_DESC.length, length);
+    this.#memory.writeU16(at + PACKED_DESC.id, id);
+  }
+
+  #availableFlags(): number {
+    return this.#wrap ? PACKED_F_AVAIL : PACKED_F_USED;
+  }
+
+  #advance(): void {
+    this.#next++;
+    if (this.#next < this.size) return;
+    this.#next = 0;
+    this.#wrap = !this.#wrap;
+  }
+}
