@@ -12,6 +12,14 @@ interface Chunk {
   readonly words: Int32Array;
 }
 
+function newChunk(): Chunk {
+  const bytes = new Uint8Array(CHUNK_SIZE);
+  return { bytes, words: new Int32Array(bytes.buffer) };
+}
+
+/** What untouched memory reads as. Never written. */
+const ZEROES = newChunk();
+
 export class Backing {
   readonly size: number;
   readonly #file: number | null;
@@ -49,8 +57,7 @@ export class Backing {
     for (let done = 0; done < length; ) {
       const at = (offset + done) % CHUNK_SIZE;
       const step = Math.min(length - done, CHUNK_SIZE - at);
-      copyBytes(source, sourceOffset + done, this.#chunk(offset + done).bytes, at, step);
-      this.#dirty.add(Math.floor((offset + done) / CHUNK_SIZE));
+      copyBytes(source, sourceOffset + done, this.#ownChunk(offset + done).bytes, at, step);
       done += step;
     }
   }
@@ -96,14 +103,26 @@ export class Backing {
     if (this.#file !== null) closeSync(this.#file);
   }
 
+  /** The chunk for reading. Plain memory that was never written needs no memory of ours. */
   #chunk(offset: number): Chunk {
     const index = Math.floor(offset / CHUNK_SIZE);
     const known = this.#chunks[index];
     if (known !== undefined) return known;
-    const bytes = new Uint8Array(CHUNK_SIZE);
-    if (this.#file !== null) readSync(this.#file, bytes, 0, CHUNK_SIZE, index * CHUNK_SIZE);
-    const chunk = { bytes, words: new Int32Array(bytes.buffer) };
+    if (this.#file === null) return ZEROES;
+    const chunk = newChunk();
+    readSync(this.#file, chunk.bytes, 0, CHUNK_SIZE, index * CHUNK_SIZE);
     this.#chunks[index] = chunk;
     return chunk;
+  }
+
+  /** The chunk for writing. */
+  #ownChunk(offset: number): Chunk {
+    const index = Math.floor(offset / CHUNK_SIZE);
+    if (this.#file !== null) this.#dirty.add(index);
+    const chunk = this.#chunk(offset);
+    if (chunk !== ZEROES) return chunk;
+    const own = newChunk();
+    this.#chunks[index] = own;
+    return own;
   }
 }
