@@ -4,7 +4,14 @@ import type { Node } from '../node/index.ts';
 import type { LatencySummary } from '../observe/index.ts';
 import type { DeviceBusEnd, DriverBusEnd } from './bus.ts';
 import type { Definition } from './definitions.ts';
-import type { BusPlan, DevicePlan, FaultPlan, WorkloadPlan } from './topology.ts';
+import type {
+  BusPlan,
+  DevicePlan,
+  FaultPlan,
+  NetworkLinkPlan,
+  NetworkPlan,
+  WorkloadPlan,
+} from './topology.ts';
 import type { DeviceModel, DriverTransport } from './transport.ts';
 
 /** Counters by name. */
@@ -17,10 +24,18 @@ export interface Observed {
 /** A plan with its options typed by the schema that parsed them. */
 export type WithOptions<Plan, Options> = Omit<Plan, 'options'> & { readonly options: Options };
 
+/** The network that a device is attached to, and its own cable. */
+export interface NetworkAttachment {
+  readonly network: NetworkPlan;
+  readonly link: NetworkLinkPlan;
+}
+
 /** What a device is made from. */
 export interface DeviceEnvironment<Options> {
   readonly node: Node;
   readonly plan: WithOptions<DevicePlan, Options>;
+  /** For a device with the option `network`; otherwise null. */
+  readonly network: NetworkAttachment | null;
   /** Makes a path of the scenario file absolute. */
   resolve(path: string): string;
 }
@@ -28,6 +43,8 @@ export interface DeviceEnvironment<Options> {
 /** A device model, and what the run calls on it at the end. */
 export interface Device extends DeviceModel {
   close?(): void;
+  /** Counters of the device's cable, if it has one. */
+  networkStatistics?(): Statistics;
 }
 
 export interface DeviceDefinition extends Definition {
@@ -82,6 +99,8 @@ export interface WorkloadEnvironment<Options, D> {
   readonly plan: WithOptions<WorkloadPlan, Options>;
   readonly device: DevicePlan;
   readonly driver: D;
+  /** All devices of the scenario: a workload may name those that it talks to. */
+  readonly devices: readonly DevicePlan[];
   /** Makes a path of the scenario file absolute. */
   resolve(path: string): string;
   /** Called once when the workload is through, with whatever result. */
@@ -100,6 +119,8 @@ export interface WorkloadResult {
   readonly elapsedPs: number;
   /** Why it ended early, or null. */
   readonly failure: string | null;
+  /** Figures that only this type of workload has. */
+  readonly extra?: Statistics;
 }
 
 export interface Workload {

@@ -1,7 +1,8 @@
 // A scenario after loading: plain data with every reference resolved and every unit converted, so
 // that it can be sent to worker threads as it is. Times are ps, sizes bytes, rates bytes/s.
 
-export type NodeKind = 'vm' | 'partition' | 'host' | 'card' | 'mcu';
+/** What a node is. A scenario cannot write `switch`: such a node belongs to a network. */
+export type NodeKind = 'vm' | 'partition' | 'host' | 'card' | 'mcu' | 'switch';
 export type World = 'normal' | 'secure';
 
 export interface NodePlan {
@@ -45,6 +46,39 @@ export interface DevicePlan {
   /** Device number on the bus, 0 … 65535. */
   readonly number: number;
   readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** Where packets arrive: a port of a node. */
+export interface PacketPlace {
+  readonly node: number;
+  readonly port: number;
+}
+
+/** The cable of one device, both ways. */
+export interface NetworkLinkPlan {
+  readonly device: number;
+  /** The device's own end. */
+  readonly near: PacketPlace;
+  /** A port of the switch, or the other device's end of a wire. */
+  readonly far: PacketPlace;
+}
+
+/** An Ethernet: a switch with a cable to each device, or one cable between two devices. */
+export interface NetworkPlan {
+  readonly index: number;
+  readonly name: string;
+  readonly type: 'switch' | 'wire';
+  /** Bytes/s of each cable, each way. */
+  readonly rate: number;
+  /** ps from one end of a cable to the other. */
+  readonly latency: number;
+  /** Bytes of frames that may wait at each port of a switch; more are dropped. */
+  readonly buffer: number;
+  /** Frames of a million that a cable loses. */
+  readonly lossPerMillion: number;
+  /** The switch's own node; null for a wire. */
+  readonly node: number | null;
+  readonly links: readonly NetworkLinkPlan[];
 }
 
 export interface WorkloadPlan {
@@ -106,6 +140,7 @@ export interface Topology {
   readonly profile: ProfilePlan;
   readonly nodes: readonly NodePlan[];
   readonly buses: readonly BusPlan[];
+  readonly networks: readonly NetworkPlan[];
   readonly devices: readonly DevicePlan[];
   readonly workloads: readonly WorkloadPlan[];
   readonly faults: readonly FaultPlan[];

@@ -9,6 +9,8 @@ import type {
   Driver,
   DriverBusEnd,
   ModelTables,
+  NetworkAttachment,
+  NetworkPlan,
   Observed,
   Statistics,
   Topology,
@@ -18,6 +20,7 @@ import type {
 } from '../contracts/index.ts';
 import { CauseLog, type DigestLanes, Kernel, type Outbox } from '../kernel/index.ts';
 import type { EngineName } from '../machine/index.ts';
+import { EthernetSwitch } from '../network/index.ts';
 import { MilestoneLog, Node, type Violation } from '../node/index.ts';
 import { Costs } from '../timing/index.ts';
 import { MsgDeviceTransport, MsgDriverTransport } from '../virtio/transport/index.ts';
@@ -53,6 +56,15 @@ export interface BusOutcome {
   readonly statistics: Statistics;
 }
 
+/** What one end of a cable has sent, or what a switch has done. */
+export interface NetworkOutcome {
+  readonly network: number;
+  readonly part: 'switch' | 'switchPort' | 'device';
+  /** Device at the other end of the port's cable, or at this end; null for the switch itself. */
+  readonly device: number | null;
+  readonly statistics: Statistics;
+}
+
 export interface WorkloadOutcome {
   readonly workload: number;
   readonly done: boolean;
@@ -71,6 +83,7 @@ export interface AnatomyRecord {
 export interface GroupOutcome {
   readonly nodes: readonly NodeOutcome[];
   readonly buses: readonly BusOutcome[];
+  readonly networks: readonly NetworkOutcome[];
   readonly workloads: readonly WorkloadOutcome[];
   readonly events: number;
   readonly anatomy: AnatomyRecord | null;
@@ -90,7 +103,9 @@ export class Group {
   readonly #driverEnds = new Map<number, DriverBusEnd & Observed>();
   readonly #deviceEnds = new Map<number, DeviceBusEnd & Observed>();
   readonly #drivers = new Map<number, Driver>();
-  readonly #devices: Device[] = [];
+  readonly #attachments = new Map<number, NetworkAttachment>();
+  readonly #switches = new Map<number, EthernetSwitch>();
+  readonly #devices: { readonly plan: DevicePlan; readonly model: Device }[] = [];
   readonly #workloads: { readonly plan: WorkloadPlan; readonly workload: Workload }[] = [];
 
   constructor(options: GroupOptions) {
@@ -102,6 +117,7 @@ export class Group {
     for (const index of nodes) this.#nodes.set(index, this.#makeNode(index, options));
     // In the order of the topology, so that a node's components are numbered alike in any group.
     for (const plan of topology.buses) this.#makeBus(plan);
+    for (const plan of topology.networks) this.#makeNetwork(plan);
     for (const plan of topology.devices) this.#makeDevice(plan);
     for (const plan of topology.workloads) this.#makeWorkload(plan);
   }
@@ -113,7 +129,7 @@ export class Group {
 
   /** Ends the run for the models: files are written back and closed. */
   close(): void {
-    for (const device of this.#devices) device.close?.();
+    for (const { model } of this.#devices) model.close?.();
   }
 
   outcome(): GroupOutcome {
@@ -124,6 +140,7 @@ export class Group {
         ...[...this.#driverEnds].map(([bus, end]) => busOutcome(bus, 'driver', end)),
         ...[...this.#deviceEnds].map(([bus, end]) => busOutcome(bus, 'device', end)),
       ],
+      networks: this.#networkOutcomes(),
       workloads: this.#workloads.map(({ plan, workload }) => {
         const driver = this.#drivers.get(plan.device)!;
         return {
@@ -166,6 +183,13 @@ export class Group {
     }
   }
 
+  /** A switch; a wire is nothing but what is at its ends. */
+  #makeNetwork(plan: NetworkPlan): void {
+    for (const link of plan.links) this.#attachments.set(link.device, { network: plan, link });
+    const node = plan.node === null ? undefined : this.#nodes.get(plan.node);
+    if (node !== undefined) this.#switches.set(plan.index, new EthernetSwitch(node, plan));
+  }
+
   #makeDevice(plan: DevicePlan): void {
     const bus = this.#topology.buses[plan.bus];
     const driverNode = this.#nodes.get(bus.driver);
@@ -181,9 +205,10 @@ export class Group {
       const model = this.#tables.devices[plan.type].create({
         node: deviceNode,
         plan: plan as never,
+        network: this.#attachments.get(plan.index) ?? null,
         resolve: (path) => this.#resolve(path),
       });
-      this.#devices.push(model);
+      this.#devices.push({ plan, model });
       const end = this.#deviceEnds.get(bus.index)!;
       new MsgDeviceTransport({ node: deviceNode, name, bus: end, deviceNumber, model });
     }
@@ -198,11 +223,37 @@ export class Group {
       plan: plan as never,
       device,
       driver: this.#drivers.get(plan.device) as never,
+      devices: this.#topology.devices,
       resolve: (path) => this.#resolve(path),
       finished: () => this.#finished(),
     });
     this.#workloads.push({ plan, workload });
     this.unfinished++;
+  }
+
+  #networkOutcomes(): NetworkOutcome[] {
+    const { networks } = this.#topology;
+    const outcomes: NetworkOutcome[] = [];
+    for (const [network, model] of this.#switches) {
+      const statistics = model.statistics();
+      outcomes.push({ network, part: 'switch', device: null, statistics });
+      for (const [port, { device }] of networks[network].links.entries()) {
+        outcomes.push({
+          network,
+          part: 'switchPort',
+          device,
+          statistics: model.cable(port).statistics(),
+        });
+      }
+    }
+    for (const { plan, model } of this.#devices) {
+      const attachment = this.#attachments.get(plan.index);
+      if (attachment === undefined || model.networkStatistics === undefined) continue;
+      const statistics = model.networkStatistics();
+      const network = attachment.network.index;
+      outcomes.push({ network, part: 'device', device: plan.index, statistics });
+    }
+    return outcomes;
   }
 
   #finished(): void {

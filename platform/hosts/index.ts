@@ -2,6 +2,7 @@ export type {
   AnatomyRecord,
   BusOutcome,
   GroupOutcome,
+  NetworkOutcome,
   NodeOutcome,
   WorkloadOutcome,
 } from './group.ts';

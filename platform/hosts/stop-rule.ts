@@ -41,6 +41,6 @@ export function linkLatencies(
   );
   return {
     least: all.map((latencies) => Math.min(...latencies)),
-    greatest: Math.max(0, ...all.flat()),
+    greatest: Math.max(0, ...all.flat(), ...topology.networks.map(({ latency }) => latency)),
   };
 }

@@ -8,6 +8,7 @@ export const WAIT_ORDER = -4;
 export const WAIT_BUS = -5;
 export const TIMER = -6;
 export const WAIT_SCAN = -7;
+export const ON_CABLE = -8;
 
 const TEXTS: Readonly<Record<number, string>> = {
   [WAIT_CPU]: 'waiting for a free CPU',
@@ -17,6 +18,7 @@ const TEXTS: Readonly<Record<number, string>> = {
   [WAIT_BUS]: 'waiting for the call before it',
   [TIMER]: 'waiting for a timer',
   [WAIT_SCAN]: 'waiting for work under way',
+  [ON_CABLE]: 'on a network cable',
 };
 
 /** Describes a wait label for people. */

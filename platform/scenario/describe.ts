@@ -5,6 +5,7 @@ import type {
   Definition,
   DevicePlan,
   FaultPlan,
+  NetworkPlan,
   Tables,
   Topology,
   WorkloadPlan,
@@ -84,6 +85,15 @@ function optionsOf(plan: BusPlan | DevicePlan | WorkloadPlan, table?: Record<str
   return describeOptions(plan.options, table?.[plan.type]?.options);
 }
 
+function networkRow(network: NetworkPlan, { devices }: Topology): Row {
+  const { name, type, rate, latency, buffer, lossPerMillion, links } = network;
+  const loss = lossPerMillion === 0 ? '' : ` lossPerMillion=${lossPerMillion}`;
+  const queue = type === 'switch' ? ` buffer=${writeQuantity(buffer, 'size')}` : '';
+  const speed = `rate=${writeQuantity(rate, 'rate')} latency=${writeQuantity(latency, 'time')}`;
+  const ends = links.map(({ device }) => devices[device].name).join(', ');
+  return [name, type, ends, `${speed}${queue}${loss}`];
+}
+
 function faultRow(fault: FaultPlan, topology: Topology): Row {
   const { action, amount, message } = fault;
   const extra = action === 'delay' ? ` by ${writeQuantity(amount, 'time')}` : '';
@@ -128,6 +138,7 @@ export function describeTopology(topology: Topology | LoadedScenario, tables?: T
     const ends = `${nodes[bus.driver].name} -> ${nodes[bus.device].name}`;
     return [bus.name, bus.type, bus.revision, ends, optionsOf(bus, tables?.buses)];
   });
+  const networkRows = topology.networks.map((network) => networkRow(network, topology));
   const deviceRows = devices.map((device) => {
     const place = `${buses[device.bus].name} number ${device.number}`;
     return [device.name, device.type, place, optionsOf(device, tables?.devices)];
@@ -143,6 +154,7 @@ export function describeTopology(topology: Topology | LoadedScenario, tables?: T
     `file ${topology.file}, seed ${topology.seed}, until ${untilText(topology)}`,
     ...section('Nodes', nodeRows),
     ...section('Buses', busRows),
+    ...section('Networks', networkRows),
     ...section('Devices', deviceRows),
     ...section('Workloads', workloadRows),
     ...section(

@@ -42,7 +42,7 @@ export interface ExpectationOutcome {
   readonly expected: string;
 }
 
-const SECTIONS = ['devices', 'buses', 'nodes', 'workloads'] as const;
+const SECTIONS = ['devices', 'buses', 'networks', 'nodes', 'workloads'] as const;
 const GRAMMAR = /^(\s*)([A-Za-z][\w-]*(?:\.[\w-]+)*)(\s*)(==|!=|<=|>=|<|>)(\s*)(\S.*?)\s*$/;
 const QUANTITY = /^\d+(?:\.\d+)? ?([A-Za-zµ/]+)$/;
 

@@ -17,13 +17,14 @@ export const REPORT_KEYS: readonly string[] = [
   'violations',
   'devices',
   'buses',
+  'networks',
   'nodes',
   'workloads',
   'evidence',
 ];
 
 /** The sections of a report whose names the scenario gives. */
-export type NamesBySection = Readonly<Record<'devices' | 'buses' | 'nodes', Names>>;
+export type NamesBySection = Readonly<Record<'devices' | 'buses' | 'networks' | 'nodes', Names>>;
 
 function checkName(
   source: YamlSource,

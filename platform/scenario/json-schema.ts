@@ -10,6 +10,7 @@ import {
   deviceFrame,
   FAULT_ACTIONS,
   faultFrame,
+  networkFrame,
   nodeFrame,
   scenarioFrame,
   workloadFrame,
@@ -68,12 +69,16 @@ function wholeScenario(tables: Tables): ZodObject {
   const place = z.union([count({ max: 1023 }), INDEX_TEXT]).optional();
   const number = z.union([count({ max: DEVICE_NUMBER_MAX }), INDEX_TEXT]);
   const node = nodeFrame.extend({ placement: redescribe(nodeFrame, 'placement', place) });
+  const network = networkFrame.extend({
+    placement: redescribe(networkFrame, 'placement', place),
+  });
   const device = deviceFrame.extend({ number: redescribe(deviceFrame, 'number', number) });
   const named = (entry: ZodType) => z.record(z.string(), entry);
   const sections: Record<string, ZodType> = {
     timing: timingEntry(tables),
     nodes: named(node),
     buses: named(typedEntry(busFrame, tables.buses)).optional(),
+    networks: named(network).optional(),
     devices: named(typedEntry(device, tables.devices)).optional(),
     workloads: z.array(typedEntry(workloadFrame, tables.workloads)).optional(),
     faults: z.array(faultEntry(tables)).optional(),

@@ -20,6 +20,7 @@ import { type Entry, expandCopies } from './copies.ts';
 import { parseExpectations, REPORT_KEYS } from './expectations.ts';
 import { parseFaults } from './faults.ts';
 import { Names } from './names.ts';
+import { NetworkSection } from './networks.ts';
 import { ScenarioError } from './problem.ts';
 import { applyOverrides, loadProfile } from './profile.ts';
 import {
@@ -55,6 +56,7 @@ class Loader {
   readonly #nodeNames: Names;
   readonly #busNames: Names;
   readonly #deviceNames: Names;
+  readonly #networks: NetworkSection;
   readonly #workloadNames = new Map<string, number>();
   readonly #nodes: NodePlan[] = [];
   readonly #buses: BusPlan[] = [];
@@ -73,6 +75,7 @@ class Loader {
     this.#nodeNames = new Names(this.#source, 'node');
     this.#busNames = new Names(this.#source, 'bus');
     this.#deviceNames = new Names(this.#source, 'device');
+    this.#networks = new NetworkSection(this.#source, this.#nodes, this.#ports);
   }
 
   load(): LoadedScenario {
@@ -80,6 +83,7 @@ class Loader {
     const frame = this.#loadFrame();
     const profile = this.#loadProfile(frame, constantTable(this.#tables));
     this.#loadNodes(frame.nodes);
+    this.#networks.load(this.#entries('networks', frame.networks), this.#nodeNames);
     this.#loadBuses(frame.buses);
     this.#loadDevices(frame.devices);
     this.#loadWorkloads(frame.workloads);
@@ -92,7 +96,12 @@ class Loader {
       },
       frame.faults,
     );
-    const sections = { devices: this.#deviceNames, buses: this.#busNames, nodes: this.#nodeNames };
+    const sections = {
+      devices: this.#deviceNames,
+      buses: this.#busNames,
+      networks: this.#networks.names,
+      nodes: this.#nodeNames,
+    };
     const expect = parseExpectations(source, sections, frame.expect);
     source.throwProblems();
     assert(profile !== null, 'a scenario without problems has a profile');
@@ -105,6 +114,7 @@ class Loader {
       profile,
       nodes: this.#nodes,
       buses: this.#buses,
+      networks: this.#networks.plans(),
       devices: this.#devices,
       workloads: this.#workloads,
       faults,
@@ -233,6 +243,7 @@ class Loader {
       const plan = { index, name: entry.name, type: frame.type, bus, number, options };
       this.#paths.set(plan, entry.path);
       this.#devices[index] = plan;
+      this.#networks.attach(plan, this.#buses[bus], entry.path);
     }
   }
 

@@ -2,7 +2,7 @@
 // has whatever its type. What a type adds comes from its definition.
 import { z } from 'zod';
 import { REVISIONS } from '../contracts/index.ts';
-import { count, oneOfNames, size, time } from './fields.ts';
+import { count, oneOfNames, rate, size, time } from './fields.ts';
 
 export const COPIES_MAX = 65_536;
 export const DEVICE_NUMBER_MAX = 65_535;
@@ -11,6 +11,7 @@ const MEMORY_MAX = 2 ** 40;
 
 export const NODE_KINDS = ['vm', 'partition', 'host', 'card', 'mcu'] as const;
 export const WORLDS = ['normal', 'secure'] as const;
+export const NETWORK_TYPES = ['switch', 'wire'] as const;
 export const FAULT_ACTIONS = ['drop', 'delay', 'omit', 'shrink'] as const;
 
 const copies = () =>
@@ -38,6 +39,22 @@ export const busFrame = z.strictObject({
   driver: z.string().describe('Node with the driver side.'),
   device: z.string().describe('Node with the device side.'),
   revision: oneOfNames(REVISIONS).default('v1').describe('Revision of virtio-msg spoken on it.'),
+  count: copies(),
+});
+
+export const networkFrame = z.strictObject({
+  type: oneOfNames(NETWORK_TYPES).describe(
+    'A learning switch with a cable to each device, or a cable between two devices.',
+  ),
+  rate: rate({ min: 1000 }).prefault('1Gbit/s').describe('Speed of each cable, each way.'),
+  latency: time({ min: 1 }).prefault('1us').describe('From one end of a cable to the other.'),
+  buffer: size({ min: 1 })
+    .prefault('128KiB')
+    .describe('Frames that may wait at each port of the switch; more are dropped.'),
+  lossPerMillion: count({ max: 1_000_000 })
+    .default(0)
+    .describe('Frames of a million that each cable loses.'),
+  placement: count({ max: 1023 }).optional().describe('Worker group that hosts the switch.'),
   count: copies(),
 });
 
@@ -99,6 +116,10 @@ export const scenarioFrame = z.strictObject({
     .describe('Timing constants that differ from the profile, e.g. `ffa.worldSwitch: 2us`.'),
   nodes: z.record(z.string(), z.unknown()).describe('Simulated machines by name.'),
   buses: z.record(z.string(), z.unknown()).default({}).describe('Buses by name.'),
+  networks: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .describe('Ethernets by name, for devices with the option `network`.'),
   devices: z.record(z.string(), z.unknown()).default({}).describe('Devices by name.'),
   workloads: z.array(z.unknown()).default([]).describe('What uses the devices.'),
   faults: z.array(z.unknown()).default([]).describe('What goes wrong, and when.'),
