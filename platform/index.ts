@@ -8,7 +8,8 @@ export {
   type ScenarioSource,
 } from './cli/run-scenario.ts';
 export type { Topology } from './contracts/index.ts';
-export { AssertionError, RunError, type RunErrorCode } from './errors.ts';
+export { AssertionError, RunError, type RunErrorCode, UsageError } from './errors.ts';
+export type { Anatomy, AnatomyPhase, AnatomyStep, AnatomyTotal } from './observe/anatomy/index.ts';
 export type {
   BusReport,
   DeviceReport,
@@ -17,3 +18,5 @@ export type {
   WorkloadReport,
 } from './observe/report/index.ts';
 export { type LoadedScenario, type Problem, ScenarioError } from './scenario/index.ts';
+export { decodeLine as decodeMessage } from './virtio/messages/index.ts';
+export { WireError } from './wire/index.ts';

@@ -2,7 +2,7 @@
 import { UsageError } from '../errors.ts';
 import { type AnatomyRecord, runTopology } from '../hosts/index.ts';
 import type { EngineName } from '../machine/index.ts';
-import { type Anatomy, anatomyOf } from '../observe/anatomy/index.ts';
+import { type Anatomy, AnatomyReader } from '../observe/anatomy/index.ts';
 import { buildReport, expectationsHold, type Report } from '../observe/report/index.ts';
 import {
   type LoadedScenario,
@@ -89,18 +89,17 @@ export async function runLoaded(
     topology,
     report,
     passed: expectationsHold(report),
-    anatomy: (device, request) => takeApart(topology, records, { device, request }),
+    anatomy: reader(topology, records),
   };
 }
 
-function takeApart(
-  topology: LoadedScenario,
-  records: readonly AnatomyRecord[],
-  { device, request }: { readonly device: string; readonly request: number | undefined },
-): Anatomy {
-  if (records.length === 0) throw new UsageError('USAGE', 'the run did not record anatomy');
+function reader(topology: LoadedScenario, records: readonly AnatomyRecord[]): RunResult['anatomy'] {
   const docs = new Map(constantTable(tables).map(({ name, doc }) => [name, doc]));
-  return anatomyOf({ topology, records, docs }, device, request);
+  const anatomies = new AnatomyReader({ topology, records, docs });
+  return (device, request) => {
+    if (records.length === 0) throw new UsageError('USAGE', 'the run did not record anatomy');
+    return anatomies.read(device, request);
+  };
 }
 
 /**

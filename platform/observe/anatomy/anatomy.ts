@@ -77,41 +77,90 @@ const PHASES: Readonly<Record<Milestone, string>> = {
   [Milestone.completed]: 'signal and complete',
 };
 
-/**
- * Takes one request of a device apart: the one of this number in the order of submission (from 1), or
- * the one of median latency. Throws UsageError when there is no such request.
- */
-export function anatomyOf(source: AnatomySource, device: string, request?: number): Anatomy {
-  const { topology, records } = source;
-  const plan = topology.devices.find(({ name }) => name === device);
-  if (plan === undefined) throw new UsageError('UNKNOWN_NAME', `there is no device '${device}'`);
-  const requests = requestsOf(plan.index, records);
-  const position = request === undefined ? medianOf(requests, device) : request - 1;
-  const chosen = requests.at(position);
-  if (chosen === undefined || chosen.latency === null) {
-    const what = chosen === undefined ? `only ${requests.length} requests` : 'not completed it';
-    throw new UsageError(
-      'BAD_VALUE',
-      `${device} has no completed request ${position + 1}: ${what}`,
+/** Takes requests of one run apart. */
+export class AnatomyReader {
+  readonly #source: AnatomySource;
+  readonly #requests = new Map<number, readonly TracedRequest[]>();
+  #causes: CauseIndex | null = null;
+
+  constructor(source: AnatomySource) {
+    this.#source = source;
+  }
+
+  /** How many requests of a device were submitted. Throws UsageError for an unknown device. */
+  count(device: string): number {
+    return this.#requestsOf(device).length;
+  }
+
+  /**
+   * Takes one request of a device apart: the one of this number in the order of submission (from 1),
+   * or the one of median latency. Throws UsageError when there is no such request.
+   */
+  read(device: string, request?: number): Anatomy {
+    const requests = this.#requestsOf(device);
+    const position = request === undefined ? medianOf(requests, device) : request - 1;
+    const { points, latency } = completedAt(requests, position, device);
+    const steps = this.#stepsOf(points);
+    const total = steps.reduce((sum, { costPs }) => sum + costPs, 0);
+    assert(total === latency, `the steps add up to ${total} ps, the latency is ${latency} ps`);
+    const totals = totalsOf(this.#source.topology.profile.constants, steps, latency);
+    return {
+      device,
+      request: position + 1,
+      requests: requests.length,
+      median: request === undefined,
+      submittedPs: points[0].at,
+      latencyPs: latency,
+      unaccountedPs: totals.find(({ what }) => what === UNACCOUNTED)?.costPs ?? 0,
+      phases: phasesOf(points),
+      steps,
+      totals,
+    };
+  }
+
+  #requestsOf(device: string): readonly TracedRequest[] {
+    const { topology, records } = this.#source;
+    const plan = topology.devices.find(({ name }) => name === device);
+    if (plan === undefined) throw new UsageError('UNKNOWN_NAME', `there is no device '${device}'`);
+    const known = this.#requests.get(plan.index);
+    if (known !== undefined) return known;
+    const requests = requestsOf(plan.index, records);
+    this.#requests.set(plan.index, requests);
+    return requests;
+  }
+
+  #stepsOf(points: readonly Point[]): AnatomyStep[] {
+    const { topology, records, docs } = this.#source;
+    const causes = (this.#causes ??= new CauseIndex(records.map((record) => record.causes)));
+    const submitted = points[0].at;
+    return points.slice(1).flatMap(({ milestone, key }, position) =>
+      causes.piecesBefore(key, points[position].at, labels.TIMER).map((piece) => ({
+        phase: PHASES[milestone],
+        startPs: piece.start - submitted,
+        costPs: piece.end - piece.start,
+        node: topology.nodes[piece.node].name,
+        ...explain(piece, topology.profile.constants, docs),
+      })),
     );
   }
+}
+
+function completedAt(
+  requests: readonly TracedRequest[],
+  position: number,
+  device: string,
+): { readonly points: readonly Point[]; readonly latency: number } {
+  const chosen = requests[position] as TracedRequest | undefined;
+  const number = position + 1;
+  if (chosen === undefined) {
+    const text = `${device} has no request ${number}, only ${requests.length}`;
+    throw new UsageError('BAD_VALUE', text);
+  }
   const { points, latency } = chosen;
-  const steps = stepsOf(source, points);
-  const total = steps.reduce((sum, { costPs }) => sum + costPs, 0);
-  assert(total === latency, `the steps add up to ${total} ps, but the latency is ${latency} ps`);
-  const totals = totalsOf(topology.profile.constants, steps, latency);
-  return {
-    device,
-    request: position + 1,
-    requests: requests.length,
-    median: request === undefined,
-    submittedPs: points[0].at,
-    latencyPs: latency,
-    unaccountedPs: totals.find(({ what }) => what === UNACCOUNTED)?.costPs ?? 0,
-    phases: phasesOf(points),
-    steps,
-    totals,
-  };
+  if (latency === null) {
+    throw new UsageError('BAD_VALUE', `request ${number} of ${device} was not completed`);
+  }
+  return { points, latency };
 }
 
 /** Position of the completed request of median latency; the earlier of equals. */
@@ -130,23 +179,6 @@ function phasesOf(points: readonly Point[]): AnatomyPhase[] {
     startPs: points[position].at - points[0].at,
     costPs: at - points[position].at,
   }));
-}
-
-function stepsOf({ topology, records, docs }: AnatomySource, points: readonly Point[]) {
-  const causes = new CauseIndex(records.map((record) => record.causes));
-  const submitted = points[0].at;
-  return points.slice(1).flatMap(({ milestone, key, at }, position): AnatomyStep[] => {
-    const since = points[position].at;
-    // A point may be noted for an event before the last one; then nothing lies between them.
-    const pieces = at > since ? causes.piecesBefore(key, since, labels.TIMER) : [];
-    return pieces.map((piece) => ({
-      phase: PHASES[milestone],
-      startPs: piece.start - submitted,
-      costPs: piece.end - piece.start,
-      node: topology.nodes[piece.node].name,
-      ...explain(piece, topology.profile.constants, docs),
-    }));
-  });
 }
 
 function explain(

@@ -1,9 +1,9 @@
 export {
   type Anatomy,
   type AnatomyPhase,
+  AnatomyReader,
   type AnatomySource,
   type AnatomyStep,
   type AnatomyTotal,
-  anatomyOf,
 } from './anatomy.ts';
 export { anatomyText } from './text.ts';

@@ -51,7 +51,7 @@ export function reportText(
 
 function briefText(report: Report, paint: Paint): string {
   const failed = report.expectations.filter(({ passed }) => !passed);
-  const lines = failed.map(({ text, actual }) => paint.bad(`✗ ${text}: is ${valueText(actual)}`));
+  const lines = failed.map((outcome) => paint.bad(`✗ ${outcome.text}: is ${valueText(outcome)}`));
   return [...lines, `${report.scenario}: ${summaryLine(report)}`, ''].join('\n');
 }
 
@@ -162,10 +162,10 @@ function violationLines({ violations, violationList }: Report, paint: Paint): st
 function expectationLines(outcomes: readonly ExpectationOutcome[], paint: Paint): string[] {
   if (outcomes.length === 0) return [];
   const rows = alignColumns(
-    outcomes.map(({ text, passed, actual }) => [
-      passed ? '✓' : '✗',
-      text,
-      `is ${valueText(actual)}`,
+    outcomes.map((outcome) => [
+      outcome.passed ? '✓' : '✗',
+      outcome.text,
+      `is ${valueText(outcome)}`,
     ]),
   );
   return [
@@ -175,9 +175,14 @@ function expectationLines(outcomes: readonly ExpectationOutcome[], paint: Paint)
   ];
 }
 
-function valueText(actual: ExpectationOutcome['actual']): string {
+/** The value that was compared, in the kind of unit that the expectation is written in. */
+function valueText({ text, actual, expected }: ExpectationOutcome): string {
   if (actual === null) return 'not in the report';
   if (typeof actual !== 'number') return String(actual);
+  if (/\d ?(ps|ns|us|ms|s)$/.test(expected)) {
+    return /Ps\W/.test(text) ? formatTime(actual) : formatLatency(actual);
+  }
+  if (expected.endsWith('%')) return formatShare(actual);
   return Number.isInteger(actual) ? formatCount(actual) : String(Number(actual.toPrecision(7)));
 }
 

@@ -1,0 +1,125 @@
+// The anatomy of every request, on small runs: the steps tile the latency, and every picosecond of
+// them is explained by a constant or a wait.
+import { describe, expect, test } from 'vitest';
+import { type RunResult, runScenario } from '../../platform/index.ts';
+
+const scenario = (depth: number, events: string) => `
+name: small
+nodes:
+  linux: { kind: vm, cpus: 2 }
+  secure: { kind: partition }
+buses:
+  ffa0: { type: ffa, driver: linux, device: secure, ${events} }
+devices:
+  disk0: { type: blk, bus: ffa0, number: 0, capacity: 1MiB }
+  rng0: { type: rng, bus: ffa0, number: 1 }
+workloads:
+  - { type: fio, device: disk0, rw: randrw, depth: ${depth}, operations: 60, flushEvery: 7 }
+  - { type: entropy, device: rng0, depth: ${depth}, operations: 30, thinkTime: 5us }
+until: { workloads: done, atMost: 1s }
+`;
+
+const METHODS = {
+  notification: 'events: notification',
+  poll: 'events: poll, pollInterval: 50us',
+} as const;
+
+const cases = [1, 16].flatMap((depth) =>
+  Object.keys(METHODS).map((method) => ({ depth, method: method as keyof typeof METHODS })),
+);
+
+const runs = new Map<string, Promise<RunResult>>();
+
+/** Tests share their runs: nothing in a result changes. */
+function run(depth: number, method: keyof typeof METHODS): Promise<RunResult> {
+  const text = scenario(depth, METHODS[method]);
+  const known = runs.get(text);
+  if (known !== undefined) return known;
+  const result = runScenario({ text }, { anatomy: true, workers: 0 });
+  runs.set(text, result);
+  return result;
+}
+
+describe.each(cases)('depth $depth with events by $method', ({ depth, method }) => {
+  test.each([
+    ['disk0', 60],
+    ['rng0', 30],
+  ] as const)('the steps of each request of %s tile its latency', async (device, requests) => {
+    const result = await run(depth, method);
+    expect(result.passed).toBe(true);
+    for (let number = 1; number <= requests; number++) {
+      const { steps, phases, latencyPs, unaccountedPs, totals } = result.anatomy(device, number);
+      expect(unaccountedPs).toBe(0);
+      let end = 0;
+      for (const { startPs, costPs } of steps) {
+        expect(startPs).toBe(end);
+        expect(costPs).toBeGreaterThan(0);
+        end += costPs;
+      }
+      expect(end).toBe(latencyPs);
+      expect(phases.reduce((sum, { costPs }) => sum + costPs, 0)).toBe(latencyPs);
+      expect(totals.reduce((sum, { costPs }) => sum + costPs, 0)).toBe(latencyPs);
+    }
+  });
+
+  test('the latencies are those of the report', async () => {
+    const { anatomy, report } = await run(depth, method);
+    const latencies = Array.from({ length: 60 }, (_, i) => anatomy('disk0', i + 1).latencyPs);
+    const { min, max, mean } = report.devices['disk0'].latency;
+    expect(Math.min(...latencies)).toBe(min * 1000);
+    expect(Math.max(...latencies)).toBe(max * 1000);
+    const sum = latencies.reduce((total, latency) => total + latency, 0);
+    expect(sum / 60).toBeCloseTo(mean * 1000, 3);
+    const sorted = latencies.toSorted((a, b) => a - b);
+    expect(anatomy('disk0').latencyPs).toBe(sorted[29]);
+  });
+});
+
+test('a lone request waits for nothing but the poll timer, and only with polling', async () => {
+  const timers = async (method: keyof typeof METHODS) => {
+    const { anatomy } = await run(1, method);
+    const { steps } = anatomy('disk0', 30);
+    return steps.filter(({ what }) => what === 'waiting for a timer').length;
+  };
+  expect(await timers('notification')).toBe(0);
+  expect(await timers('poll')).toBe(1);
+});
+
+test('a lone request goes through the steps of the protocol in order', async () => {
+  const { anatomy } = await run(1, 'notification');
+  const { phases, steps } = anatomy('rng0', 1);
+  expect(phases.map(({ name }) => name)).toEqual([
+    'submit',
+    'notify and fetch',
+    'take up',
+    'serve',
+    'return',
+    'signal and complete',
+  ]);
+  const constants = steps.flatMap(({ constant }) => constant ?? []);
+  const order = [
+    'cpu.submit',
+    'cpu.ringAdd',
+    'ffa.worldSwitch',
+    'cpu.messageHandle',
+    'memory.lineLatency',
+    'rng.service',
+    'ffa.notificationSet',
+    'ffa.notificationDelivery',
+    'cpu.irqEntry',
+    'cpu.workSwitch',
+    'cpu.ringReap',
+    'cpu.complete',
+  ];
+  const firsts = order.map((name) => constants.indexOf(name));
+  expect(firsts).toEqual(firsts.toSorted((a, b) => a - b));
+  expect(firsts).not.toContain(-1);
+});
+
+test('anatomy of what is not there is refused', async () => {
+  const { anatomy } = await run(1, 'notification');
+  expect(() => anatomy('disk0', 61)).toThrow(expect.objectContaining({ code: 'BAD_VALUE' }));
+  expect(() => anatomy('disk9')).toThrow(expect.objectContaining({ code: 'UNKNOWN_NAME' }));
+  const unrecorded = await runScenario({ text: scenario(1, METHODS.poll) }, { workers: 0 });
+  expect(() => unrecorded.anatomy('disk0')).toThrow(expect.objectContaining({ code: 'USAGE' }));
+});
