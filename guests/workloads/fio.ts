@@ -8,6 +8,7 @@ import { size, time } from '../../platform/scenario/fields.ts';
 import { BLK_S, BLK_T, SECTOR_SIZE } from '../../platform/virtio/index.ts';
 import type { BlkClient, BlkDriver } from '../blk/index.ts';
 import { defineWorkload } from '../common/index.ts';
+import { arrivalOptions, arrivalProcess } from './arrivals.ts';
 import { BlockPicker } from './block-picker.ts';
 import { WorkloadBase } from './workload-base.ts';
 
@@ -26,6 +27,7 @@ export const fioOptions = z.strictObject({
   thinkTime: time({ min: 0 })
     .default(0)
     .describe('Time between the end of a request and the next on its slot.'),
+  ...arrivalOptions,
   verify: z.boolean().default(true).describe('Compare every block that is read.'),
   flushEvery: z.int().min(0).default(0).describe('A flush after this many requests; 0 for none.'),
 });
@@ -64,6 +66,7 @@ class Fio extends WorkloadBase implements BlkClient {
       duration: options.duration ?? Infinity,
       depth: options.depth,
       thinkTime: options.thinkTime,
+      arrivals: arrivalProcess(options, node.random(`arrivals/${plan.name}`), environment.resolve),
       finished,
     });
     this.#options = options;

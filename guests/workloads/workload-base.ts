@@ -5,7 +5,10 @@ import type { Component } from '../../platform/kernel/index.ts';
 import type { Chart } from '../../platform/machine/index.ts';
 import type { Node } from '../../platform/node/index.ts';
 import { LatencyRecorder } from '../../platform/observe/index.ts';
+import type { ArrivalProcess } from './arrivals.ts';
 import { type PhaseEffect, type PhaseEvent, phaseChart } from './phase-chart.ts';
+
+const ARRIVAL = 1;
 
 export interface WorkloadBaseOptions {
   readonly node: Node;
@@ -16,6 +19,8 @@ export interface WorkloadBaseOptions {
   readonly depth: number;
   /** ps between the end of a request and the next on its slot. */
   readonly thinkTime: number;
+  /** When requests arrive in an open loop; left out or null for a closed loop. */
+  readonly arrivals?: ArrivalProcess | null;
   finished(): void;
 }
 
@@ -34,6 +39,12 @@ export abstract class WorkloadBase implements Workload, Component {
   readonly #latency = new LatencyRecorder();
   readonly #chart: Chart<unknown, PhaseEvent>;
   readonly #id: number;
+  readonly #arrivals: ArrivalProcess | null;
+  readonly #freeSlots: number[] = [];
+  readonly #arrivedAt: Float64Array;
+  /** Arrival times of requests that wait for a slot, from `#backlogHead` on. */
+  readonly #backlog: number[] = [];
+  #backlogHead = 0;
   #started = 0;
   #ended = 0;
 
@@ -41,6 +52,8 @@ export abstract class WorkloadBase implements Workload, Component {
     this.node = options.node;
     this.name = options.name;
     this.#options = options;
+    this.#arrivals = options.arrivals ?? null;
+    this.#arrivedAt = new Float64Array(options.depth);
     this.#id = options.node.add(this);
     this.#chart = options.node.charts.start(phaseChart, {
       name: `${options.name}.phase`,
@@ -53,8 +66,9 @@ export abstract class WorkloadBase implements Workload, Component {
   /** Starts the next request on a slot; returns false when there are no more. */
   protected abstract next(slot: number): boolean;
 
-  /** A thinking slot has thought enough. */
-  deliver(_kind: number, slot: number): void {
+  /** A thinking slot has thought enough, or a request of an open loop has arrived. */
+  deliver(kind: number, slot: number): void {
+    if (kind === ARRIVAL) return this.#arrived();
     this.inFlight--;
     this.#submit(slot);
   }
@@ -86,6 +100,13 @@ export abstract class WorkloadBase implements Workload, Component {
     this.#ended = this.node.kernel.now;
     if (failed) this.errors++;
     else this.bytes += bytes;
+    if (this.#arrivals !== null) {
+      // The wait for a free slot is part of an open loop's latency.
+      this.#latency.record(this.node.kernel.now - this.#arrivedAt[slot - this.firstSlot]);
+      this.inFlight--;
+      this.#freeSlots.push(slot);
+      return this.#dispatch();
+    }
     this.#latency.record(latency);
     const { thinkTime } = this.#options;
     if (thinkTime > 0 && this.#chart.matches('running')) {
@@ -106,11 +127,53 @@ export abstract class WorkloadBase implements Workload, Component {
     if (this.inFlight === 0) this.#chart.send(DRAINED);
   }
 
+  #scheduleArrival(): void {
+    const wait = this.#arrivals!.next();
+    if (wait === Infinity) return this.#noMoreArrivals();
+    this.node.kernel.schedule(this.#id, wait, ARRIVAL);
+  }
+
+  #arrived(): void {
+    if (!this.#chart.matches('running')) return this.#noMoreArrivals();
+    this.#backlog.push(this.node.kernel.now);
+    this.#scheduleArrival();
+    this.#dispatch();
+  }
+
+  #noMoreArrivals(): void {
+    this.#chart.send(ENOUGH);
+    this.#dispatch();
+  }
+
+  /** Gives waiting requests to free slots. */
+  #dispatch(): void {
+    while (this.#backlogHead < this.#backlog.length && this.#freeSlots.length > 0) {
+      const slot = this.#freeSlots.pop()!;
+      this.#arrivedAt[slot - this.firstSlot] = this.#backlog[this.#backlogHead++];
+      this.inFlight++;
+      if (this.next(slot)) continue;
+      this.inFlight--;
+      this.#freeSlots.push(slot);
+      this.#backlog.length = 0;
+      this.#backlogHead = 0;
+      this.#chart.send(ENOUGH);
+    }
+    if (this.#backlogHead === this.#backlog.length) {
+      this.#backlog.length = 0;
+      this.#backlogHead = 0;
+      if (this.inFlight === 0 && !this.#chart.matches('running')) this.#chart.send(DRAINED);
+    }
+  }
+
   #perform(effect: PhaseEffect): void {
     if (effect.type === 'begin') {
       this.#started = this.node.kernel.now;
       this.#ended = this.#started;
       const { depth } = this.#options;
+      if (this.#arrivals !== null) {
+        for (let i = depth; i > 0; i--) this.#freeSlots.push(this.firstSlot + i - 1);
+        return this.#scheduleArrival();
+      }
       for (let i = 0; i < depth; i++) this.#submit(this.firstSlot + i);
     } else if (!this.done) {
       this.done = true;
