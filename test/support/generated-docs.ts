@@ -1,0 +1,251 @@
+// The generated parts of the documentation: tables of options, timing constants, messages, requests and
+// scenarios, made from what the code declares. docs.test.ts keeps the pages in step with them.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { ffaMessages } from '../../buses/ffa/messages.ts';
+import { tables } from '../../platform/cli/tables.ts';
+import type { Definition } from '../../platform/contracts/index.ts';
+import { parseProfile, profileNames, scenarioSchema } from '../../platform/scenario/index.ts';
+import { busFrame, deviceFrame, workloadFrame } from '../../platform/scenario/schema.ts';
+import { constantTable, quantityPattern } from '../../platform/timing/index.ts';
+import { BLK_CONFIG, BLK_F, BLK_S, BLK_T } from '../../platform/virtio/index.ts';
+import { markdownTable, messagesMarkdown } from '../../platform/wire/index.ts';
+import { listFiles, ROOT, readSource } from './source-files.ts';
+
+/** What is used here of a JSON Schema. */
+interface Schema {
+  readonly type?: string;
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly pattern?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly maxLength?: number;
+  readonly anyOf?: readonly Schema[];
+  readonly oneOf?: readonly Schema[];
+  readonly items?: Schema;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly additionalProperties?: Schema | false;
+  readonly required?: readonly string[];
+}
+
+/** Generated content by marker name. */
+export type Parts = Readonly<Record<string, string>>;
+
+const schema = scenarioSchema(tables) as Schema;
+const code = (value: unknown) => `\`${String(value)}\``;
+/** A bar would end the cell of a table. */
+const cell = (text: string) => text.replaceAll('|', '\\|');
+
+function numberRange({ minimum, maximum }: Schema): string {
+  if (minimum !== undefined && maximum !== undefined) return `${minimum} … ${maximum}`;
+  return minimum === undefined ? 'a number' : `a number from ${minimum}`;
+}
+
+/** Long lists of powers of two read better by their ends. */
+function choices(values: readonly unknown[]): string {
+  if (values.length <= 6) return values.map(code).join(', ');
+  return `${code(values[0])}, ${code(values[1])}, ${code(values[2])} … ${code(values.at(-1))}`;
+}
+
+function valueText(field: Schema): string {
+  if (field.const !== undefined) return code(field.const);
+  if (field.enum !== undefined) return choices(field.enum);
+  const alternatives = field.anyOf ?? field.oneOf;
+  if (alternatives !== undefined) return alternatives.map(valueText).join(' or ');
+  for (const dimension of ['time', 'size', 'rate'] as const) {
+    if (field.pattern === quantityPattern(dimension)) return `a ${dimension}`;
+  }
+  if (field.type === 'boolean') return '`true`, `false`';
+  if (field.type === 'integer' || field.type === 'number') return numberRange(field);
+  if (field.type === 'array') return 'a list';
+  if (field.type === 'object') return 'a mapping';
+  return field.maxLength === undefined
+    ? 'a text'
+    : `a text of at most ${field.maxLength} characters`;
+}
+
+function defaultText(name: string, field: Schema, required: readonly string[]): string {
+  if (required.includes(name)) return '*required*';
+  const value = field.default;
+  if (value === undefined || value === '' || typeof value === 'object') return '';
+  return code(value);
+}
+
+/** One row for each property of an object schema, but for those left out. */
+function propertyTable(object: Schema, without: readonly string[] = []): string {
+  const rows = Object.entries(object.properties ?? {})
+    .filter(([name]) => !without.includes(name))
+    .map(([name, field]) => [
+      code(name),
+      cell(valueText(field)),
+      defaultText(name, field, object.required ?? []),
+      cell(field.description ?? ''),
+    ]);
+  return markdownTable(['key', 'value', 'default', 'meaning'], rows);
+}
+
+/** The schemas of a section's entries: one for each type, or a single one. */
+function variantsOf(section: string): readonly Schema[] {
+  const { additionalProperties, items } = schema.properties?.[section] ?? {};
+  const entry = items ?? (additionalProperties || {});
+  return entry.oneOf ?? [entry];
+}
+
+const typeOf = (variant: Schema) => String(variant.properties?.type?.const);
+
+const FRAMES = { buses: busFrame, devices: deviceFrame, workloads: workloadFrame } as const;
+type Section = keyof typeof FRAMES;
+
+/** Keys that every type of a section has. */
+const sharedKeys = (section: Section) => Object.keys(FRAMES[section].shape);
+
+/** What is the same for all types of a section. */
+function frameTable(section: Section): string {
+  const [first] = variantsOf(section);
+  const shared = sharedKeys(section);
+  const own = Object.keys(first.properties ?? {}).filter((name) => !shared.includes(name));
+  const types = variantsOf(section).map(({ properties }) => properties?.type?.const);
+  const type: Schema = { enum: types, description: 'Its type; what follows depends on it.' };
+  const properties = { ...first.properties, ...(first.properties?.type ? { type } : {}) };
+  return propertyTable({ ...first, properties }, own);
+}
+
+/** The options of one type, in the order of its schema. */
+function optionsTable(section: Section, type: string): string {
+  const variant = variantsOf(section).find((candidate) => typeOf(candidate) === type) ?? {};
+  return propertyTable(variant, sharedKeys(section));
+}
+
+/** Options of all types of a section, each under its name. */
+function allOptions(section: Section, table: Readonly<Record<string, Definition>>): string {
+  return Object.values(table)
+    .map(
+      ({ type, doc, spec }) =>
+        `#### ${type}\n\n${doc} Follows: ${spec}.\n\n${optionsTable(section, type)}`,
+    )
+    .join('\n\n');
+}
+
+const constants = constantTable(tables);
+const profiles = profileNames().map((name) => {
+  const path = `platform/profiles/${name}.yaml`;
+  return parseProfile({ file: path, text: readSource(path).text }, constants);
+});
+
+/** Constants whose names begin so, with their values in every shipped profile. */
+function timingTable(...owners: readonly string[]): string {
+  const short = { measured: 'measured', specified: 'specified', guess: 'guess' } as const;
+  const rows = constants.flatMap(({ name, doc }, id) => {
+    if (!owners.some((owner) => name.startsWith(`${owner}.`))) return [];
+    const values = profiles.map(({ constants: all }) => `${all[id].text} (${short[all[id].kind]})`);
+    return [[code(name), ...values, cell(doc)]];
+  });
+  return markdownTable(['constant', ...profiles.map(({ name }) => name), 'what it is'], rows);
+}
+
+/** How many constants of each profile rest on what. */
+function evidenceTable(): string {
+  const rows = profiles.map(({ name, description, constants: all }) => {
+    const count = (kind: string) => String(all.filter((row) => row.kind === kind).length);
+    return [code(name), count('measured'), count('specified'), count('guess'), cell(description)];
+  });
+  return markdownTable(['profile', 'measured', 'specified', 'guesses', 'what it stands for'], rows);
+}
+
+/** One row for each definition of a table. */
+function definitionTable(
+  rows: readonly { readonly type: string; readonly doc: string; readonly spec: string }[],
+): string {
+  const cells = rows.map(({ type, doc, spec }) => [code(type), cell(doc), cell(spec)]);
+  return markdownTable(['type', 'what it is', 'follows'], cells);
+}
+
+const bitOf = (mask: bigint) => mask.toString(2).length - 1;
+
+function valuesTable(title: string, values: Readonly<Record<string, number>>): string {
+  const rows = Object.entries(values).map(([name, value]) => [String(value), code(name)]);
+  return markdownTable([title, 'name'], rows);
+}
+
+/** One item for each scenario, with its own description. */
+function scenarioList(): string {
+  const items = listFiles(['scenarios'], ['.yaml']).map((path) => {
+    const text = readFileSync(join(ROOT, path), 'utf8');
+    const { description } = parse(text) as { description: string };
+    const link = path.slice('scenarios/'.length);
+    return `- [${link}](${link}): ${description.replaceAll(/\s+/g, ' ').trim()}`;
+  });
+  return items.join('\n');
+}
+
+const { buses, devices, drivers, workloads } = tables;
+
+/** What some types show of themselves besides options and constants. */
+const EXTRA_PARTS: Readonly<Record<string, Parts>> = {
+  'buses/ffa': { messages: messagesMarkdown(ffaMessages) },
+  'devices/blk': {
+    features: markdownTable(
+      ['bit', 'feature'],
+      Object.entries(BLK_F).map(([name, mask]) => [String(bitOf(mask)), code(name)]),
+    ),
+    config: markdownTable(
+      ['offset', 'field'],
+      Object.entries(BLK_CONFIG).map(([name, at]) => [String(at), code(name)]),
+    ),
+    requests: valuesTable('type', BLK_T),
+    results: valuesTable('status', BLK_S),
+  },
+};
+
+/** The README of every type of a section: its options, its constants if it has any, and the rest. */
+function pagesOf(
+  section: 'buses' | 'devices',
+  table: Readonly<Record<string, Definition>>,
+): Record<string, Parts> {
+  const pages = Object.values(table).map(({ type, timing }) => {
+    const folder = `${section}/${type}`;
+    const parts: Parts = {
+      options: optionsTable(section, type),
+      ...(timing.length > 0 ? { timing: timingTable(type) } : {}),
+      ...EXTRA_PARTS[folder],
+    };
+    return [`${folder}/README.md`, parts] as const;
+  });
+  return Object.fromEntries(pages);
+}
+
+/** The generated parts of every page, by the page's path. */
+export const GENERATED_PAGES: Readonly<Record<string, Parts>> = {
+  'platform/docs/scenario-reference.md': {
+    top: propertyTable(schema),
+    nodes: propertyTable(variantsOf('nodes')[0]),
+    buses: frameTable('buses'),
+    'bus-options': allOptions('buses', buses),
+    devices: frameTable('devices'),
+    'device-options': allOptions('devices', devices),
+    workloads: frameTable('workloads'),
+    'workload-options': allOptions('workloads', workloads),
+    faults: propertyTable(variantsOf('faults')[0]),
+    until: propertyTable(schema.properties?.until ?? {}),
+  },
+  'platform/docs/timing.md': {
+    profiles: evidenceTable(),
+    platform: timingTable('cpu', 'memory'),
+    buses: timingTable(...Object.keys(buses)),
+    devices: timingTable(...Object.keys(devices)),
+  },
+  'buses/README.md': { types: definitionTable(Object.values(buses)) },
+  'devices/README.md': { types: definitionTable(Object.values(devices)) },
+  ...pagesOf('buses', buses),
+  ...pagesOf('devices', devices),
+  'guests/README.md': {
+    drivers: definitionTable(Object.values(drivers)),
+    workloads: definitionTable(Object.values(workloads)),
+  },
+  'guests/workloads/README.md': { options: allOptions('workloads', workloads) },
+  'scenarios/README.md': { scenarios: scenarioList() },
+};
