@@ -2,7 +2,12 @@
 // a call to the SPMC, so that AREA_SHARE is answered later than it is asked.
 import type { Chart } from '../../platform/machine/index.ts';
 import { type CpuClient, type Node, PAGE_SIZE, Priority } from '../../platform/node/index.ts';
-import { capacity } from '../../platform/virtio/messages/index.ts';
+import {
+  answerDevices,
+  capacity,
+  devicesRequestIsLegal,
+  revision,
+} from '../../platform/virtio/messages/index.ts';
 import { DeviceAreas } from './device-areas.ts';
 import { type DeviceSessionEvent, deviceSessionChart } from './device-chart.ts';
 import {
@@ -25,8 +30,8 @@ export interface BusResponderOptions {
   readonly node: Node;
   readonly plan: FfaPlan;
   readonly timing: FfaTiming;
-  /** Numbers of the attached devices. */
-  deviceNumbers(): Iterable<number>;
+  /** Numbers of the attached devices, ascending. */
+  deviceNumbers(): readonly number[];
   respond(message: FfaBody, token: number): void;
   /** Calls the SPMC. */
   callSpmc(kind: number, a: number, b: number): void;
@@ -57,7 +62,7 @@ export class BusResponder implements CpuClient {
     return this.#session.matches('negotiated');
   }
 
-  /** Answers a bus request. Returns false for what is none. */
+  /** Answers a bus request. Returns false for what is none, or asks for what it may not. */
   answer(message: FfaMessage): boolean {
     const { respond } = this.#options;
     const { token } = message;
@@ -79,8 +84,7 @@ export class BusResponder implements CpuClient {
         this.#areaUnshare(message.body.areaId, token);
         return true;
       case 'req.GET_DEVICES':
-        this.#getDevices(message.body, token);
-        return true;
+        return this.#getDevices(message.body, token);
       case 'req.PING':
         respond({ type: 'res.PING', body: message.body }, token);
         return true;
@@ -148,19 +152,14 @@ export class BusResponder implements CpuClient {
     respond({ type: 'res.AREA_UNSHARE', body: { areaId } }, token);
   }
 
-  #getDevices(body: FfaMessageOf<'req.GET_DEVICES'>['body'], token: number): void {
+  #getDevices(body: FfaMessageOf<'req.GET_DEVICES'>['body'], token: number): boolean {
     const { plan, deviceNumbers, respond } = this.#options;
-    const { offset } = body;
     const { deviceSlots } = capacity(plan.revision, plan.options.maxMessageSize);
-    const count = Math.min(body.count, deviceSlots);
-    const bitmap = new Uint8Array(Math.ceil(count / 8));
-    let nextOffset = 0;
-    for (const number of deviceNumbers()) {
-      const at = number - offset;
-      if (at >= 0 && at < count) bitmap[at >> 3] |= 1 << (at & 7);
-      else if (at >= count) nextOffset = offset + count;
-    }
-    respond({ type: 'res.GET_DEVICES', body: { offset, count, nextOffset, bitmap } }, token);
+    const { rules } = revision(plan.revision);
+    if (!devicesRequestIsLegal(rules, body)) return false;
+    const answer = answerDevices(rules, body, deviceNumbers(), deviceSlots);
+    respond({ type: 'res.GET_DEVICES', body: answer }, token);
+    return true;
   }
 
   #dropAll(): void {

@@ -16,6 +16,7 @@ import { type CpuClient, type Node, Priority } from '../../platform/node/index.t
 import {
   type Codec,
   codec,
+  HEADER_SIZE,
   headerIsSound,
   peekDevice,
   peekId,
@@ -66,6 +67,8 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
   readonly #faults: FaultInjector;
   readonly #counter: MessageCounter;
   readonly #clients = new Map<number, DeviceBusClient>();
+  /** Their numbers in ascending order; null while they are not sorted. */
+  #numbers: readonly number[] | null = null;
   readonly #responder: BusResponder;
   readonly #events: EventOutbox;
   readonly #delayed: { readonly bytes: Uint8Array; readonly length: number }[] = [];
@@ -106,7 +109,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
       node,
       plan,
       timing: this.#timing,
-      deviceNumbers: () => this.#clients.keys(),
+      deviceNumbers: () => this.#sortedNumbers(),
       respond: (message, token) => this.#respondBus(message, token),
       callSpmc: (kind, a, b) => this.#reply(kind, a, b),
       reset: () => this.#reset(),
@@ -120,6 +123,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
   attach(deviceNumber: number, client: DeviceBusClient): void {
     assert(!this.#clients.has(deviceNumber), `${this.name}: device ${deviceNumber} is attached`);
     this.#clients.set(deviceNumber, client);
+    this.#numbers = null;
   }
 
   send(bytes: Uint8Array, length: number): void {
@@ -198,19 +202,20 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     const length = this.#requestLength;
     if (!headerIsSound(bytes, length)) {
       this.#violation('MALFORMED_MESSAGE', 'a frame without a sound header');
-      return this.#error();
+      // The answer repeats what there is of the header, not what an earlier frame left behind.
+      if (length < HEADER_SIZE) bytes.fill(0, length, HEADER_SIZE);
+      return this.#refuse();
     }
     const legal = this.#responder.negotiated;
     if (peekIsBus(bytes)) return this.#handleBus(bytes, length, legal);
-    const isEvent = peekIsEvent(bytes);
     const client = this.#clients.get(peekDevice(bytes));
     if (client === undefined || !legal) {
-      this.#violation('UNKNOWN_DEVICE', `a message for device ${peekDevice(bytes)}`);
-      return isEvent ? this.#acknowledge() : this.#error();
+      const code = legal ? 'UNKNOWN_DEVICE' : 'UNEXPECTED_MESSAGE';
+      this.#violation(code, `a message for device ${peekDevice(bytes)}`);
+      return this.#refuse();
     }
     const accepted = client.message(bytes, length);
-    if (isEvent) this.#acknowledge();
-    else if (!accepted) this.#error();
+    if (peekIsEvent(bytes) || !accepted) this.#refuse();
   }
 
   #handleBus(bytes: Uint8Array, length: number, legal: boolean): void {
@@ -222,15 +227,15 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
       this.#violation('MALFORMED_MESSAGE', error.message);
-      return this.#error();
+      return this.#refuse();
     }
     if (!legal && message.type !== 'req.VERSION' && message.type !== 'req.RESET') {
       this.#violation('UNEXPECTED_MESSAGE', `${message.type} before VERSION was agreed`);
-      return this.#error();
+      return this.#refuse();
     }
     if (this.#responder.answer(message)) return;
     this.#violation('UNEXPECTED_MESSAGE', `${message.type} at the device's end`);
-    this.#error();
+    this.#refuse();
   }
 
   #poll(): void {
@@ -243,6 +248,12 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
 
   #acknowledge(): void {
     this.#respondBus({ type: 'res.EVENT_ACK', body: {} }, peekToken(this.#request));
+  }
+
+  /** Answers what gets no response of its own: an event is acknowledged, all else is an ERROR. */
+  #refuse(): void {
+    if (peekIsEvent(this.#request)) this.#acknowledge();
+    else this.#error();
   }
 
   #error(): void {
@@ -306,6 +317,11 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     const total = delay + this.#port.link.orderingDelay(delay);
     const { driver, driverPort } = this.#plan;
     this.#node.kernel.send(this.#node.index, driver, driverPort, total, packet);
+  }
+
+  #sortedNumbers(): readonly number[] {
+    this.#numbers ??= [...this.#clients.keys()].sort((a, b) => a - b);
+    return this.#numbers;
   }
 
   #reset(): void {

@@ -3,6 +3,7 @@
 // others wait, as behind the mutex of the Linux driver.
 import type { Packet } from '../../platform/kernel/index.ts';
 import { type CpuClient, labels, type Node, Priority } from '../../platform/node/index.ts';
+import { peekId, peekIsBus } from '../../platform/virtio/messages/index.ts';
 import { FrameQueue } from '../common/index.ts';
 import { DIRECT_REQUEST } from './packets.ts';
 import type { FfaTiming } from './timing.ts';
@@ -22,6 +23,8 @@ export interface DirectCallerOptions {
 
 export class DirectCaller implements CpuClient {
   calls = 0;
+  /** Id of the bus request that the call under way makes, or -1 for a transport message. */
+  askedBusId = -1;
   readonly #options: DirectCallerOptions;
   readonly #queue: FrameQueue;
   readonly #answer: Uint8Array;
@@ -76,6 +79,7 @@ export class DirectCaller implements CpuClient {
     const { node, timing, toNode, toPort } = this.#options;
     const frame = this.#queue.shift();
     this.calls++;
+    this.askedBusId = peekIsBus(frame.bytes) ? peekId(frame.bytes) : -1;
     this.#core = node.cpu.hold();
     const packet = node.kernel.packets.acquire(frame.length);
     packet.bytes.set(frame.bytes.subarray(0, frame.length));

@@ -16,9 +16,12 @@ import { type CpuClient, InterruptLine, type Node, Priority } from '../../platfo
 import {
   type Codec,
   codec,
+  DeviceState,
+  headerIsSound,
   peekDevice,
   peekId,
   peekIsBus,
+  peekIsEvent,
   peekIsResponse,
   type StandardMessages,
 } from '../../platform/virtio/messages/index.ts';
@@ -53,6 +56,12 @@ const FIRST_TOKEN = 2;
 
 const POLL_SOON = 0;
 const DELAYED_SEND = 1;
+const POLL_LOST = 2;
+
+const WAKE: PollEvent = { type: 'WAKE' };
+const EVENT: PollEvent = { type: 'EVENT' };
+const EMPTY: PollEvent = { type: 'EMPTY' };
+const LOST: PollEvent = { type: 'LOST' };
 
 const EVENT_ACK_ID = ffaMessages.EVENT_ACK.id;
 const EVENT_POLL_ID = ffaMessages.EVENT_POLL.id;
@@ -71,6 +80,8 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   readonly #faults: FaultInjector;
   readonly #counter: MessageCounter;
   readonly #clients = new Map<number, DriverBusClient>();
+  /** Numbers of the devices that were found and not removed. */
+  readonly #reachable = new Set<number>();
   readonly #session: DriverSession;
   readonly #poller: Chart<unknown, PollEvent>;
   readonly #caller: DirectCaller;
@@ -128,7 +139,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       plan,
       timing: this.#timing,
       send: (message, token) => this.#sendBus(message, token),
-      discover: () => this.#discover(),
+      discover: () => this.#callSpmc(PARTITION_INFO, 0, 0),
       online: (found) => this.#goOnline(found),
       failed: (during) => this.#goOffline(`the bus ${plan.name} failed during ${during}`),
     });
@@ -153,7 +164,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   send(bytes: Uint8Array, length: number): void {
     if (this.#faults.active) {
       const fate = this.#faults.onMessage(this.#codec.names[this.#codec.rowIndexAt(bytes)]);
-      if (fate === Infinity) return;
+      if (fate === Infinity) return this.#lost(bytes);
       if (fate > 0) {
         const index = this.#delayed.push({ bytes: bytes.slice(0, length), length }) - 1;
         this.#node.kernel.schedule(this.#id, fate, DELAYED_SEND, index);
@@ -162,6 +173,12 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     }
     this.#counter.count(bytes, length);
     this.#caller.send(bytes, length);
+  }
+
+  /** A message is lost. Transports and session time out by themselves; so must the poller. */
+  #lost(bytes: Uint8Array): void {
+    if (!peekIsBus(bytes) || peekId(bytes) !== EVENT_POLL_ID) return;
+    this.#node.kernel.schedule(this.#id, this.requestTimeout, POLL_LOST);
   }
 
   allocate(deviceNumber: number, length: number): void {
@@ -198,8 +215,9 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   deliver(kind: number, a: number): void {
     switch (kind) {
       case POLL_SOON:
-        this.#poller.send({ type: 'WAKE' });
-        return;
+        return this.#poller.send(WAKE);
+      case POLL_LOST:
+        return this.#poller.send(LOST);
       case DELAYED_SEND: {
         const { bytes, length } = this.#delayed[a];
         this.#counter.count(bytes, length);
@@ -238,27 +256,18 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     return token;
   }
 
-  #discover(): void {
-    const { kernel, index } = this.#node;
-    const packet = kernel.packets.acquire(0);
-    packet.kind = PARTITION_INFO;
-    packet.a = 0;
-    packet.b = 0;
-    packet.c = 0;
-    packet.d = 0;
-    const delay = this.#node.charge(this.#timing.worldSwitch);
-    kernel.send(index, this.#plan.device, this.#plan.devicePort, delay, packet);
-  }
-
   #goOffline(reason: string): void {
+    this.#reachable.clear();
     for (const client of this.#clients.values()) client.offline(reason);
   }
 
   #goOnline(found: ReadonlySet<number>): void {
     this.#poller.send({ type: 'ENABLE' });
     for (const [number, client] of this.#clients) {
-      if (found.has(number)) client.online();
-      else client.offline(`${this.name} has no device number ${number}`);
+      if (found.has(number)) {
+        this.#reachable.add(number);
+        client.online();
+      } else client.offline(`${this.name} has no device number ${number}`);
     }
   }
 
@@ -276,20 +285,25 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
 
   /** The answer of a direct call, on the core that made it. */
   #answered(bytes: Uint8Array, length: number): void {
-    if (!peekIsBus(bytes)) {
-      const client = this.#clients.get(peekDevice(bytes));
-      if (client === undefined) this.#violation('UNKNOWN_DEVICE', `device ${peekDevice(bytes)}`);
-      else client.message(bytes, length);
-      // A transport event can only be the answer to EVENT_POLL.
-      if (!peekIsResponse(bytes)) this.#poller.send({ type: 'EVENT' });
-      return;
-    }
+    const polled = this.#caller.askedBusId === EVENT_POLL_ID;
+    const sound = headerIsSound(bytes, length);
+    if (!sound) this.#violation('MALFORMED_MESSAGE', 'an answer without a sound header');
+    else if (peekIsBus(bytes)) this.#busAnswer(bytes, length);
+    else this.#transportAnswer(bytes, length);
+    // An event comes in place of the response to EVENT_POLL; anything else ends the polling for now.
+    if (polled) this.#poller.send(sound && peekIsEvent(bytes) ? EVENT : EMPTY);
+  }
+
+  #transportAnswer(bytes: Uint8Array, length: number): void {
+    const client = this.#clients.get(peekDevice(bytes));
+    if (client === undefined) this.#violation('UNKNOWN_DEVICE', `device ${peekDevice(bytes)}`);
+    else client.message(bytes, length);
+  }
+
+  #busAnswer(bytes: Uint8Array, length: number): void {
     const id = peekId(bytes);
-    if (id === EVENT_ACK_ID) return;
-    if (id === EVENT_POLL_ID) {
-      this.#poller.send({ type: 'EMPTY' });
-      return;
-    }
+    // The most frequent ones, without decoding.
+    if (peekIsResponse(bytes) && (id === EVENT_ACK_ID || id === EVENT_POLL_ID)) return;
     try {
       this.#busMessage(this.#codec.decode(bytes, length));
     } catch (error) {
@@ -310,19 +324,39 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
         return this.#session.devices(message.body);
       case 'res.AREA_SHARE':
         return this.#areas.answered(message.body.result === FfaResult.SUCCESS);
-      case 'res.ERROR': {
-        const client = this.#clients.get(message.dev);
-        client?.undeliverable(message.token, 'the partition answered with an ERROR');
-        if (client === undefined) this.#session.refused();
-        return;
-      }
+      case 'res.ERROR':
+        return this.#refused(message);
+      case 'req.EVENT_DEVICE':
+        return this.#deviceChanged(message.body);
       case 'req.AREA_RELEASE':
-        this.#poller.send({ type: 'EVENT' });
-        return;
       case 'res.PING':
         return;
       default:
         this.#violation('UNEXPECTED_MESSAGE', `${message.type} at the driver's end`);
+    }
+  }
+
+  /** The partition answered with ERROR, which repeats device and token of what it refused. */
+  #refused({ dev, token }: FfaMessage): void {
+    const id = this.#caller.askedBusId;
+    if (id < 0) {
+      this.#clients.get(dev)?.undeliverable(token, 'the partition answered with an ERROR');
+    } else if (id === ffaMessages.AREA_SHARE.id) {
+      this.#areas.answered(false);
+    } else {
+      this.#session.refused();
+    }
+  }
+
+  /** A device came or went. Saying so again changes nothing. */
+  #deviceChanged({ number, state }: { readonly number: number; readonly state: number }): void {
+    const client = this.#clients.get(number);
+    if (client === undefined) return;
+    if (state === DeviceState.READY && !this.#reachable.has(number)) {
+      this.#reachable.add(number);
+      client.online();
+    } else if (state === DeviceState.REMOVED && this.#reachable.delete(number)) {
+      client.offline('the device was removed');
     }
   }
 
@@ -335,16 +369,21 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
 
   /** The SPMC maps the memory for the partition, if it was shared with it. */
   #retrieve({ a: handle, b: areaId }: Packet): void {
-    const { kernel, index } = this.#node;
     const pages = this.handles.retrieve(handle, this.#plan.device);
-    const reply = kernel.packets.acquire(0);
-    reply.kind = MEM_RETRIEVE_REPLY;
-    reply.a = pages;
-    reply.b = areaId;
-    reply.c = 0;
-    reply.d = 0;
+    this.#callSpmc(MEM_RETRIEVE_REPLY, pages, areaId);
+  }
+
+  /** A call to the SPMC that the partition's node answers, or an answer of ours. */
+  #callSpmc(kind: number, a: number, b: number): void {
+    const { kernel, index } = this.#node;
+    const packet = kernel.packets.acquire(0);
+    packet.kind = kind;
+    packet.a = a;
+    packet.b = b;
+    packet.c = 0;
+    packet.d = 0;
     const delay = this.#node.charge(this.#timing.worldSwitch);
-    kernel.send(index, this.#plan.device, this.#plan.devicePort, delay, reply);
+    kernel.send(index, this.#plan.device, this.#plan.devicePort, delay, packet);
   }
 
   #violation(

@@ -2,7 +2,14 @@
 // turns the session chart's effects into bus messages and their answers into the chart's events.
 import type { Chart } from '../../platform/machine/index.ts';
 import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
-import { capacity } from '../../platform/virtio/messages/index.ts';
+import {
+  capacity,
+  type DevicesRequest,
+  devicesIn,
+  devicesResponseIsLegal,
+  nextDevicesRequest,
+  revision,
+} from '../../platform/virtio/messages/index.ts';
 import {
   type DriverSessionEffect,
   type DriverSessionEvent,
@@ -43,11 +50,18 @@ export class DriverSession implements CpuClient {
   readonly #chart: Chart<unknown, DriverSessionEvent>;
   readonly #found = new Set<number>();
   #version = { busVersion: 0, transportRevision: 0 };
-  #deviceOffset = 0;
+  /** Device numbers asked for at a time, and the window asked for last. */
+  readonly #slots: number;
+  #window: DevicesRequest;
 
   constructor(options: DriverSessionOptions) {
     this.#options = options;
     const { node, plan, timing } = options;
+    const { deviceSlots } = capacity(plan.revision, plan.options.maxMessageSize);
+    const slots = Math.min(DEVICE_WINDOW, deviceSlots);
+    // Before v2 a window is a multiple of 8; it is never wrong to ask so.
+    this.#slots = slots - (slots % 8);
+    this.#window = { offset: 0, count: this.#slots };
     this.#chart = node.charts.start(driverSessionChart, {
       name: `${plan.name}.driverSession`,
       input: {
@@ -86,12 +100,12 @@ export class DriverSession implements CpuClient {
   }
 
   devices(body: FfaMessageOf<'res.GET_DEVICES'>['body']): void {
-    const { offset, count, nextOffset, bitmap } = body;
-    for (let i = 0; i < count; i++) {
-      if (((bitmap[i >> 3] >> (i & 7)) & 1) === 1) this.#found.add(offset + i);
-    }
-    this.#deviceOffset = nextOffset;
-    this.#chart.send({ type: nextOffset === 0 ? 'DONE' : 'MORE' });
+    const { rules } = revision(this.#options.plan.revision);
+    if (!devicesResponseIsLegal(rules, this.#window, body)) return this.refused();
+    for (const number of devicesIn(body)) this.#found.add(number);
+    const next = nextDevicesRequest(rules, body, this.#slots);
+    if (next !== null) this.#window = next;
+    this.#chart.send({ type: next === null ? 'DONE' : 'MORE' });
   }
 
   /** FFA_PARTITION_INFO_GET has been called. */
@@ -113,7 +127,7 @@ export class DriverSession implements CpuClient {
       case 'configureEvents':
         return this.#configureEvents();
       case 'getDevices':
-        return this.#getDevices();
+        return send({ type: 'req.GET_DEVICES', body: this.#window });
       case 'online':
         return online(this.#found);
       case 'failed':
@@ -132,14 +146,5 @@ export class DriverSession implements CpuClient {
     const eventMethod = polls ? EventMethod.POLL : EventMethod.NOTIFICATION;
     const body = { eventMethod, reserved: 0, notificationId: NOTIFICATION_ID };
     send({ type: 'req.EVENT_CONFIGURE', body });
-  }
-
-  #getDevices(): void {
-    const { plan, send } = this.#options;
-    const { deviceSlots } = capacity(plan.revision, plan.options.maxMessageSize);
-    const offset = this.#deviceOffset;
-    const window = Math.min(DEVICE_WINDOW, deviceSlots, 65536 - offset);
-    // Before v2 a window is a multiple of 8; it is never wrong to ask so.
-    send({ type: 'req.GET_DEVICES', body: { offset, count: window - (window % 8) } });
   }
 }

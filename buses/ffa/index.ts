@@ -1,3 +1,6 @@
+import type { BusPlan, Finding } from '../../platform/contracts/index.ts';
+import { checkCarries } from '../../platform/virtio/messages/index.ts';
+import { WireError } from '../../platform/wire/index.ts';
 import { defineBus } from '../common/index.ts';
 import { FfaDeviceEnd } from './device-end.ts';
 import { FfaDriverEnd } from './driver-end.ts';
@@ -11,6 +14,19 @@ export const ffa = defineBus({
   options: ffaOptions,
   timing: ffaTiming,
   latencies: ['ffa.worldSwitch', 'ffa.notificationDelivery', 'memory.lineLatency'],
+  check: (plan) => checkMessageSize(plan as BusPlan),
   createDriverEnd: (environment) => new FfaDriverEnd(environment),
   createDeviceEnd: (environment) => new FfaDeviceEnd(environment),
 });
+
+/** A bus must carry every message that a device of its revision has to understand. */
+function checkMessageSize({ revision, options }: BusPlan): readonly Finding[] {
+  try {
+    checkCarries(revision, options['maxMessageSize'] as number);
+    return [];
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+    const expected = 'a maximum that every mandatory message fits into';
+    return [{ field: 'maxMessageSize', message: error.message, expected }];
+  }
+}

@@ -6,7 +6,8 @@ export type PollEvent =
   | { readonly type: 'ENABLE' }
   | { readonly type: 'WAKE' }
   | { readonly type: 'EVENT' }
-  | { readonly type: 'EMPTY' };
+  | { readonly type: 'EMPTY' }
+  | { readonly type: 'LOST' };
 
 export type PollEffect = { readonly type: 'poll' };
 
@@ -38,11 +39,12 @@ export const pollChart = setup({
         EVENT: { target: 'polling', reenter: true },
         EMPTY: 'idle',
         WAKE: 'pollingAgain',
+        LOST: { target: 'polling', reenter: true },
       },
     },
     pollingAgain: {
       description: 'Woken while polling: an empty answer may be older than the wake-up.',
-      on: { EVENT: 'polling', EMPTY: 'polling' },
+      on: { EVENT: 'polling', EMPTY: 'polling', LOST: 'polling' },
     },
   },
 });
