@@ -1,0 +1,307 @@
+// Each command of the command line, run inside the test: what it prints and its exit code.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { FailedRun, reportFailure } from '../../platform/cli/failure.ts';
+import { AssertionError, RunError } from '../../platform/errors.ts';
+import { PLAIN } from '../../platform/observe/report/index.ts';
+import { busbar } from './cli-recorder.ts';
+
+const SMALL = `
+name: small
+nodes:
+  linux: { kind: vm }
+  secure: { kind: partition }
+buses:
+  ffa0: { type: ffa, driver: linux, device: secure }
+devices:
+  disk0: { type: blk, bus: ffa0, number: 0, capacity: 1MiB }
+workloads:
+  - { type: fio, device: disk0, rw: randread, operations: 20 }
+until: { workloads: done, atMost: 1s }
+expect:
+  - disk0.errors == 0
+`;
+
+let folder: string;
+let small: string;
+let failing: string;
+let wrong: string;
+
+function write(name: string, text: string): string {
+  const file = join(folder, name);
+  writeFileSync(file, text);
+  return file;
+}
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'busbar-cli-'));
+  small = write('small.yaml', SMALL);
+  failing = write('failing.yaml', SMALL.replace('errors == 0', 'requests > 20'));
+  wrong = write('wrong.yaml', SMALL.replace('operations', 'operatons').replace('1MiB', '1ms'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('run', () => {
+  test('prints a report and succeeds when all expectations hold', async () => {
+    const { code, out, error } = await busbar(['run', small]);
+    expect(code).toBe(0);
+    expect(error).toBe('');
+    expect(out).toMatch(/✓ +disk0\.errors == 0/);
+    expect(out).toMatch(/digest [0-9a-f]{16}\n$/);
+  });
+
+  test('fails with 1 when an expectation does not hold', async () => {
+    const { code, out } = await busbar(['run', failing]);
+    expect(code).toBe(1);
+    expect(out).toMatch(/✗ +disk0\.requests > 20 +is 20/);
+  });
+
+  test('prints JSON with the fields that tools rely on', async () => {
+    const { code, out } = await busbar(['run', small, '--json']);
+    expect(code).toBe(0);
+    const report = JSON.parse(out);
+    expect(report).toMatchObject({
+      scenario: 'small',
+      seed: 1,
+      profile: 'arm-neoverse-n1',
+      engine: 'compiled',
+      ending: 'done',
+      violations: 0,
+      violationList: [],
+      devices: { disk0: { requests: 20, errors: 0, bytes: 81_920, verified: 20 } },
+      nodes: { linux: { violations: 0 }, secure: { interrupts: 0 } },
+      expectations: [
+        { text: 'workloads done', passed: true },
+        { passed: true, actual: 0 },
+      ],
+    });
+    expect(report.digest).toMatch(/^[0-9a-f]{16}$/);
+    for (const key of ['simulatedPs', 'events', 'wallSeconds', 'eventsPerSecond', 'speedRatio']) {
+      expect(report[key]).toBeGreaterThan(0);
+    }
+    const { latency } = report.devices.disk0;
+    expect(Object.keys(latency)).toEqual(['min', 'p50', 'p90', 'p99', 'p999', 'max', 'mean']);
+    expect(report.buses.ffa0.messages).toBe(
+      report.buses.ffa0.driver.messages + report.buses.ffa0.device.messages,
+    );
+    expect(report.nodes.linux.cpuBusy).toBeGreaterThan(0);
+    expect(report.nodes.linux.cpuBusy).toBeLessThanOrEqual(1);
+    const { measured, specified, guess } = report.evidence.shares;
+    expect(measured + specified + guess).toBeCloseTo(1, 12);
+  });
+
+  test('the same seed gives the same digest on both engines, another seed another', async () => {
+    const digest = async (...flags: string[]) =>
+      JSON.parse((await busbar(['run', small, '--json', ...flags])).out).digest;
+    const first = await digest();
+    expect(await digest('--engine', 'xstate')).toBe(first);
+    expect(await digest('--seed', '1')).toBe(first);
+    expect(await digest('--seed', '2')).not.toBe(first);
+  });
+
+  test('several files give an array, and the worst result', async () => {
+    const { code, out } = await busbar(['run', small, failing, '--json']);
+    expect(code).toBe(1);
+    expect(JSON.parse(out)).toHaveLength(2);
+  });
+
+  test('nothing runs when one of the files is wrong', async () => {
+    const { code, out, error } = await busbar(['run', small, wrong]);
+    expect(code).toBe(2);
+    expect(out).toBe('');
+    expect(error).toContain("did you mean 'operations'?");
+  });
+
+  test('quiet leaves the last line only', async () => {
+    const { out } = await busbar(['run', small, '--quiet']);
+    expect(out.trimEnd().split('\n')).toHaveLength(1);
+  });
+
+  test('anatomy prints one request before the report, or within the JSON', async () => {
+    const { code, out } = await busbar(['run', small, '--anatomy', 'disk0:3']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^Anatomy of request 3 of 20 on disk0\n/);
+    expect(out).toContain('Expectations');
+    const json = JSON.parse((await busbar(['run', small, '--anatomy', 'disk0', '--json'])).out);
+    expect(json.anatomy).toMatchObject({ device: 'disk0', median: true, unaccountedPs: 0 });
+  });
+
+  test.each([
+    ['--anatomy', 'disk7'],
+    ['--anatomy', 'disk0:0'],
+    ['--anatomy', 'disk0:21'],
+    ['--seed', '-1'],
+    ['--seed', '1.5'],
+    ['--workers', 'two'],
+    ['--workers', '1000'],
+    ['--engine', 'steam'],
+  ])('refuses %s %s with 2', async (...flags) => {
+    const { code, out, error } = await busbar(['run', small, ...flags]);
+    expect(code).toBe(2);
+    expect(out).toBe('');
+    expect(error).toMatch(/^error: /);
+    expect(error).not.toMatch(/^ +at /m);
+  });
+});
+
+describe('check', () => {
+  test('prints the resolved topology', async () => {
+    const { code, out } = await busbar(['check', small]);
+    expect(code).toBe(0);
+    expect(out).toContain('capacity=1MiB');
+  });
+
+  test('names every problem of every file, and still prints what is right', async () => {
+    const { code, out, error } = await busbar(['check', wrong, small, join(folder, 'none.yaml')]);
+    expect(code).toBe(2);
+    expect(out).toContain('small');
+    expect(error).toMatch(/wrong\.yaml:9:\d+: /);
+    expect(error).toMatch(/wrong\.yaml:11:\d+: /);
+    expect(error).toContain('none.yaml: there is no such file');
+  });
+
+  test('knows the shipped scenarios by name', async () => {
+    expect((await busbar(['check', 'ffa/secure-storage'])).code).toBe(0);
+  });
+});
+
+describe('list', () => {
+  test('shows all kinds', async () => {
+    const { code, out } = await busbar(['list']);
+    expect(code).toBe(0);
+    for (const word of ['blk', 'ffa', 'fio', 'arm-neoverse-n1', 'ffa/secure-storage']) {
+      expect(out).toContain(`  ${word}  `);
+    }
+  });
+
+  test('shows one kind', async () => {
+    const { out } = await busbar(['list', 'workloads']);
+    expect(out).toContain('  fio');
+    expect(out).not.toContain('arm-neoverse-n1');
+  });
+
+  test.each([
+    [['devices', 'blk'], /capacity +size +64MiB +Size of a disk/],
+    [['buses', 'ffa'], /events +notification \| poll.* +notification +How/],
+    [['workloads', 'fio'], /blockSize +size +4KiB +Bytes/],
+    [['devices', 'blk'], /number +0 … 65535 or \{i\} +required/],
+    [['devices', 'rng'], /rng\.rate +rate/],
+    [['profiles', 'arm-neoverse-n1'], /memory\.lineLatency +47ns +measured +nviennot/],
+    [['scenarios', 'ffa/first-request'], /Devices \(1\)/],
+  ])('shows %j in detail', async (words, expected) => {
+    const { code, out } = await busbar(['list', ...words]);
+    expect(code).toBe(0);
+    expect(out).toMatch(expected);
+  });
+
+  test.each([[['devces']], [['devices', 'blkk']]])('refuses %j with 2', async (words) => {
+    const { code, error } = await busbar(['list', ...words]);
+    expect(code).toBe(2);
+    expect(error).toMatch(/blk|devices/);
+  });
+});
+
+describe('decode', () => {
+  // EVENT_AVAIL for device 7, queue 0.
+  const MESSAGE = '0041070000001000 0000000000000000';
+  const LINE = 'req EVENT_AVAIL dev=7 tok=0 index=0 nextOffset=0\n';
+
+  test('takes a message each, or its bytes as words', async () => {
+    expect(await busbar(['decode', MESSAGE])).toEqual({ code: 0, out: LINE, error: '' });
+    const bytes = MESSAGE.replace(' ', '').match(/../g)!;
+    expect((await busbar(['decode', ...bytes])).out).toBe(LINE);
+    expect((await busbar(['decode', MESSAGE, MESSAGE])).out).toBe(LINE + LINE);
+  });
+
+  test('takes a message a line, and goes on after a wrong one', async () => {
+    const { code, out, error } = await busbar(['decode'], [MESSAGE, '', 'xyz', '0041', MESSAGE]);
+    expect(code).toBe(2);
+    expect(out).toBe(LINE + LINE);
+    expect(error).toMatch(/^error: line 3: 'xyz' .*\nerror: line 4: 2 bytes .*\n$/);
+  });
+
+  test('knows the revisions and no others', async () => {
+    expect((await busbar(['decode', '--revision', 'v2', MESSAGE])).code).toBe(0);
+    expect((await busbar(['decode', '--revision', 'v9', MESSAGE])).code).toBe(2);
+  });
+});
+
+describe('schema', () => {
+  test('is printed or written', async () => {
+    const { out } = await busbar(['schema']);
+    expect(JSON.parse(out)).toMatchObject({ title: 'busbar scenario' });
+    const file = join(folder, 'schema.json');
+    expect((await busbar(['schema', '--write', file])).code).toBe(0);
+    expect(readFileSync(file, 'utf8')).toBe(out);
+  });
+
+  test('a file that cannot be written is bad input', async () => {
+    const { code, error } = await busbar(['schema', '--write', join(folder, 'none', 'x.json')]);
+    expect(code).toBe(2);
+    expect(error).toMatch(/^error: cannot write/);
+  });
+});
+
+describe('the program', () => {
+  test.each([[['--help']], [['run', '--help']], [['--version']]])('%j succeeds', async (words) => {
+    const { code, out } = await busbar(words);
+    expect(code).toBe(0);
+    expect(out).not.toBe('');
+  });
+
+  test('help has examples that are right', async () => {
+    const { out } = await busbar(['--help']);
+    const example = /^ +busbar (decode .*)$/m.exec(out)![1];
+    expect((await busbar(example.split(' '))).code).toBe(0);
+  });
+
+  test.each([[['rnu']], [[]], [['run']], [['run', 'x', '--jsno']]])(
+    '%j is bad input',
+    async (words) => {
+      const { code, error } = await busbar(words);
+      expect(code).toBe(2);
+      expect(error).not.toBe('');
+    },
+  );
+
+  test('a misspelt command gets a hint', async () => {
+    expect((await busbar(['chekc', 'x'])).error).toContain('Did you mean check?');
+  });
+});
+
+describe('failures', () => {
+  const failure = (cause: unknown) => {
+    let error = '';
+    const run = new FailedRun(cause, { scenario: 'a.yaml', seed: 42, simulatedPs: 3_000_000 });
+    const code = reportFailure(run, {
+      out: () => {},
+      error: (text) => {
+        error += text;
+      },
+      async *lines() {},
+      paint: PLAIN,
+      watched: false,
+    });
+    return { code, error };
+  };
+
+  test('a run that cannot go on names seed and time, without a stack', () => {
+    const { code, error } = failure(new RunError('LIVELOCK', 'no time passes'));
+    expect(code).toBe(1);
+    expect(error).toMatch(/^error: no time passes\n.*a\.yaml with seed 42, after 3 us/);
+    expect(error).not.toMatch(/^ +at /m);
+  });
+
+  test.each([new AssertionError('slot is taken'), new TypeError('x is not a function')])(
+    '%s is a bug, with seed, time and stack',
+    (cause) => {
+      const { code, error } = failure(cause);
+      expect(code).toBe(70);
+      expect(error).toContain('This is a bug in busbar');
+      expect(error).toContain('seed 42, after 3 us');
+      expect(error).toMatch(/^ +at /m);
+    },
+  );
+});
