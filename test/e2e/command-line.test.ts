@@ -44,15 +44,13 @@ describe('bad input', () => {
     expect(GOOD).toContain(from);
     const file = join(folder, `${name.replaceAll(' ', '-')}.yaml`);
     writeFileSync(file, GOOD.replace(from, to));
-    for (const command of ['check', 'run']) {
-      const { code, out, error } = await busbar([command, file]);
-      expect(code).toBe(2);
-      expect(out).toBe('');
-      expect(error).toContain(`${file}:${place}: `);
-      expect(error).toContain(word);
-      expect(error).toMatch(/^ +\| +\^+$/m);
-      expect(error).not.toMatch(/^ +at |Error:/m);
-    }
+    const { code, out, error } = await busbar(['run', file]);
+    expect(code).toBe(2);
+    expect(out).toBe('');
+    expect(error).toContain(`${file}:${place}: `);
+    expect(error).toContain(word);
+    expect(error).toMatch(/^ +\| +\^+$/m);
+    expect(error).not.toMatch(/^ +at |Error:/m);
   });
 
   test('without a slip the same file is accepted', async () => {

@@ -1,8 +1,13 @@
 // The report of a run as data: what `--json` prints and what expectations are checked against. All of
 // it but the wall-clock fields depends only on scenario, seed and profile. Fields: platform/docs/report.md.
 import type { Statistics, Topology } from '../../contracts/index.ts';
-import type { BusOutcome, GroupOutcome, NodeOutcome, WorkloadOutcome } from '../../hosts/group.ts';
-import type { Ending } from '../../hosts/stop-rule.ts';
+import type {
+  BusOutcome,
+  Ending,
+  GroupOutcome,
+  NodeOutcome,
+  WorkloadOutcome,
+} from '../../hosts/index.ts';
 import { combineDigests, PS_PER_S } from '../../kernel/index.ts';
 import type { EngineName } from '../../machine/index.ts';
 import type { Violation } from '../../node/index.ts';
