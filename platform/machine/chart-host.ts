@@ -4,7 +4,13 @@ import { assert } from '../errors.ts';
 import type { Component, ComponentId, EventHandle, Kernel } from '../kernel/index.ts';
 import type { AnyChart, ChartEngine, ChartOf, ChartOptions, EngineName } from './chart.ts';
 import { compiledEngine } from './compiled-engine.ts';
-import { type ChartObserver, type ChartPlace, HostedChart, HostedTimer } from './hosted-chart.ts';
+import {
+  type ChartObserver,
+  type ChartPlace,
+  HostedChart,
+  type HostedChartOptions,
+  HostedTimer,
+} from './hosted-chart.ts';
 import { xstateEngine } from './xstate-engine.ts';
 
 /** The kind of the events by which timers fire; `a` is the chart's index, `b` the timer's ordinal. */
@@ -59,15 +65,15 @@ export class ChartHost implements Component, ChartPlace {
     machine: Machine,
     options: ChartOptions<Machine>,
   ): ChartOf<Machine> {
-    const { name, input, perform } = options;
+    const { name } = options;
     assert(!this.#names.has(name), `node ${this.nodeName} has two charts named ${name}`);
     this.#names.add(name);
-    const chart = new HostedChart(this, machine, {
-      name,
-      index: this.#charts.length,
-      input,
-      perform: (effect) => perform.call(options, effect as never),
-    });
+    const chart = new HostedChart(
+      this,
+      this.#charts.length,
+      machine,
+      options as HostedChartOptions,
+    );
     this.#charts.push(chart);
     return chart as unknown as ChartOf<Machine>;
   }

@@ -67,6 +67,8 @@ export interface ChartTimer {
 export interface ChartPort {
   /** Appends an effect to the outbox of the step. */
   emit(effect: unknown): void;
+  /** Appends effects that are the same every time, so that the list itself can be kept. */
+  emitAll(effects: readonly unknown[]): void;
   /** Starts a timer of `delay` ps. Infinity makes one that never fires. */
   startTimer(payload: unknown, delay: number): ChartTimer;
   cancelTimer(timer: ChartTimer): void;

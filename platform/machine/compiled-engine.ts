@@ -60,24 +60,22 @@ type Payload = Pick<Operation, 'value' | 'timer'>;
 
 class CompiledInstance implements ChartInstance {
   done = false;
-  eventType = 'xstate.init';
   readonly #tables: CompiledMachine;
   readonly #port: ChartPort;
   readonly #input: unknown;
   readonly #args = new Arguments();
   #configuration: Configuration;
-  /** Where the step began: what a failing step is reported with. */
-  #before: Configuration;
   readonly #raised: EventObject[] = [];
   /** Pending timers by the number of their id. */
   readonly #timers: (ChartTimer | undefined)[] = [];
+  /** Set by every assignment, for the loop of eventless transitions. */
   #assigned = false;
 
   constructor(tables: CompiledMachine, port: ChartPort, input: unknown) {
     this.#tables = tables;
     this.#port = port;
     this.#input = input;
-    this.#configuration = this.#before = tables.initial.next;
+    this.#configuration = tables.initial.next;
   }
 
   get context(): unknown {
@@ -88,6 +86,10 @@ class CompiledInstance implements ChartInstance {
     return this.#configuration.state;
   }
 
+  get eventType(): string {
+    return this.#args.event.type;
+  }
+
   matches(path: string): boolean {
     return this.#configuration.paths.has(path);
   }
@@ -96,33 +98,28 @@ class CompiledInstance implements ChartInstance {
     const args = this.#args;
     const { machine, initial } = this.#tables;
     const { context } = machine.config;
-    const event = { type: 'xstate.init', input: this.#input };
-    args.event = event;
-    try {
-      if (typeof context === 'function') {
-        args.context = { ...context(new ContextArguments(this.#input) as never) };
-      } else if (context) {
-        args.context = context;
-      }
-      this.#take(initial);
-      this.#settle();
-    } catch (error) {
-      this.#configuration = this.#before;
-      throw error;
+    args.event = { type: 'xstate.init', input: this.#input } as EventObject;
+    if (typeof context === 'function') {
+      args.context = { ...context(new ContextArguments(this.#input) as never) };
+    } else if (context) {
+      args.context = context;
     }
+    this.#take(initial);
+    this.#settle();
   }
 
   step(event: EventObject): void {
+    const args = this.#args;
     const configuration = this.#configuration;
-    this.eventType = event.type;
-    this.#args.event = event;
-    this.#before = configuration;
+    args.event = event;
     try {
-      const microstep = configuration.select(event.type, this.#args);
+      const microstep = configuration.select(event.type, args);
       if (microstep !== null) this.#take(microstep);
       if (this.#raised.length > 0 || this.#configuration.hasAlways) this.#settle();
     } catch (error) {
-      this.#configuration = this.#before;
+      // A failed step is reported with its own event and the state it began in.
+      args.event = event;
+      this.#configuration = configuration;
       throw error;
     }
   }
@@ -136,6 +133,7 @@ class CompiledInstance implements ChartInstance {
   /** Takes eventless transitions and raised events until nothing is left to do. */
   #settle(): void {
     const args = this.#args;
+    const { event } = args;
     const raised = this.#raised;
     let next = 0;
     let tryAlways = true;
@@ -143,10 +141,12 @@ class CompiledInstance implements ChartInstance {
       if (steps === MICROSTEPS_MAX) {
         throw new Error(`more than ${MICROSTEPS_MAX} transitions in one step: they go in a circle`);
       }
-      const eventless = tryAlways ? this.#configuration.selectAlways(args) : null;
+      const eventless: Microstep | null = tryAlways ? this.#configuration.selectAlways(args) : null;
       if (eventless !== null) {
+        this.#assigned = false;
+        this.#take(eventless);
         // One that changes nothing would stay enabled for ever.
-        tryAlways = this.#take(eventless);
+        tryAlways = eventless.changes || this.#assigned;
         continue;
       }
       if (next === raised.length) break;
@@ -156,16 +156,18 @@ class CompiledInstance implements ChartInstance {
       tryAlways = true;
     }
     raised.length = 0;
+    args.event = event;
   }
 
-  /** Returns true when states, history or context may have changed. */
-  #take(microstep: Microstep): boolean {
-    this.#assigned = false;
-    const { operations } = microstep;
-    for (let i = 0; i < operations.length; i++) this.#run(operations[i]);
+  #take(microstep: Microstep): void {
+    const { effects, operations } = microstep;
+    if (effects !== null) {
+      if (effects.length > 0) this.#port.emitAll(effects);
+    } else {
+      for (let i = 0; i < operations.length; i++) this.#run(operations[i]);
+    }
     this.#configuration = microstep.next;
     if (microstep.finishes) this.done = true;
-    return microstep.changes || this.#assigned;
   }
 
   #run(operation: Operation): void {
@@ -195,9 +197,7 @@ class CompiledInstance implements ChartInstance {
         this.#raise(operation, operation, params);
         break;
       case Kind.cancel:
-        this.#cancel(
-          call === null ? operation.timer : this.#tables.timers.numberOf(call(args, params)),
-        );
+        this.#cancel(operation, params);
         break;
       case Kind.custom:
         call!(args, params);
@@ -206,11 +206,7 @@ class CompiledInstance implements ChartInstance {
         this.#enqueue(call!, params);
         break;
       case Kind.done:
-        this.#raised.push(
-          call === null
-            ? operation.value!
-            : ({ ...operation.value!, output: call(args) } as EventObject),
-        );
+        this.#raiseDone(operation);
         break;
     }
   }
@@ -243,11 +239,17 @@ class CompiledInstance implements ChartInstance {
     if (payload.timer >= 0) this.#timers[payload.timer] = timer;
   }
 
-  #cancel(id: number): void {
-    const timer = this.#timers[id];
-    if (timer === undefined) return;
+  #raiseDone({ value, call }: Operation): void {
+    const event = call === null ? value! : { ...value!, output: call(this.#args) };
+    this.#raised.push(event);
+  }
+
+  #cancel({ timer, call }: Operation, params: unknown): void {
+    const id = call === null ? timer : this.#tables.timers.numberOf(call(this.#args, params));
+    const pending = this.#timers[id];
+    if (pending === undefined) return;
     this.#timers[id] = undefined;
-    this.#port.cancelTimer(timer);
+    this.#port.cancelTimer(pending);
   }
 
   /** Collects actions from a function of `enqueueActions`, then runs them. */

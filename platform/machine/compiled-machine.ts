@@ -3,7 +3,7 @@
 // the next configuration. Everything is made when first needed.
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import { Configuration } from './configuration.ts';
-import { compileAction, doneOperation, type Operation, TimerIds } from './operation.ts';
+import { compileAction, doneOperation, Kind, type Operation, TimerIds } from './operation.ts';
 import { checkCompilable } from './refusals.ts';
 import { checkActive, childStates } from './state-tree.ts';
 import {
@@ -20,6 +20,8 @@ const CONFIGURATIONS_MAX = 65_536;
 /** The effect of taking some transitions at once. */
 export interface Microstep {
   readonly operations: readonly Operation[];
+  /** The effects, when the operations do nothing but emit fixed ones; otherwise null. */
+  readonly effects: readonly unknown[] | null;
   readonly next: Configuration;
   /** The machine is done afterwards. */
   readonly finishes: boolean;
@@ -92,12 +94,13 @@ export class CompiledMachine {
     if (finishes) {
       for (const node of [...active].sort((a, b) => b.order - a.order)) perform(node.exit);
     }
+    const effects = fixedEffects(operations);
     // XState keeps the old order of the nodes when the set is the same, even if some were re-entered.
     if (from !== null && plan.history === from.history && sameNodes(from.nodes, active)) {
-      return { operations, next: from, finishes, changes: finishes };
+      return { operations, effects, next: from, finishes, changes: finishes };
     }
     const next = this.#configuration([...active], plan.history);
-    return { operations, next, finishes, changes: true };
+    return { operations, effects, next, finishes, changes: true };
   }
 
   /** The one configuration of these nodes, in this order, with this history. */
@@ -114,6 +117,13 @@ export class CompiledMachine {
     }
     return configuration;
   }
+}
+
+function fixedEffects(operations: readonly Operation[]): readonly unknown[] | null {
+  const isFixed = ({ kind, paramsOf }: Operation): boolean => {
+    return kind === Kind.emit && paramsOf === null;
+  };
+  return operations.every(isFixed) ? operations.map(({ value }) => value) : null;
 }
 
 function orders(nodes: readonly AnyStateNode[]): string {

@@ -40,9 +40,11 @@ export class Configuration {
   readonly #always: Selector;
   readonly #nothingTaken: Taken;
   readonly #selectors = new Map<string, Selector>();
-  // The event of the last step: charts see long runs of the same few.
+  // The last two types of events and what is known of them: most charts see few types in a state.
   #lastType: string | null = null;
   #lastSelector: Selector = NOTHING;
+  #otherType: string | null = null;
+  #otherSelector: Selector = NOTHING;
   #state: string | null = null;
   #paths: ReadonlySet<string> | null = null;
 
@@ -69,10 +71,12 @@ export class Configuration {
 
   /** What an event of this type does, or null when nothing handles it. */
   select(type: string, args: unknown): Microstep | null {
-    if (type !== this.#lastType) {
-      this.#lastSelector = this.#selectors.get(type) ?? this.#selectorOf(type);
-      this.#lastType = type;
-    }
+    if (type === this.#lastType) return this.#choose(this.#lastSelector, args);
+    if (type === this.#otherType) return this.#choose(this.#otherSelector, args);
+    this.#otherType = this.#lastType;
+    this.#otherSelector = this.#lastSelector;
+    this.#lastType = type;
+    this.#lastSelector = this.#selectors.get(type) ?? this.#selectorOf(type);
     return this.#choose(this.#lastSelector, args);
   }
 

@@ -32,19 +32,23 @@ export class HostedTimer implements ChartTimer {
   handle: EventHandle = NO_EVENT;
 }
 
+/** Stands for all timers with an infinite delay. */
+const NEVER = new HostedTimer();
+
 export interface HostedChartOptions {
   readonly name: string;
-  readonly index: number;
-  readonly input: unknown;
-  readonly perform: (effect: unknown) => void;
+  readonly input?: unknown;
+  perform(effect: unknown): void;
 }
 
 export class HostedChart implements Chart<unknown, EventObject>, ChartPort {
   readonly name: string;
   readonly index: number;
   readonly #place: ChartPlace;
-  readonly #perform: (effect: unknown) => void;
+  readonly #options: HostedChartOptions;
   readonly #instance: ChartInstance;
+  /** Effects of the step: a list of the engine's when those are all, otherwise the outbox. */
+  #effects: readonly unknown[] | null = null;
   readonly #outbox: unknown[] = [];
   #outboxSize = 0;
   /** Events that came while the chart was busy. */
@@ -57,11 +61,16 @@ export class HostedChart implements Chart<unknown, EventObject>, ChartPort {
   readonly #timers: HostedTimer[] = [];
   #timersStarted = 0;
 
-  constructor(place: ChartPlace, machine: AnyStateMachine, options: HostedChartOptions) {
+  constructor(
+    place: ChartPlace,
+    index: number,
+    machine: AnyStateMachine,
+    options: HostedChartOptions,
+  ) {
     this.name = options.name;
-    this.index = options.index;
+    this.index = index;
     this.#place = place;
-    this.#perform = options.perform;
+    this.#options = options;
     this.#instance = place.engine.create(machine, this, options.input);
   }
 
@@ -114,26 +123,34 @@ export class HostedChart implements Chart<unknown, EventObject>, ChartPort {
   }
 
   emit(effect: unknown): void {
+    if (this.#effects !== null) this.#moveToOutbox();
     this.#outbox[this.#outboxSize++] = effect;
   }
 
+  emitAll(effects: readonly unknown[]): void {
+    if (this.#effects === null && this.#outboxSize === 0) {
+      this.#effects = effects;
+    } else {
+      for (const effect of effects) this.emit(effect);
+    }
+  }
+
   startTimer(payload: unknown, delay: number): HostedTimer {
+    const ordinal = this.#timersStarted++;
+    if (delay === Infinity) return NEVER;
+    if (!(delay >= 0 && Number.isInteger(delay))) {
+      throw new RangeError(`a delay of ${delay} is not a whole number of picoseconds`);
+    }
     const timer = this.#place.takeTimer();
     timer.payload = payload;
-    timer.ordinal = this.#timersStarted++;
-    if (delay === Infinity) {
-      timer.handle = NO_EVENT;
-    } else {
-      if (!(delay >= 0 && Number.isInteger(delay))) {
-        throw new RangeError(`a delay of ${delay} is not a whole number of picoseconds`);
-      }
-      timer.handle = this.#place.schedule(delay, this.index, timer.ordinal);
-    }
+    timer.ordinal = ordinal;
+    timer.handle = this.#place.schedule(delay, this.index, ordinal);
     this.#timers.push(timer);
     return timer;
   }
 
   cancelTimer(timer: HostedTimer): void {
+    if (timer === NEVER) return;
     const position = this.#timers.indexOf(timer);
     // A timer that fired is gone already.
     if (position < 0) return;
@@ -176,14 +193,29 @@ export class HostedChart implements Chart<unknown, EventObject>, ChartPort {
     if (observer !== null) observer.stepped(this, this.#instance.eventType, before);
     if (this.#instance.done) this.#closed = true;
     if (this.#closed && this.#timers.length > 0) this.#cancelAllTimers();
+    const effects = this.#effects;
+    if (effects !== null) {
+      this.#effects = null;
+      for (let i = 0; i < effects.length; i++) this.#options.perform(effects[i]);
+      return;
+    }
+    if (this.#outboxSize > 0) this.#performOutbox();
+  }
+
+  #moveToOutbox(): void {
+    const effects = this.#effects!;
+    this.#effects = null;
+    for (const effect of effects) this.#outbox[this.#outboxSize++] = effect;
+  }
+
+  #performOutbox(): void {
     const size = this.#outboxSize;
-    if (size === 0) return;
     this.#outboxSize = 0;
     const outbox = this.#outbox;
     for (let i = 0; i < size; i++) {
       const effect = outbox[i];
       outbox[i] = undefined;
-      this.#perform(effect);
+      this.#options.perform(effect);
     }
   }
 
