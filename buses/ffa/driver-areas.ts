@@ -39,6 +39,8 @@ export class DriverAreas implements CpuClient {
   readonly #options: DriverAreasOptions;
   readonly #areas: Area[] = [];
   readonly #allocations: Allocation[] = [];
+  /** The area whose AREA_SHARE has not been answered, or 0. */
+  #announced = 0;
 
   constructor(options: DriverAreasOptions) {
     this.#options = options;
@@ -54,11 +56,18 @@ export class DriverAreas implements CpuClient {
     if (this.#allocations.length === 1) this.#next();
   }
 
-  /** The partition has answered AREA_SHARE. */
-  answered(success: boolean): void {
-    if (!success) return this.#fail('the partition refused the area');
-    const done = this.#finish();
-    assert(done, 'a new area holds what it was made for');
+  /** The partition has answered AREA_SHARE. Returns false when that was not asked. */
+  answered(areaId: number, success: boolean): boolean {
+    if (areaId !== this.#announced || areaId === 0) return false;
+    this.#announced = 0;
+    if (success) this.#filled();
+    else this.#fail('the partition refused the area');
+    return true;
+  }
+
+  /** The partition answered AREA_SHARE with an ERROR. */
+  refused(): void {
+    this.answered(this.#announced, false);
   }
 
   /** The bus address of a byte of an area; -1 for memory in none. */
@@ -76,6 +85,7 @@ export class DriverAreas implements CpuClient {
     const { id, address, pages } = this.#areas[this.#areas.length - 1];
     const missing = faults.active ? faults.shrinksBy('AREA_SHARE') : 0;
     const pageCount = Math.max(1, pages - missing);
+    this.#announced = id;
     announce(id, handles.share(address, pageCount, borrower, true), pageCount);
   }
 
@@ -87,9 +97,15 @@ export class DriverAreas implements CpuClient {
     const pages = pagesOf(Math.max(this.#allocations[0].length, areaSize));
     const address = node.memory.allocate(pages * PAGE_SIZE, PAGE_SIZE);
     this.#areas.push({ id: this.#areas.length + 1, address, pages, used: 0 });
-    if (faults.active && faults.omits('AREA_SHARE')) return this.answered(true);
+    if (faults.active && faults.omits('AREA_SHARE')) return this.#filled();
     const cost = node.charge(timing.memShare) + node.chargeTimes(timing.memPage, pages);
     node.cpu.submit(Priority.task, cost, this, 0);
+  }
+
+  /** The newest area can be used. */
+  #filled(): void {
+    const done = this.#finish();
+    assert(done, 'a new area holds what it was made for');
   }
 
   #finish(): boolean {

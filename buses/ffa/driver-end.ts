@@ -12,7 +12,13 @@ import { FaultInjector } from '../../platform/faults/index.ts';
 import type { Component, Packet } from '../../platform/kernel/index.ts';
 import type { Chart } from '../../platform/machine/index.ts';
 import { MemoryHandles } from '../../platform/memory/index.ts';
-import { type CpuClient, InterruptLine, type Node, Priority } from '../../platform/node/index.ts';
+import {
+  type CpuClient,
+  InterruptLine,
+  type Node,
+  Priority,
+  type ViolationCode,
+} from '../../platform/node/index.ts';
 import {
   type Codec,
   codec,
@@ -33,6 +39,7 @@ import { DriverSession } from './driver-session.ts';
 import {
   type FfaBody,
   type FfaMessage,
+  type FfaMessageOf,
   type FfaMessages,
   FfaResult,
   ffaMessages,
@@ -147,7 +154,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     this.#poller = node.charts.start(pollChart, {
       name: `${plan.name}.poll`,
       input: { interval: options.events === 'poll' ? interval : Infinity },
-      perform: (effect: PollEffect) => this.#performPoll(effect),
+      perform: (_: PollEffect) => this.#sendBus({ type: 'req.EVENT_POLL', body: {} }),
     });
     this.#poller.begin();
   }
@@ -271,10 +278,6 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     }
   }
 
-  #performPoll(_effect: PollEffect): void {
-    this.#sendBus({ type: 'req.EVENT_POLL', body: {} });
-  }
-
   /** The interrupt wakes a thread, which asks what is pending and then polls. */
   #interrupted(): void {
     const { cpu, timing } = this.#node;
@@ -323,7 +326,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       case 'res.GET_DEVICES':
         return this.#session.devices(message.body);
       case 'res.AREA_SHARE':
-        return this.#areas.answered(message.body.result === FfaResult.SUCCESS);
+        return this.#areaAnswered(message.body);
       case 'res.ERROR':
         return this.#refused(message);
       case 'req.EVENT_DEVICE':
@@ -342,10 +345,15 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     if (id < 0) {
       this.#clients.get(dev)?.undeliverable(token, 'the partition answered with an ERROR');
     } else if (id === ffaMessages.AREA_SHARE.id) {
-      this.#areas.answered(false);
+      this.#areas.refused();
     } else {
       this.#session.refused();
     }
+  }
+
+  #areaAnswered({ areaId, result }: FfaMessageOf<'res.AREA_SHARE'>['body']): void {
+    if (this.#areas.answered(areaId, result === FfaResult.SUCCESS)) return;
+    this.#violation('UNEXPECTED_RESPONSE', `AREA_SHARE of area ${areaId}`);
   }
 
   /** A device came or went. Saying so again changes nothing. */
@@ -386,10 +394,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     kernel.send(index, this.#plan.device, this.#plan.devicePort, delay, packet);
   }
 
-  #violation(
-    code: 'UNKNOWN_DEVICE' | 'MALFORMED_MESSAGE' | 'UNEXPECTED_MESSAGE',
-    text: string,
-  ): void {
+  #violation(code: ViolationCode, text: string): void {
     this.#node.violations.report(code, `${this.name}: ${text}`);
   }
 }
