@@ -42,7 +42,7 @@ export const queueChart = setup({
     },
     idle: {
       description: 'All that was available is fetched; a notification wakes the engine.',
-      on: { LOOK: 'looking' },
+      on: { LOOK: 'looking', BROKEN: 'broken' },
     },
     looking: {
       description: 'Reading what tells of new chains, and which signals the driver wants.',

@@ -1,8 +1,15 @@
 export { defineWorkload } from './definition.ts';
 export { driverChart } from './driver-chart.ts';
+export {
+  FIRST_SLOT_DRIVER_STEP,
+  RequestEnd,
+  SlotDriver,
+  type SlotDriverTraits,
+} from './slot-driver.ts';
 export { type SlotRange, SlotTable } from './slots.ts';
 export {
   type DriverTraits,
   FIRST_OWN_STEP,
   VirtioDriver,
 } from './virtio-driver.ts';
+export { Watchdog, watchdogChart } from './watchdog.ts';

@@ -1,3 +1,4 @@
 export { entropy } from './entropy.ts';
 export { fio } from './fio.ts';
+export { hwclock } from './hwclock.ts';
 export { phaseChart } from './phase-chart.ts';

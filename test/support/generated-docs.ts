@@ -9,8 +9,21 @@ import type { Definition } from '../../platform/contracts/index.ts';
 import { parseProfile, profileNames, scenarioSchema } from '../../platform/scenario/index.ts';
 import { busFrame, deviceFrame, workloadFrame } from '../../platform/scenario/schema.ts';
 import { constantTable, quantityPattern } from '../../platform/timing/index.ts';
-import { BLK_CONFIG, BLK_F, BLK_S, BLK_T } from '../../platform/virtio/index.ts';
-import { markdownTable, messagesMarkdown } from '../../platform/wire/index.ts';
+import {
+  BLK_CONFIG,
+  BLK_F,
+  BLK_S,
+  BLK_T,
+  i2cFeatures,
+  i2cFlags,
+  i2cRequestHeader,
+} from '../../platform/virtio/index.ts';
+import {
+  type BitTable,
+  layoutMarkdown,
+  markdownTable,
+  messagesMarkdown,
+} from '../../platform/wire/index.ts';
 import { listFiles, ROOT, readSource } from './source-files.ts';
 
 /** What is used here of a JSON Schema. */
@@ -171,6 +184,21 @@ function valuesTable(title: string, values: Readonly<Record<string, number>>): s
   return markdownTable([title, 'name'], rows);
 }
 
+/** What the page of every device has: its options and timing constants. */
+function devicePage(type: string): Parts {
+  return { options: optionsTable('devices', type), timing: timingTable(type) };
+}
+
+/** One row for each bit of a table of features or flags. */
+function bitsTable(bits: BitTable): string {
+  const rows = Object.entries(bits).map(([name, { bit, doc }]) => [
+    String(bit),
+    code(name),
+    cell(doc),
+  ]);
+  return markdownTable(['bit', 'name', 'meaning'], rows);
+}
+
 /** One item for each scenario, with its own description. */
 function scenarioList(): string {
   const items = listFiles(['scenarios'], ['.yaml']).map((path) => {
@@ -242,6 +270,12 @@ export const GENERATED_PAGES: Readonly<Record<string, Parts>> = {
   'devices/README.md': { types: definitionTable(Object.values(devices)) },
   ...pagesOf('buses', buses),
   ...pagesOf('devices', devices),
+  'devices/i2c/README.md': {
+    ...devicePage('i2c'),
+    features: bitsTable(i2cFeatures),
+    header: layoutMarkdown(i2cRequestHeader.layout),
+    flags: bitsTable(i2cFlags),
+  },
   'guests/README.md': {
     drivers: definitionTable(Object.values(drivers)),
     workloads: definitionTable(Object.values(workloads)),
