@@ -1,10 +1,33 @@
 import { defineConfig } from 'vitest/config';
 
+// Two groups, one after the other. Most tests touch nothing outside their own values, so they share
+// module instances and both cores. Those that start threads or programs need the cores themselves.
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    pool: 'threads',
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    pool: 'threads',
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'models',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/{hosts,e2e}/**'],
+          isolate: false,
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'whole',
+          include: ['test/{hosts,e2e}/**/*.test.ts'],
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });
