@@ -13,6 +13,7 @@ export type { Anatomy, AnatomyPhase, AnatomyStep, AnatomyTotal } from './observe
 export type {
   BusReport,
   DeviceReport,
+  NetworkReport,
   NodeReport,
   Report,
   WorkloadReport,

@@ -1,8 +1,13 @@
 // The report as data and as text, from made-up outcomes of a small topology.
 import { beforeAll, expect, test } from 'vitest';
 import { tables } from '../../platform/cli/tables.ts';
-import type { WorkloadResult } from '../../platform/contracts/index.ts';
-import type { GroupOutcome, NodeOutcome, WorkloadOutcome } from '../../platform/hosts/index.ts';
+import type { NetworkPlan, Statistics, WorkloadResult } from '../../platform/contracts/index.ts';
+import type {
+  GroupOutcome,
+  NetworkOutcome,
+  NodeOutcome,
+  WorkloadOutcome,
+} from '../../platform/hosts/index.ts';
 import type { Violation } from '../../platform/node/index.ts';
 import {
   buildReport,
@@ -76,6 +81,7 @@ function facts(group: Partial<GroupOutcome>, changes: Partial<RunFacts> = {}): R
   const whole: GroupOutcome = {
     nodes: [node(0), node(1)],
     buses: [],
+    networks: [],
     workloads: [workload(0), workload(1)],
     events: 10,
     anatomy: null,
@@ -101,10 +107,12 @@ test('two workloads of a device are added up; their percentiles are bounds', () 
     errors: 2,
     latency: { min: 5, p50: 90, p90: 91, p99: 92, p999: 93, max: 94, mean: 85 },
     elapsedPs: SECOND,
+    extra: { retries: 3, late: 1 },
   });
+  const quick = result({ extra: { retries: 2 } });
   const { devices } = buildReport(
     topology,
-    facts({ workloads: [workload(0), workload(1, { result: slow })] }),
+    facts({ workloads: [workload(0, { result: quick }), workload(1, { result: slow })] }),
   );
   expect(devices['disk0']).toEqual({
     type: 'blk',
@@ -118,6 +126,7 @@ test('two workloads of a device are added up; their percentiles are bounds', () 
     latency: { min: 5, p50: 90, p90: 91, p99: 92, p999: 93, max: 94, mean: 70 },
     throughput: 81_920,
     iops: 40,
+    extra: { retries: 5, late: 1 },
   });
   expect(devices['idle0'].requests).toBe(0);
   expect(devices['idle0'].latency.max).toBe(0);
@@ -158,6 +167,51 @@ test('the two ends of a bus may come from two groups', () => {
   expect(report.placement).toEqual({ linux: 1, secure: 0 });
   const together = buildReport(topology, facts({}));
   expect(report.digest).toBe(together.digest);
+});
+
+test('a network adds up what its senders put on their cables', () => {
+  const place = { node: 0, port: 0 };
+  const lan: NetworkPlan = {
+    index: 0,
+    name: 'lan0',
+    type: 'switch',
+    rate: 1e9,
+    latency: 1,
+    buffer: 1,
+    lossPerMillion: 0,
+    node: null,
+    links: [0, 1].map((device) => ({ device, near: place, far: place })),
+  };
+  const part = (kind: NetworkOutcome['part'], device: number | null, statistics: Statistics) => ({
+    network: 0,
+    part: kind,
+    device,
+    statistics,
+  });
+  const networks = [
+    part('switch', null, { received: 5 }),
+    part('switchPort', 1, { frames: 4, bytes: 400, busyPs: SECOND / 4, dropped: 1 }),
+    part('device', 1, { frames: 1, bytes: 64, busyPs: 8, lost: 2 }),
+    part('device', 0, { frames: 3, bytes: 300, busyPs: 9 }),
+  ];
+  const networked = { ...topology, networks: [lan] };
+  const report = buildReport(networked, facts({ networks }));
+  expect(report.networks).toEqual({
+    lan0: {
+      type: 'switch',
+      frames: 8,
+      bytes: 764,
+      dropped: 1,
+      lost: 2,
+      utilisation: 0.25,
+      switch: { received: 5 },
+      devices: { disk0: networks[3].statistics, idle0: networks[2].statistics },
+      ports: { idle0: networks[1].statistics },
+    },
+  });
+  const text = reportText(networked, report, PLAIN);
+  expect(text).toContain('network lan0 (switch): disk0, idle0');
+  expect(text).toMatch(/lan0 +switch +8 +764 B +1 +2 +25 %/);
 });
 
 test('speeds are of the wall time, and 0 when there was none', () => {

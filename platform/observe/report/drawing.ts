@@ -15,8 +15,12 @@ export function drawTopology(topology: Topology): string[] {
   const lines = drawn.flatMap((bus) => drawBus(topology, bus));
   const hidden = topology.buses.length - drawn.length;
   if (hidden > 0) lines.push(`… and ${hidden} more bus${hidden === 1 ? '' : 'es'}`);
+  for (const { name, type, links } of topology.networks.slice(0, BUSES_DRAWN_MAX)) {
+    const names = links.map(({ device }) => topology.devices[device].name);
+    lines.push(`network ${name} (${type}): ${list(names)}`);
+  }
   const joined = new Set(topology.buses.flatMap(({ driver, device }) => [driver, device]));
-  const alone = topology.nodes.filter(({ index }) => !joined.has(index));
+  const alone = topology.nodes.filter(({ index, kind }) => !joined.has(index) && kind !== 'switch');
   if (alone.length > 0) lines.push(`not on a bus: ${list(alone.map(({ name }) => name))}`);
   return lines;
 }

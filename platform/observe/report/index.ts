@@ -14,6 +14,7 @@ export {
   buildReport,
   type DeviceReport,
   expectationsHold,
+  type NetworkReport,
   type NodeReport,
   type Report,
   type RunFacts,

@@ -5,6 +5,7 @@ import type {
   BusOutcome,
   Ending,
   GroupOutcome,
+  NetworkOutcome,
   NodeOutcome,
   WorkloadOutcome,
 } from '../../hosts/index.ts';
@@ -45,6 +46,8 @@ export interface DeviceReport {
   readonly throughput: number;
   /** Requests per simulated second, likewise. */
   readonly iops: number;
+  /** Figures that only this type of workload has; those of several workloads are added up. */
+  readonly extra: Statistics;
 }
 
 export interface WorkloadReport extends Omit<DeviceReport, 'bus' | 'number'> {
@@ -68,6 +71,23 @@ export interface BusReport {
   /** Counters of each end; those of messages are under the message's name. */
   readonly driver: Statistics;
   readonly device: Statistics;
+}
+
+export interface NetworkReport {
+  readonly type: string;
+  /** Frames that all senders put on their cables, and their bytes. */
+  readonly frames: number;
+  readonly bytes: number;
+  /** Frames that found no room to wait, and frames that a cable lost. */
+  readonly dropped: number;
+  readonly lost: number;
+  /** Share of the simulated time in which the busiest direction of a cable moved bits. */
+  readonly utilisation: number;
+  /** Counters of the switch; empty for a wire. */
+  readonly switch: Statistics;
+  /** By device: what the device has sent, and what the switch has sent to it. */
+  readonly devices: Readonly<Record<string, Statistics>>;
+  readonly ports: Readonly<Record<string, Statistics>>;
 }
 
 export interface NodeReport {
@@ -102,6 +122,7 @@ export interface Report {
   readonly devices: Readonly<Record<string, DeviceReport>>;
   readonly workloads: readonly WorkloadReport[];
   readonly buses: Readonly<Record<string, BusReport>>;
+  readonly networks: Readonly<Record<string, NetworkReport>>;
   readonly nodes: Readonly<Record<string, NodeReport>>;
   readonly violations: number;
   /** In the order of time; no more than the first hundred of each node. */
@@ -133,6 +154,7 @@ export function buildReport(topology: Topology, facts: RunFacts): Report {
     devices: deviceReports(topology, workloads),
     workloads,
     buses: busReports(topology, facts),
+    networks: networkReports(topology, facts),
     nodes: byName(topology.nodes, ({ index }) => nodeReport(topology, nodes[index], simulatedPs)),
     violations: nodes.reduce((sum, node) => sum + node.violations, 0),
     // Sorting is stable: violations of one instant stay in the order of their nodes.
@@ -177,6 +199,7 @@ function workloadReport(topology: Topology, outcome: WorkloadOutcome): WorkloadR
     latency,
     elapsedPs,
     ...rates({ requests, bytes, elapsedPs }),
+    extra: result.extra ?? {},
     failure,
     waitsFor: done ? null : waitsFor(device.name, outcome),
   };
@@ -209,6 +232,7 @@ function deviceReports(
       verified: sum((workload) => workload.verified),
       latency: mergeLatencies(own),
       ...rates({ requests, bytes, elapsedPs }),
+      extra: addUp(own.map(({ extra }) => extra)),
     };
   });
 }
@@ -236,6 +260,41 @@ function busReports(topology: Topology, facts: RunFacts): Record<string, BusRepo
       device: endOf(own, 'device'),
     };
   });
+}
+
+function networkReports(topology: Topology, facts: RunFacts): Record<string, NetworkReport> {
+  const parts = facts.groups.flatMap((group) => group.networks);
+  return byName(topology.networks, ({ index, type }) => {
+    const own = parts.filter(({ network }) => network === index);
+    const senders = own.filter(({ part }) => part !== 'switch');
+    const count = (name: string) => senders.map(({ statistics }) => statistics[name] ?? 0);
+    const byDevice = (wanted: NetworkOutcome['part']) =>
+      Object.fromEntries(
+        own
+          .filter(({ part }) => part === wanted)
+          .sort((a, b) => a.device! - b.device!)
+          .map(({ device, statistics }) => [topology.devices[device!].name, statistics]),
+      );
+    return {
+      type,
+      frames: total(count('frames')),
+      bytes: total(count('bytes')),
+      dropped: total(count('dropped')),
+      lost: total(count('lost')),
+      utilisation: ratio(Math.max(0, ...count('busyPs')), facts.simulatedPs),
+      switch: own.find(({ part }) => part === 'switch')?.statistics ?? {},
+      devices: byDevice('device'),
+      ports: byDevice('switchPort'),
+    };
+  });
+}
+
+function addUp(parts: readonly Statistics[]): Statistics {
+  const sum: Record<string, number> = {};
+  for (const part of parts) {
+    for (const [name, value] of Object.entries(part)) sum[name] = (sum[name] ?? 0) + value;
+  }
+  return sum;
 }
 
 function endOf(ends: readonly BusOutcome[], side: BusOutcome['side']): Statistics {

@@ -39,6 +39,7 @@ export function reportText(
     ...unfinishedLines(report, paint),
     ...section(paint, 'Latency', latencyRows(report), 1),
     ...section(paint, 'Buses', busRows(report), 2),
+    ...section(paint, 'Networks', networkRows(report), 2),
     ...section(paint, 'Nodes', nodeRows(report), 1),
     ...violationLines(report, paint),
     ...expectationLines(report.expectations, paint),
@@ -126,6 +127,20 @@ function busRows({ buses }: Report): string[][] {
     formatBytes(bus.device['bytesToDriver'] ?? 0),
     formatBytes(bus.driver['bytesToDevice'] ?? 0),
     formatShare(bus.utilisation),
+  ]);
+  return [head, ...rows];
+}
+
+function networkRows({ networks }: Report): string[][] {
+  const head = ['', 'type', 'frames', 'bytes', 'dropped', 'lost', 'utilisation'];
+  const rows = Object.entries(networks).map(([name, network]) => [
+    name,
+    network.type,
+    formatCount(network.frames),
+    formatBytes(network.bytes),
+    formatCount(network.dropped),
+    formatCount(network.lost),
+    formatShare(network.utilisation),
   ]);
   return [head, ...rows];
 }
