@@ -1,3 +1,4 @@
+// The FF-A bus as a row of the table of buses.
 import type { BusPlan, Finding } from '../../platform/contracts/index.ts';
 import { checkCarries } from '../../platform/virtio/messages/index.ts';
 import { WireError } from '../../platform/wire/index.ts';

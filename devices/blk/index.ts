@@ -1,3 +1,4 @@
+// The block device as a row of the table of devices.
 import { defineDevice } from '../common/index.ts';
 import { BlkDevice } from './blk-device.ts';
 import { blkOptions } from './options.ts';

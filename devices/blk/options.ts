@@ -1,7 +1,7 @@
 // What a scenario may say of a block device.
 import { z } from 'zod';
 import { inputFile, size } from '../../platform/scenario/fields.ts';
-import { ringOptions } from '../common/options.ts';
+import { ringOptions } from '../common/index.ts';
 
 export const blkOptions = z.strictObject({
   image: inputFile().optional().describe('Image file, relative to the scenario; read on demand.'),

@@ -1,10 +1,8 @@
 // What the queue engine needs of a ring format: the reads that find and fetch chains, the writes that
 // return them, and notification suppression both ways. All are DMA; nothing is looked at for free.
 import type { DmaPort, QueueSetup } from '../../platform/contracts/index.ts';
-import { F } from '../../platform/virtio/index.ts';
+import { readU32 } from '../../platform/wire/index.ts';
 import type { Chain } from './chain.ts';
-import { PackedDeviceRing } from './packed-device-ring.ts';
-import { SplitDeviceRing } from './split-device-ring.ts';
 
 /** What came of a read. */
 export const Fetch = {
@@ -44,13 +42,15 @@ export interface DeviceRing {
   gatherArm(dma: DmaPort): boolean;
 }
 
-/** Makes the ring that the negotiated features ask for. */
-export function makeDeviceRing(setup: QueueSetup, features: bigint): DeviceRing {
-  const options = {
-    eventIndex: (features & F.EVENT_IDX) !== 0n,
-    indirect: (features & F.INDIRECT_DESC) !== 0n,
-  };
-  return (features & F.RING_PACKED) !== 0n
-    ? new PackedDeviceRing(setup, options)
-    : new SplitDeviceRing(setup, options);
+/** Chains fetched in one go at the most. */
+export const BATCH_MAX = 32;
+
+export interface DeviceRingOptions {
+  readonly eventIndex: boolean;
+  readonly indirect: boolean;
+}
+
+/** Reads a bus address; those we hand out are exact in a double. */
+export function readAddress(bytes: Uint8Array, at: number): number {
+  return readU32(bytes, at) + readU32(bytes, at + 4) * 2 ** 32;
 }

@@ -1,10 +1,10 @@
 export { Chain } from './chain.ts';
 export { defineDevice } from './definition.ts';
 export { deviceChart } from './device-chart.ts';
+export { BATCH_MAX } from './device-ring.ts';
 export { type RingOptions, ringFeatures, ringOptions } from './options.ts';
 export { queueChart } from './queue-chart.ts';
 export { QueueEngine, type QueueOwner } from './queue-engine.ts';
 export { FetchedRequest, RequestFetcher, scatter } from './request-fetcher.ts';
 export { ServiceStation } from './server.ts';
-export { BATCH_MAX } from './split-device-ring.ts';
 export { type DeviceTraits, VENDOR_ID, VirtioDevice } from './virtio-device.ts';

@@ -16,8 +16,13 @@ import {
 import { readU16, readU32, writeU16, writeU32 } from '../../platform/wire/index.ts';
 import type { Chain } from './chain.ts';
 import { ChainPool } from './chain-pool.ts';
-import { type DeviceRing, Fetch } from './device-ring.ts';
-import { BATCH_MAX, type DeviceRingOptions, readAddress } from './split-device-ring.ts';
+import {
+  BATCH_MAX,
+  type DeviceRing,
+  type DeviceRingOptions,
+  Fetch,
+  readAddress,
+} from './device-ring.ts';
 
 const DESC_PER_LINE = 64 / DESC_SIZE;
 /** A fetch that goes on reads twice as many lines each time, up to this many. */

@@ -5,7 +5,8 @@ import type { DmaClient, DmaFault, DmaPort, QueueSetup } from '../../platform/co
 import type { Chart } from '../../platform/machine/index.ts';
 import { type CpuClient, Milestone, type Node, Priority } from '../../platform/node/index.ts';
 import type { Chain } from './chain.ts';
-import { type DeviceRing, Fetch, makeDeviceRing } from './device-ring.ts';
+import { type DeviceRing, Fetch } from './device-ring.ts';
+import { makeDeviceRing } from './make-device-ring.ts';
 import { type QueueEffect, type QueueEvent, queueChart } from './queue-chart.ts';
 
 const STEP_LOOK = 0;
@@ -93,6 +94,23 @@ export class QueueEngine implements DmaClient, CpuClient {
     this.mark(chain, Milestone.used);
     ring.usedWritten(chain);
     // Another look tells whether the driver wants a signal.
+    this.available();
+    return true;
+  }
+
+  /**
+   * Returns the first `count` chains in one posted burst with the gathered writes, so that the driver
+   * sees all of them used or none. Returns false when the burst was refused; the queue can't go on then.
+   */
+  completeTogether(chains: readonly Chain[], written: readonly number[], count: number): boolean {
+    const { dma } = this.#owner;
+    const ring = this.#ring!;
+    for (let i = 0; i < count; i++) {
+      this.mark(chains[i], Milestone.used);
+      ring.gatherUsed(dma, chains[i], written[i]);
+      ring.usedWritten(chains[i]);
+    }
+    if (!dma.write(this, this.#epoch * STEPS + STEP_WRITE)) return false;
     this.available();
     return true;
   }

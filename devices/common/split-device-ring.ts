@@ -17,16 +17,15 @@ import {
 import { readU16, readU32, writeU16, writeU32 } from '../../platform/wire/index.ts';
 import type { Chain } from './chain.ts';
 import { ChainPool } from './chain-pool.ts';
-import { type DeviceRing, Fetch } from './device-ring.ts';
+import {
+  BATCH_MAX,
+  type DeviceRing,
+  type DeviceRingOptions,
+  Fetch,
+  readAddress,
+} from './device-ring.ts';
 
-/** Chains fetched in one go at the most. */
-export const BATCH_MAX = 32;
 const DESC_PER_LINE = 64 / DESC_SIZE;
-
-export interface DeviceRingOptions {
-  readonly eventIndex: boolean;
-  readonly indirect: boolean;
-}
 
 export class SplitDeviceRing implements DeviceRing {
   readonly setup: QueueSetup;
@@ -230,9 +229,4 @@ export class SplitDeviceRing implements DeviceRing {
     this.problem = problem;
     return false;
   }
-}
-
-/** Reads a bus address; those we hand out are exact in a double. */
-export function readAddress(bytes: Uint8Array, at: number): number {
-  return readU32(bytes, at) + readU32(bytes, at + 4) * 2 ** 32;
 }

@@ -1,3 +1,4 @@
+// The entropy device as a row of the table of devices.
 import { defineDevice } from '../common/index.ts';
 import { rngOptions } from './options.ts';
 import { RngDevice } from './rng-device.ts';

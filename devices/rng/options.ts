@@ -1,7 +1,7 @@
 // What a scenario may say of an entropy source.
 import { z } from 'zod';
 import { size } from '../../platform/scenario/fields.ts';
-import { ringOptions } from '../common/options.ts';
+import { ringOptions } from '../common/index.ts';
 
 export const rngOptions = z.strictObject({
   queueSize: z

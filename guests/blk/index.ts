@@ -1,3 +1,4 @@
+// The block driver as a row of the table of drivers.
 import type { DriverDefinition } from '../../platform/contracts/index.ts';
 import { BlkDriver } from './blk-driver.ts';
 

@@ -1,3 +1,4 @@
+// The entropy driver as a row of the table of drivers.
 import type { DriverDefinition } from '../../platform/contracts/index.ts';
 import { RngDriver } from './rng-driver.ts';
 

@@ -5,10 +5,46 @@ export type {
   DriverBusClient,
   DriverBusEnd,
 } from './bus.ts';
-export type * from './definitions.ts';
+export type { Definition, Finding, Tables, TimingDefinition } from './definitions.ts';
 export type { DmaClient, DmaFault, DmaPort } from './dma.ts';
-export type * from './models.ts';
-export * from './topology.ts';
+export type {
+  BusDefinition,
+  BusEnvironment,
+  Device,
+  DeviceDefinition,
+  DeviceEnvironment,
+  Driver,
+  DriverDefinition,
+  DriverEnvironment,
+  ModelTables,
+  NetworkAttachment,
+  Observed,
+  Statistics,
+  WithOptions,
+  Workload,
+  WorkloadDefinition,
+  WorkloadEnvironment,
+  WorkloadResult,
+} from './models.ts';
+export {
+  type BusPlan,
+  type DevicePlan,
+  type EvidenceKind,
+  type ExpectationPlan,
+  type FaultPlan,
+  type NetworkLinkPlan,
+  type NetworkPlan,
+  type NodeKind,
+  type NodePlan,
+  type PacketPlace,
+  type ProfilePlan,
+  REVISIONS,
+  type Revision,
+  type TimingConstant,
+  type Topology,
+  type WorkloadPlan,
+  type World,
+} from './topology.ts';
 export type {
   DeviceInfo,
   DeviceModel,

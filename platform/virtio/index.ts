@@ -1,8 +1,122 @@
-export * from './bits.ts';
-export * from './blk.ts';
-export * from './driver-ring.ts';
-export * from './ds1338.ts';
-export * from './i2c.ts';
-export * from './packed-ring.ts';
-export * from './rng.ts';
-export * from './split-ring.ts';
+export {
+  coreFeatures,
+  F,
+  FEATURE_BLOCKS_MAX,
+  featureBlocks,
+  featuresText,
+  STATUS,
+  statusBits,
+  statusText,
+  withFeatureBlocks,
+} from './bits.ts';
+export {
+  BLK_CONFIG,
+  BLK_CONFIG_SIZE,
+  BLK_DEVICE_ID,
+  BLK_F,
+  BLK_HEADER_SIZE,
+  BLK_ID_SIZE,
+  BLK_S,
+  BLK_T,
+  SECTOR_SIZE,
+} from './blk.ts';
+export {
+  alignUp,
+  checkQueueSize,
+  type DriverRing,
+  type DriverRingOptions,
+  type IndirectTables,
+  needsEvent,
+  REAP_BROKEN,
+  REAP_NONE,
+  type RingAreas,
+  SegmentList,
+} from './driver-ring.ts';
+export {
+  type ClockTime,
+  DAYS_OF_CENTURY,
+  DS1338,
+  DS1338_ADDRESS,
+  DS1338_CONTROL_BITS,
+  DS1338_HALT,
+  DS1338_OSC_STOPPED,
+  DS1338_PM,
+  DS1338_SIZE,
+  DS1338_TIME_SIZE,
+  DS1338_TWELVE,
+  daysInMonth,
+  decodeClockTime,
+  decodeHours,
+  encodeClockTime,
+  encodeHours,
+  fromBcd,
+  parseClockTime,
+  SECONDS_PER_DAY,
+  secondsOf,
+  toBcd,
+  weekdayOf,
+} from './ds1338.ts';
+export {
+  I2C_DEVICE_ID,
+  I2C_F,
+  I2C_FLAGS,
+  I2C_HEADER,
+  I2C_HEADER_SIZE,
+  I2C_MSG,
+  i2cAddrField,
+  i2cFeatures,
+  i2cFlags,
+  i2cRequestHeader,
+  i2cStatus,
+} from './i2c.ts';
+export {
+  controlQueue,
+  NET_CONFIG,
+  NET_CONFIG_SIZE,
+  NET_CTRL,
+  NET_CTRL_ANNOUNCE,
+  NET_CTRL_GUEST_OFFLOADS,
+  NET_CTRL_MAC,
+  NET_CTRL_MQ,
+  NET_CTRL_RX,
+  NET_CTRL_VLAN,
+  NET_DEVICE_ID,
+  NET_DUPLEX_FULL,
+  NET_ERR,
+  NET_F,
+  NET_F_REQUIRES,
+  NET_GSO,
+  NET_HEADER,
+  NET_HEADER_F,
+  NET_HEADER_SIZE,
+  NET_OK,
+  NET_PAIRS_MAX,
+  NET_S,
+  receiveQueue,
+  transmitQueue,
+} from './net.ts';
+export {
+  EVENT_SUPPRESSION_SIZE,
+  PACKED_DESC,
+  PACKED_F_AVAIL,
+  PACKED_F_USED,
+  PackedDriverRing,
+  packedRingAreas,
+  RingEvents,
+} from './packed-ring.ts';
+export { RNG_DEVICE_ID, rngStreamName } from './rng.ts';
+export {
+  AVAIL,
+  AVAIL_F_NO_INTERRUPT,
+  DESC,
+  DESC_F_INDIRECT,
+  DESC_F_NEXT,
+  DESC_F_WRITE,
+  DESC_SIZE,
+  QUEUE_SIZE_MAX,
+  SplitDriverRing,
+  splitRingAreas,
+  USED,
+  USED_ELEMENT_SIZE,
+  USED_F_NO_NOTIFY,
+} from './split-ring.ts';

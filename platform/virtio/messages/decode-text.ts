@@ -1,5 +1,5 @@
 // Turns the hexadecimal text of one message into one line, for `busbar decode`.
-import type { Revision } from '../../contracts/topology.ts';
+import type { Revision } from '../../contracts/index.ts';
 import { UsageError } from '../../errors.ts';
 import { fromHex, type MessageTable } from '../../wire/index.ts';
 import { HEADER_SIZE, peekSize, TYPE_MASK } from './header.ts';

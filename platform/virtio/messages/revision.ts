@@ -1,7 +1,7 @@
 // The revisions of virtio-msg as data: what each changes of the table, and the rules that differ
 // between them. Shared code asks these rows, never for the revision's name.
 
-import type { Revision } from '../../contracts/topology.ts';
+import type { Revision } from '../../contracts/index.ts';
 import { assert } from '../../errors.ts';
 import { checkMessages, type MessageRow, type MessageTable, WireError } from '../../wire/index.ts';
 import { Codec, type Leg } from './codec.ts';
