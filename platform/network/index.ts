@@ -1,3 +1,4 @@
+export { ipv4Of, macOf } from './addresses.ts';
 export { Cable, FRAME } from './cable.ts';
 export {
   bytesOnCable,
@@ -17,5 +18,26 @@ export {
   writeBig32,
   writeMac,
 } from './ethernet.ts';
+export {
+  ARP,
+  ARP_SIZE,
+  FrameView,
+  foldSum,
+  ICMP,
+  ICMP_HEADER,
+  IP_PROTOCOL,
+  IPV4,
+  IPV4_HEADER,
+  internetChecksum,
+  ipv4Text,
+  parseIpv4,
+  pseudoHeaderSum,
+  sumWords,
+  TCP,
+  TCP_FLAG,
+  TCP_HEADER,
+  UDP,
+  UDP_HEADER,
+} from './inet.ts';
 export { type FrameHandler, NetworkPort } from './network-port.ts';
 export { EthernetSwitch, MAC_AGE_MAX, MAC_TABLE_MAX } from './switch.ts';

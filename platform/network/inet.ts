@@ -1,0 +1,162 @@
+// The Internet protocols as bytes: where the fields of ARP, IPv4, ICMP, UDP and TCP stand, and their
+// checksum (RFC 791, 792, 768, 9293, 826, 1071). Addresses are numbers below 2^32.
+import { ETHER, ETHER_TYPE, ETHERNET_HEADER, readBig16, readBig32, VLAN_TAG } from './ethernet.ts';
+
+export const IP_PROTOCOL = { icmp: 1, tcp: 6, udp: 17 } as const;
+
+/** Offsets from the start of each header. Options beyond the fixed part are skipped by length. */
+export const ARP = { operation: 6, sender: 8, senderIp: 14, target: 18, targetIp: 24 } as const;
+export const IPV4 = {
+  version: 0,
+  length: 2,
+  id: 4,
+  fragment: 6,
+  hops: 8,
+  protocol: 9,
+  checksum: 10,
+  source: 12,
+  destination: 16,
+} as const;
+export const ICMP = { type: 0, code: 1, checksum: 2, id: 4, sequence: 6 } as const;
+export const UDP = { source: 0, destination: 2, length: 4, checksum: 6 } as const;
+export const TCP = {
+  source: 0,
+  destination: 2,
+  sequence: 4,
+  acknowledgement: 8,
+  offset: 12,
+  flags: 13,
+  window: 14,
+  checksum: 16,
+} as const;
+
+export const TCP_FLAG = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16 } as const;
+
+export const ARP_SIZE = 28;
+export const IPV4_HEADER = 20;
+export const ICMP_HEADER = 8;
+export const UDP_HEADER = 8;
+export const TCP_HEADER = 20;
+
+/** Adds bytes `start … end` as big-endian 16-bit words to a sum that is not folded yet. */
+export function sumWords(bytes: Uint8Array, start: number, end: number, sum: number): number {
+  let total = sum;
+  const even = end - ((end - start) & 1);
+  for (let i = start; i < even; i += 2) total += (bytes[i] << 8) | bytes[i + 1];
+  if (even < end) total += bytes[even] << 8;
+  return total;
+}
+
+/** Folds a sum to 16 bits by adding the carries back in. */
+export function foldSum(sum: number): number {
+  let folded = sum;
+  while (folded > 0xffff) folded = (folded % 0x10000) + Math.floor(folded / 0x10000);
+  return folded;
+}
+
+/** The checksum of bytes `start … end`, `sum` being what else it covers. */
+export function internetChecksum(bytes: Uint8Array, start: number, end: number, sum = 0): number {
+  return foldSum(sumWords(bytes, start, end, sum)) ^ 0xffff;
+}
+
+/** Sum of the pseudo header of TCP or UDP: what the checksum covers of the IPv4 header at `ip`. */
+export function pseudoHeaderSum(
+  bytes: Uint8Array,
+  ip: number,
+  protocol: number,
+  length: number,
+): number {
+  return sumWords(bytes, ip + IPV4.source, ip + IPV4_HEADER, protocol + length);
+}
+
+const IPV4_TEXT = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
+
+/** The address that a text like `10.0.0.1` is; null when it is none. */
+export function parseIpv4(text: string): number | null {
+  const parts = IPV4_TEXT.exec(text)?.slice(1).map(Number);
+  if (parts === undefined || parts.some((part) => part > 255)) return null;
+  return parts.reduce((address, part) => address * 256 + part, 0);
+}
+
+export function ipv4Text(address: number): string {
+  return [24, 16, 8, 0].map((shift) => (address >>> shift) & 0xff).join('.');
+}
+
+/** What is where in a frame. One view is used for many frames; `parse` fills it anew. */
+export class FrameView {
+  /** Of the innermost header: behind a VLAN tag, if there is one. */
+  etherType = 0;
+  /** VLAN id of an 802.1Q tag, or -1. */
+  vlan = -1;
+  /** Where what the type names begins. */
+  network = 0;
+  /** True for an IPv4 packet that is whole and no fragment; what follows is valid only then. */
+  isIpv4 = false;
+  protocol = 0;
+  source = 0;
+  destination = 0;
+  /** Where the transport header begins, and where the packet ends. */
+  transport = 0;
+  end = 0;
+  /** Both are 0 unless it is TCP or UDP with a whole header. */
+  sourcePort = 0;
+  destinationPort = 0;
+
+  /** Looks at a frame. Returns false when it is too short to be one. */
+  parse(bytes: Uint8Array, length: number): boolean {
+    this.isIpv4 = false;
+    this.vlan = -1;
+    if (length < ETHERNET_HEADER) return false;
+    this.etherType = readBig16(bytes, ETHER.type);
+    this.network = ETHERNET_HEADER;
+    if (this.etherType === ETHER_TYPE.vlan) {
+      if (length < ETHERNET_HEADER + VLAN_TAG) return false;
+      this.vlan = readBig16(bytes, ETHERNET_HEADER) & 0xfff;
+      this.etherType = readBig16(bytes, ETHERNET_HEADER + 2);
+      this.network += VLAN_TAG;
+    }
+    if (this.etherType === ETHER_TYPE.ipv4) this.#parseIpv4(bytes, length);
+    return true;
+  }
+
+  /** A number that is the same for both directions of a flow. */
+  flowHash(): number {
+    if (!this.isIpv4) return 0;
+    let hash = Math.imul(this.source ^ this.destination, 0x9e3779b1);
+    hash ^= Math.imul((this.sourcePort ^ this.destinationPort) + this.protocol, 0x85ebca6b);
+    hash = Math.imul(hash ^ (hash >>> 15), 0xc2b2ae35);
+    return (hash ^ (hash >>> 16)) >>> 0;
+  }
+
+  /** True when the checksum of a TCP or UDP packet is right; UDP may go without one. */
+  transportChecksumHolds(bytes: Uint8Array): boolean {
+    const { protocol, transport, end } = this;
+    if (protocol === IP_PROTOCOL.udp && readBig16(bytes, transport + UDP.checksum) === 0) {
+      return true;
+    }
+    const sum = pseudoHeaderSum(bytes, this.network, protocol, end - transport);
+    return foldSum(sumWords(bytes, transport, end, sum)) === 0xffff;
+  }
+
+  #parseIpv4(bytes: Uint8Array, length: number): void {
+    const at = this.network;
+    if (length < at + IPV4_HEADER || bytes[at] >>> 4 !== 4) return;
+    const header = (bytes[at] & 15) * 4;
+    const total = readBig16(bytes, at + IPV4.length);
+    // A frame may be padded, but not cut short.
+    if (header < IPV4_HEADER || total < header || at + total > length) return;
+    // More fragments, or an offset.
+    if ((readBig16(bytes, at + IPV4.fragment) & 0x3fff) !== 0) return;
+    this.isIpv4 = true;
+    this.protocol = bytes[at + IPV4.protocol];
+    this.source = readBig32(bytes, at + IPV4.source);
+    this.destination = readBig32(bytes, at + IPV4.destination);
+    this.transport = at + header;
+    this.end = at + total;
+    const ports =
+      (this.protocol === IP_PROTOCOL.tcp && total >= header + TCP_HEADER) ||
+      (this.protocol === IP_PROTOCOL.udp && total >= header + UDP_HEADER);
+    this.sourcePort = ports ? readBig16(bytes, this.transport) : 0;
+    this.destinationPort = ports ? readBig16(bytes, this.transport + 2) : 0;
+  }
+}

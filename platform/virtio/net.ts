@@ -1,0 +1,93 @@
+// What both sides of virtio-net agree on (virtio 1.4 §5.1).
+
+export const NET_DEVICE_ID = 1;
+
+/** Feature bits (§5.1.3). */
+export const NET_F = {
+  CSUM: 1n << 0n,
+  GUEST_CSUM: 1n << 1n,
+  CTRL_GUEST_OFFLOADS: 1n << 2n,
+  MTU: 1n << 3n,
+  MAC: 1n << 5n,
+  HOST_TSO4: 1n << 11n,
+  MRG_RXBUF: 1n << 15n,
+  STATUS: 1n << 16n,
+  CTRL_VQ: 1n << 17n,
+  CTRL_RX: 1n << 18n,
+  CTRL_VLAN: 1n << 19n,
+  CTRL_RX_EXTRA: 1n << 20n,
+  GUEST_ANNOUNCE: 1n << 21n,
+  MQ: 1n << 22n,
+  CTRL_MAC_ADDR: 1n << 23n,
+  GUEST_HDRLEN: 1n << 59n,
+  SPEED_DUPLEX: 1n << 63n,
+} as const;
+
+/** Features that make sense only with another one (§5.1.3.1). */
+export const NET_F_REQUIRES: readonly { readonly feature: bigint; readonly needs: bigint }[] = [
+  { feature: NET_F.HOST_TSO4, needs: NET_F.CSUM },
+  { feature: NET_F.CTRL_RX, needs: NET_F.CTRL_VQ },
+  { feature: NET_F.CTRL_VLAN, needs: NET_F.CTRL_VQ },
+  { feature: NET_F.GUEST_ANNOUNCE, needs: NET_F.CTRL_VQ },
+  { feature: NET_F.MQ, needs: NET_F.CTRL_VQ },
+  { feature: NET_F.CTRL_MAC_ADDR, needs: NET_F.CTRL_VQ },
+];
+
+/** Offsets in the configuration space (§5.1.4). */
+export const NET_CONFIG = {
+  mac: 0,
+  status: 6,
+  maxPairs: 8,
+  mtu: 10,
+  speed: 12,
+  duplex: 16,
+} as const;
+/** Bytes of configuration space up to and including duplex. */
+export const NET_CONFIG_SIZE = 17;
+
+/** Bits of the configuration's status. */
+export const NET_S = { LINK_UP: 1, ANNOUNCE: 2 } as const;
+export const NET_DUPLEX_FULL = 1;
+
+/** The header before every packet (§5.1.6), little-endian. */
+export const NET_HEADER = {
+  flags: 0,
+  gsoType: 1,
+  headerLength: 2,
+  gsoSize: 4,
+  checksumStart: 6,
+  checksumOffset: 8,
+  bufferCount: 10,
+} as const;
+export const NET_HEADER_SIZE = 12;
+
+export const NET_HEADER_F = { NEEDS_CSUM: 1, DATA_VALID: 2 } as const;
+export const NET_GSO = { NONE: 0, TCPV4: 1 } as const;
+
+/** Classes and commands of the control queue (§5.1.6.5). */
+export const NET_CTRL = { RX: 0, MAC: 1, VLAN: 2, ANNOUNCE: 3, MQ: 4, GUEST_OFFLOADS: 5 } as const;
+export const NET_CTRL_RX = {
+  PROMISC: 0,
+  ALLMULTI: 1,
+  ALLUNI: 2,
+  NOMULTI: 3,
+  NOUNI: 4,
+  NOBCAST: 5,
+} as const;
+export const NET_CTRL_MAC = { TABLE_SET: 0, ADDR_SET: 1 } as const;
+export const NET_CTRL_VLAN = { ADD: 0, DEL: 1 } as const;
+export const NET_CTRL_ANNOUNCE = { ACK: 0 } as const;
+export const NET_CTRL_MQ = { VQ_PAIRS_SET: 0 } as const;
+export const NET_CTRL_GUEST_OFFLOADS = { SET: 0 } as const;
+
+/** Results of a command. */
+export const NET_OK = 0;
+export const NET_ERR = 1;
+
+/** Most queue pairs (§5.1.4.1). */
+export const NET_PAIRS_MAX = 0x8000;
+
+/** Queue numbers (§5.1.2): pair 0 has queues 0 and 1, and so on; control comes after all pairs. */
+export const receiveQueue = (pair: number): number => 2 * pair;
+export const transmitQueue = (pair: number): number => 2 * pair + 1;
+export const controlQueue = (pairsMax: number): number => 2 * pairsMax;
