@@ -17,6 +17,9 @@ export const DMA_REFUSED = 103;
 
 const SEGMENT_SIZE = 16;
 const SEGMENTS_START = 64;
+/** Segments of up to so many bytes are copied when they are gathered. */
+const SHORT_SEGMENT = 64;
+const SHORT_START = 4096;
 
 /** The window that a device's bus address falls in, as the port's owner knows it. */
 export interface DmaWindow {
@@ -50,6 +53,9 @@ export class SharedMemoryPort implements DmaPort {
   /** For writes: where the bytes of each segment are, until the write starts. */
   readonly #sources: Uint8Array[] = [];
   #sourceOffsets = new Float64Array(SEGMENTS_START);
+  /** Copies of short segments: used elements and the like, whose bytes are soon something else. */
+  #short = new Uint8Array(SHORT_START);
+  #shortUsed = 0;
   readonly #clients: (DmaClient | null)[] = [];
   readonly #tags: number[] = [];
   readonly #freeSlots: number[] = [];
@@ -69,8 +75,9 @@ export class SharedMemoryPort implements DmaPort {
 
   writeSegment(address: number, source: Uint8Array, offset: number, length: number): void {
     if (this.#count === this.#addresses.length) this.#growSegments();
-    this.#sources[this.#count] = source;
-    this.#sourceOffsets[this.#count] = offset;
+    const isShort = length <= SHORT_SEGMENT;
+    this.#sources[this.#count] = isShort ? this.#keepShort(source, offset, length) : source;
+    this.#sourceOffsets[this.#count] = isShort ? this.#shortUsed - length : offset;
     this.readSegment(address, length);
   }
 
@@ -127,6 +134,7 @@ export class SharedMemoryPort implements DmaPort {
     const count = this.#count;
     this.#count = 0;
     this.#bytes = 0;
+    this.#shortUsed = 0;
     const { node, window, offset } = this.#options;
     const packet = node.kernel.packets.acquire(count * SEGMENT_SIZE + extra);
     for (let i = 0; i < count; i++) {
@@ -160,6 +168,17 @@ export class SharedMemoryPort implements DmaPort {
     this.#clients[slot] = client;
     this.#tags[slot] = tag;
     return slot;
+  }
+
+  #keepShort(source: Uint8Array, offset: number, length: number): Uint8Array {
+    if (this.#shortUsed + length > this.#short.length) {
+      // Segments gathered before keep the array they were copied to.
+      this.#short = new Uint8Array(this.#short.length * 2);
+      this.#shortUsed = 0;
+    }
+    copyBytes(source, offset, this.#short, this.#shortUsed, length);
+    this.#shortUsed += length;
+    return this.#short;
   }
 
   #growSegments(): void {

@@ -28,7 +28,10 @@ export interface DmaPort {
   readSegment(address: number, length: number): void;
   /** Starts the gathered read. */
   read(client: DmaClient, tag: number): void;
-  /** Adds a segment to the write being gathered; its bytes must not change until the write starts. */
+  /**
+   * Adds a segment to the write being gathered. Up to 64 bytes are copied now; longer segments must not
+   * change until the write starts.
+   */
   writeSegment(address: number, source: Uint8Array, offset: number, length: number): void;
   /** Starts the gathered write. Returns false when it was refused. */
   write(client: DmaClient, tag: number): boolean;
