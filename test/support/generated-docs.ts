@@ -246,13 +246,24 @@ function pagesOf(
   return Object.fromEntries(pages);
 }
 
+/** Everything that a scenario can be built from, one line each. */
+function typesTable(): string {
+  const kinds = { bus: buses, device: devices, workload: workloads };
+  const rows = Object.entries(kinds).flatMap(([kind, table]) =>
+    Object.values(table).map(({ type, doc }) => [kind, code(type), cell(doc)]),
+  );
+  return markdownTable(['kind', 'type', 'what it is'], rows);
+}
+
 /** The generated parts of every page, by the page's path. */
 export const GENERATED_PAGES: Readonly<Record<string, Parts>> = {
+  'README.md': { types: typesTable() },
   'platform/docs/scenario-reference.md': {
     top: propertyTable(schema),
     nodes: propertyTable(variantsOf('nodes')[0]),
     buses: frameTable('buses'),
     'bus-options': allOptions('buses', buses),
+    networks: propertyTable(variantsOf('networks')[0]),
     devices: frameTable('devices'),
     'device-options': allOptions('devices', devices),
     workloads: frameTable('workloads'),
