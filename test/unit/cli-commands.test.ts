@@ -146,6 +146,32 @@ describe('run', () => {
   });
 });
 
+describe('run of a scenario that does not come to its end', () => {
+  /** Drops every message of this name. */
+  const lossy = (name: string, atMost: string) =>
+    write(
+      `${name}-${atMost}.yaml`,
+      SMALL.replace('1s }', `${atMost} }\nfaults: [{ on: ffa0, drop: ${name}, count: always }]`),
+    );
+
+  test.each([
+    ['EVENT_AVAIL', '20ms', 'stalled', 'fio.disk0 is not done: it waits for requests under way'],
+    ['GET_CONFIG', '20ms', 'limit', 'it waits for the driver of disk0'],
+    // Three times the request timeout of 5 s.
+    ['GET_CONFIG', '20s', 'done', 'fio.disk0 gave up: no response in time'],
+  ])('without %s and at most %s it is %s', async (message, atMost, ending, text) => {
+    const file = lossy(message, atMost);
+    const { code, out } = await busbar(['run', file]);
+    expect(code).toBe(1);
+    expect(out).toContain(text);
+    expect(out).toMatch(/^1 fault rule acted \d+ times?\.$/m);
+    expect(out).toMatch(/✗ +workloads done +is 0 of 1/);
+    const report = JSON.parse((await busbar(['run', file, '--json'])).out);
+    expect(report.ending).toBe(ending);
+    expect(report.expectations[0].passed).toBe(false);
+  });
+});
+
 describe('check', () => {
   test('prints the resolved topology', async () => {
     const { code, out } = await busbar(['check', small]);

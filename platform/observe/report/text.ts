@@ -41,6 +41,7 @@ export function reportText(
     ...section(paint, 'Buses', busRows(report), 2),
     ...section(paint, 'Networks', networkRows(report), 2),
     ...section(paint, 'Nodes', nodeRows(report), 1),
+    ...faultLines(topology, report),
     ...violationLines(report, paint),
     ...expectationLines(report.expectations, paint),
     '',
@@ -157,6 +158,14 @@ function nodeRows({ nodes }: Report): string[][] {
     formatCount(node.events),
   ]);
   return [head, ...rows];
+}
+
+function faultLines({ faults }: Topology, { buses }: Report): string[] {
+  if (faults.length === 0) return [];
+  const ends = Object.values(buses).flatMap(({ driver, device }) => [driver, device]);
+  const acted = ends.reduce((sum, end) => sum + (end['faultsInjected'] ?? 0), 0);
+  const rules = `${formatCount(faults.length)} fault rule${faults.length === 1 ? '' : 's'}`;
+  return ['', `${rules} acted ${formatCount(acted)} time${acted === 1 ? '' : 's'}.`];
 }
 
 function violationLines({ violations, violationList }: Report, paint: Paint): string[] {
