@@ -215,8 +215,9 @@ function deviceReports(
   topology: Topology,
   workloads: readonly WorkloadReport[],
 ): Record<string, DeviceReport> {
+  const ofDevice = grouped(workloads, ({ device }) => device);
   return byName(topology.devices, ({ name, type, bus, number }) => {
-    const own = workloads.filter(({ device }) => device === name);
+    const own = ofDevice.get(name) ?? [];
     const sum = (pick: (workload: WorkloadReport) => number) =>
       own.reduce((total, workload) => total + pick(workload), 0);
     const requests = sum((workload) => workload.requests);
@@ -247,9 +248,12 @@ function rates(counts: {
 }
 
 function busReports(topology: Topology, facts: RunFacts): Record<string, BusReport> {
-  const ends = facts.groups.flatMap((group) => group.buses);
+  const ends = grouped(
+    facts.groups.flatMap((group) => group.buses),
+    ({ bus }) => bus,
+  );
   return byName(topology.buses, ({ index, type }) => {
-    const own = ends.filter(({ bus }) => bus === index);
+    const own = ends.get(index) ?? [];
     const count = (name: string) => own.map(({ statistics }) => statistics[name] ?? 0);
     return {
       type,
@@ -263,9 +267,12 @@ function busReports(topology: Topology, facts: RunFacts): Record<string, BusRepo
 }
 
 function networkReports(topology: Topology, facts: RunFacts): Record<string, NetworkReport> {
-  const parts = facts.groups.flatMap((group) => group.networks);
+  const parts = grouped(
+    facts.groups.flatMap((group) => group.networks),
+    ({ network }) => network,
+  );
   return byName(topology.networks, ({ index, type }) => {
-    const own = parts.filter(({ network }) => network === index);
+    const own = parts.get(index) ?? [];
     const senders = own.filter(({ part }) => part !== 'switch');
     const count = (name: string) => senders.map(({ statistics }) => statistics[name] ?? 0);
     const byDevice = (wanted: NetworkOutcome['part']) =>
@@ -322,6 +329,18 @@ function byName<Plan extends { readonly name: string }, Value>(
   value: (plan: Plan) => Value,
 ): Record<string, Value> {
   return Object.fromEntries(plans.map((plan) => [plan.name, value(plan)]));
+}
+
+/** Lists by key. A look-up for each of many thousand devices must not search them all. */
+function grouped<Item, Key>(items: readonly Item[], keyOf: (item: Item) => Key): Map<Key, Item[]> {
+  const lists = new Map<Key, Item[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const list = lists.get(key);
+    if (list === undefined) lists.set(key, [item]);
+    else list.push(item);
+  }
+  return lists;
 }
 
 function total(values: readonly number[]): number {
