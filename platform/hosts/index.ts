@@ -1,3 +1,4 @@
+export { type ExplainedRun, explainParallel } from './explain-parallel.ts';
 export type {
   AnatomyRecord,
   BusOutcome,
@@ -7,5 +8,10 @@ export type {
   WorkloadOutcome,
 } from './group.ts';
 export type { HostOutcome, ProgressListener } from './inline-host.ts';
+export type {
+  CutLinkStatistics,
+  ParallelStatistics,
+  ThreadStatistics,
+} from './parallel-statistics.ts';
 export { type RunOptions, type RunOutcome, runTopology } from './run.ts';
 export type { Ending } from './stop-rule.ts';

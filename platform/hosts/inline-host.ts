@@ -18,12 +18,16 @@ export type ProgressListener = (progress: {
 /** Simulated time between two calls of the progress listener. */
 const SLICE_PS = 1_000_000_000;
 
-export function runInline(
-  options: Omit<GroupOptions, 'nodes' | 'outbox'>,
-  links: LinkLatencies,
-  progress: ProgressListener,
-): HostOutcome {
-  const { topology } = options;
+export interface InlineOptions extends Omit<GroupOptions, 'nodes' | 'outbox'> {
+  readonly links: LinkLatencies;
+  readonly onProgress: ProgressListener;
+  /** Asked now and then; true ends the run, without a trace and without an outcome. */
+  readonly abandon?: (group: Group) => boolean;
+}
+
+/** Runs a topology on the calling thread. Returns null when it was abandoned. */
+export function runInline(options: InlineOptions): HostOutcome | null {
+  const { topology, links, onProgress, abandon } = options;
   const group = new Group({ ...options, nodes: topology.nodes.map((_, i) => i), outbox: null });
   const { kernel } = group;
   const waitsForWorkloads = topology.until.workloadsDone && group.unfinished > 0;
@@ -40,7 +44,8 @@ export function runInline(
       break;
     }
     if (kernel.runUntil(Math.min(atMost, next + SLICE_PS))) {
-      progress({ simulatedPs: kernel.now, events: kernel.events });
+      onProgress({ simulatedPs: kernel.now, events: kernel.events });
+      if (abandon?.(group)) return null;
       continue;
     }
     ending = 'done';

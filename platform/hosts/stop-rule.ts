@@ -41,6 +41,10 @@ export function linkLatencies(
   );
   return {
     least: all.map((latencies) => Math.min(...latencies)),
-    greatest: Math.max(0, ...all.flat(), ...topology.networks.map(({ latency }) => latency)),
+    // There may be more links than a call takes arguments.
+    greatest: [...all.flat(), ...topology.networks.map(({ latency }) => latency)].reduce(
+      (greatest, latency) => Math.max(greatest, latency),
+      0,
+    ),
   };
 }

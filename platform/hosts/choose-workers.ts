@@ -1,0 +1,186 @@
+// Decides how many threads a run is worth, when nobody says. It begins on one thread, for real; once
+// that has run for a while, its speed and progress tell whether threads would have the rest done
+// sooner even though they must begin again. If not, nothing is lost.
+import type { Topology } from '../contracts/index.ts';
+import { PS_PER_S } from '../kernel/index.ts';
+import type { Group } from './group.ts';
+import { cutLinks, type Link } from './lookahead.ts';
+import { predictSpeedup } from './parallel-statistics.ts';
+import { groupCountOf, placeNodes } from './placement.ts';
+
+/** Measured on common hardware of 2020 and later: a barrier of threads that don't sleep, all told. */
+const SYNC_SECONDS_EXPECTED = 3e-6;
+/** To start threads, load the code into each, and run it cold. */
+const START_SECONDS_EXPECTED = 0.8;
+/** Wall seconds of warming up, and then of measuring. */
+const WARM_SECONDS = 0.2;
+const MEASURE_SECONDS = 0.3;
+/** Threads must promise to be this much faster. An estimate is not a fact. */
+const GAIN_MIN = 1.25;
+
+/** Where a run on one thread stands. */
+export interface ProbePoint {
+  readonly wallSeconds: number;
+  readonly simulatedPs: number;
+  readonly events: number;
+  /** Share of the run that is done, or null when nobody can tell. */
+  readonly progress: number | null;
+}
+
+/** A number of threads with the placement of nodes on them, and what to expect of it. */
+export interface Candidate {
+  readonly placement: readonly number[];
+  readonly workers: number;
+  readonly coupling: number;
+  readonly speedup: number;
+}
+
+export interface ChooserOptions {
+  readonly topology: Topology;
+  readonly links: readonly Link[];
+  readonly cores: number;
+}
+
+export class WorkerChooser {
+  /** Why the run is on as many threads as it is. */
+  reason = 'one thread: the run was over before threads could have started';
+  /** Set when threads are expected to pay. */
+  chosen: Candidate | null = null;
+  readonly #options: ChooserOptions;
+  readonly #start = performance.now();
+  #warm: ProbePoint | null = null;
+  #decided = false;
+
+  constructor(options: ChooserOptions) {
+    this.#options = options;
+    const never = neverPays(options);
+    if (never === null) return;
+    this.reason = never;
+    this.#decided = true;
+  }
+
+  /** Looks at the run on one thread. Returns true when it is to be abandoned for threads. */
+  look(group: Group): boolean {
+    if (this.#decided) return false;
+    const wallSeconds = (performance.now() - this.#start) / 1000;
+    if (wallSeconds < WARM_SECONDS) return false;
+    if (this.#warm === null) {
+      this.#warm = probe(this.#options.topology, group, wallSeconds);
+      return false;
+    }
+    if (wallSeconds < this.#warm.wallSeconds + MEASURE_SECONDS) return false;
+    this.#decided = true;
+    const now = probe(this.#options.topology, group, wallSeconds);
+    const load = new Float64Array(this.#options.topology.nodes.length);
+    for (let node = 0; node < load.length; node++) load[node] = group.kernel.digestOf(node)[2];
+    this.#decide(this.#warm, now, load);
+    return this.chosen !== null;
+  }
+
+  #decide(warm: ProbePoint, now: ProbePoint, load: Float64Array): void {
+    const rates = ratesBetween(warm, now);
+    const best = bestCandidate(this.#options, rates, load);
+    const { workers, coupling, speedup } = best;
+    const expected = `expected to be ${speedup.toPrecision(2)} times as fast`;
+    if (speedup < GAIN_MIN) {
+      this.reason = `one thread: ${workers} threads are ${expected}, λ = ${coupling.toPrecision(2)}`;
+      return;
+    }
+    const left = secondsLeft(warm, now);
+    if (left === null) {
+      this.reason = `one thread: ${workers} threads are ${expected}, but nothing tells how long the run is`;
+      return;
+    }
+    // Threads begin again: what has been done so far must be done once more.
+    const again = START_SECONDS_EXPECTED + (now.events / rates.eventsPerSecond + left) / speedup;
+    if (left < again * GAIN_MIN) {
+      this.reason = `one thread: ${workers} threads are ${expected}, but the run is too short for that`;
+      return;
+    }
+    this.reason = `${workers} threads: ${expected} as one, λ = ${coupling.toPrecision(2)}`;
+    this.chosen = best;
+  }
+}
+
+function neverPays({ topology, cores }: ChooserOptions): string | null {
+  if (topology.nodes.length === 1) return 'one thread: there is only one node';
+  if (cores === 1) return 'one thread: the machine has only one core';
+  return null;
+}
+
+function probe(topology: Topology, group: Group, wallSeconds: number): ProbePoint {
+  const { now, events } = group.kernel;
+  return { wallSeconds, simulatedPs: now, events, progress: progressOf(topology, group) };
+}
+
+/** The share that is done of the workload that is least far; or of the time, when that is the goal. */
+function progressOf(topology: Topology, group: Group): number | null {
+  if (!topology.until.workloadsDone) return group.kernel.now / topology.until.atMost;
+  let least = 1;
+  for (const { workload, done, result } of group.outcome().workloads) {
+    if (done) continue;
+    // By convention, a workload of a known size has it as its option `operations`.
+    const { operations } = topology.workloads[workload].options;
+    if (typeof operations !== 'number') return null;
+    least = Math.min(least, result.requests / operations);
+  }
+  return least;
+}
+
+/** What the formula of λ needs to know of a run on one thread. */
+export interface Rates {
+  readonly eventsPerSecond: number;
+  readonly eventsPerSimulatedSecond: number;
+}
+
+export function ratesBetween(from: ProbePoint, to: ProbePoint): Rates {
+  const events = to.events - from.events;
+  return {
+    eventsPerSecond: events / (to.wallSeconds - from.wallSeconds),
+    eventsPerSimulatedSecond: (events * PS_PER_S) / (to.simulatedPs - from.simulatedPs),
+  };
+}
+
+/** Wall seconds that one thread still needs, or null when nobody can tell. */
+export function secondsLeft(from: ProbePoint, to: ProbePoint): number | null {
+  if (from.progress === null || to.progress === null || to.progress <= from.progress) return null;
+  const pace = (to.progress - from.progress) / (to.wallSeconds - from.wallSeconds);
+  return (1 - to.progress) / pace;
+}
+
+/** The number of threads, from two to all cores, of which the most is to be expected. */
+export function bestCandidate(
+  { topology, links, cores }: ChooserOptions,
+  rates: Rates,
+  load: ArrayLike<number>,
+): Candidate {
+  const most = Math.max(2, Math.min(cores, topology.nodes.length));
+  let best: Candidate | null = null;
+  for (let groups = 2; groups <= most; groups++) {
+    const candidate = judge(placeNodes({ topology, links, groups, load }), { links, load, rates });
+    if (best === null || candidate.speedup > best.speedup) best = candidate;
+  }
+  return best!;
+}
+
+function judge(
+  placement: readonly number[],
+  basis: {
+    readonly links: readonly Link[];
+    readonly load: ArrayLike<number>;
+    readonly rates: Rates;
+  },
+): Candidate {
+  const { links, load, rates } = basis;
+  const workers = groupCountOf(placement);
+  const loads = new Float64Array(workers);
+  for (const [node, group] of placement.entries()) loads[group] += load[node];
+  const total = loads.reduce((sum, value) => sum + value, 0);
+  const cuts = cutLinks(links, placement);
+  const lookahead = cuts.reduce((least, { latency }) => Math.min(least, latency), Infinity);
+  const { eventsPerSecond, eventsPerSimulatedSecond } = rates;
+  const eventsPerWindow = Math.max(1, (lookahead / PS_PER_S) * eventsPerSimulatedSecond);
+  const coupling = eventsPerWindow / (SYNC_SECONDS_EXPECTED * eventsPerSecond);
+  const balance = total / Math.max(...loads);
+  return { placement, workers, coupling, speedup: predictSpeedup(balance, coupling) };
+}
