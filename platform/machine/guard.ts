@@ -3,7 +3,7 @@
 import { type AnyStateMachine, type AnyStateNode, and, not, or } from 'xstate';
 import { fault } from './chart-fault.ts';
 import type { UserFunction } from './operation.ts';
-import { findNode } from './state-tree.ts';
+import { findNode, isLeaf } from './state-tree.ts';
 
 /** A guard to be called as `call(args, params)`; a null call always passes. */
 export interface Guard {
@@ -97,6 +97,9 @@ function isActive(
     }
     return node !== undefined && active.includes(node);
   }
+  // XState writes a leaf as a string, and no object is like it.
+  const isLeafInside = active.some((node) => node.parent === from && isLeaf(node));
+  if (from.type === 'compound' && isLeafInside) return false;
   return Object.entries(value as object).every(([key, inner]) => {
     const node = from.states[key] as AnyStateNode | undefined;
     return node !== undefined && active.includes(node) && isActive(machine, active, inner, node);

@@ -122,7 +122,7 @@ function effectiveTargets(targets: Route['target'], history: History): AnyStateN
 }
 
 /** Where a history state leads that remembers nothing yet. */
-function historyDefault(node: AnyStateNode): readonly AnyStateNode[] {
+export function historyDefault(node: AnyStateNode): readonly AnyStateNode[] {
   const parent = node.parent!;
   const { target } = node.config as { readonly target?: string | readonly string[] };
   if (target !== undefined && target !== '') {
