@@ -149,7 +149,8 @@ export class BusResponder implements CpuClient {
     const { respond, callSpmc } = this.#options;
     const handle = this.areas.remove(areaId);
     if (handle >= 0) callSpmc(MEM_RELINQUISH, handle, 0);
-    respond({ type: 'res.AREA_UNSHARE', body: { areaId } }, token);
+    const result = handle >= 0 ? FfaResult.SUCCESS : FfaResult.ERROR;
+    respond({ type: 'res.AREA_UNSHARE', body: { areaId, result } }, token);
   }
 
   #getDevices(body: FfaMessageOf<'req.GET_DEVICES'>['body'], token: number): boolean {

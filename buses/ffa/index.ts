@@ -1,10 +1,11 @@
 // The FF-A bus as a row of the table of buses.
-import type { BusPlan, Finding } from '../../platform/contracts/index.ts';
-import { checkCarries } from '../../platform/virtio/messages/index.ts';
+import type { BusPlan, Finding, Topology } from '../../platform/contracts/index.ts';
+import { checkCarries, codec } from '../../platform/virtio/messages/index.ts';
 import { WireError } from '../../platform/wire/index.ts';
 import { defineBus } from '../common/index.ts';
 import { FfaDeviceEnd } from './device-end.ts';
 import { FfaDriverEnd } from './driver-end.ts';
+import { ffaMessages } from './messages.ts';
 import { ffaOptions } from './options.ts';
 import { ffaTiming } from './timing.ts';
 
@@ -15,10 +16,28 @@ export const ffa = defineBus({
   options: ffaOptions,
   timing: ffaTiming,
   latencies: ['ffa.worldSwitch', 'ffa.notificationDelivery', 'memory.lineLatency'],
-  check: (plan) => checkMessageSize(plan as BusPlan),
+  messages: codec('v1', ffaMessages).names,
+  check: (plan, topology) => [
+    ...checkMessageSize(plan as BusPlan),
+    ...checkWorlds(plan as BusPlan, topology),
+  ],
   createDriverEnd: (environment) => new FfaDriverEnd(environment),
   createDeviceEnd: (environment) => new FfaDeviceEnd(environment),
 });
+
+/** Direct messages go from the normal world to a partition of the secure world. */
+function checkWorlds({ driver, device }: BusPlan, { nodes }: Topology): readonly Finding[] {
+  const findings: Finding[] = [];
+  if (nodes[driver].world !== 'normal') {
+    const message = `the driver's node '${nodes[driver].name}' is in the secure world`;
+    findings.push({ field: 'driver', message, expected: 'a node of the normal world' });
+  }
+  if (nodes[device].world !== 'secure' || nodes[device].kind !== 'partition') {
+    const message = `the device's node '${nodes[device].name}' is no secure partition`;
+    findings.push({ field: 'device', message, expected: 'a partition of the secure world' });
+  }
+  return findings;
+}
 
 /** A bus must carry every message that a device of its revision has to understand. */
 function checkMessageSize({ revision, options }: BusPlan): readonly Finding[] {

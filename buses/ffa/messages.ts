@@ -68,7 +68,7 @@ export const ffaMessages = defineMessages({
     spec: SPEC,
     doc: 'Asks the device side to give an area back.',
     request: { areaId: le16 },
-    response: { areaId: le16 },
+    response: { areaId: le16, result },
   },
   RESET: {
     id: 0x83,

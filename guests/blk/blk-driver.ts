@@ -92,14 +92,14 @@ export class BlkDriver extends VirtioDriver {
     return this.#pendingSubmits > 0;
   }
 
-  protected override bufferBytes(): number {
-    return headersBytes(this.#slots.count) + this.#slots.bytes + PAGE;
+  protected override bufferBytes(start: number): number {
+    return dataStart(start, this.#slots.count) - start + this.#slots.bytes;
   }
 
   protected override wentLive(buffers: number): void {
     const { count } = this.#slots;
     this.#headers = buffers;
-    this.#buffers = Math.ceil((buffers + headersBytes(count)) / PAGE) * PAGE;
+    this.#buffers = dataStart(buffers, count);
     this.#type = new Int32Array(count);
     this.#offset = new Float64Array(count);
     this.#length = new Int32Array(count);
@@ -172,6 +172,7 @@ export class BlkDriver extends VirtioDriver {
   }
 }
 
-function headersBytes(slots: number): number {
-  return slots * SLOT_HEADER;
+/** Where data begins, behind the headers of so many slots: at the next page. */
+function dataStart(headers: number, slots: number): number {
+  return Math.ceil((headers + slots * SLOT_HEADER) / PAGE) * PAGE;
 }

@@ -108,8 +108,8 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
     return this.#chart.state;
   }
 
-  /** Bytes of buffers that the driver wants behind its rings. */
-  protected abstract bufferBytes(): number;
+  /** Bytes of buffers that the driver wants behind its rings, which end `start` bytes into a page. */
+  protected abstract bufferBytes(start: number): number;
   /** The device is live; buffers begin at `buffers` in own RAM. */
   protected abstract wentLive(buffers: number): void;
   /** The device is lost; requests under way must be failed. */
@@ -254,7 +254,7 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
       case 'getQueue':
         return transport.getQueue(effect.index);
       case 'allocate':
-        return transport.allocate(this.#ringBytes() + this.bufferBytes());
+        return transport.allocate(this.#ringBytes() + this.bufferBytes(this.#ringBytes()));
       case 'setQueue':
         return this.#setQueue(effect.index);
       case 'remember':
