@@ -2,7 +2,7 @@
 // operation is asked for its next request and told the response, until it has a reply.
 import type { QueueSetup, TransportReply } from '../../contracts/index.ts';
 import type { MessageOf } from '../../wire/index.ts';
-import { featureBlocks, withFeatureBlocks } from '../bits.ts';
+import { FEATURE_BLOCKS_MAX, featureBlocks, withFeatureBlocks } from '../bits.ts';
 import type { StandardMessages } from '../messages/index.ts';
 import { QueueState, type RevisionInfo } from '../messages/index.ts';
 
@@ -25,6 +25,7 @@ export interface DeviceMemory {
   /** Feature blocks and config bytes one message carries on this bus. */
   readonly featureBlocksMax: number;
   readonly configBytesMax: number;
+  /** Blocks that the driver reads and writes; a device may have more, which nobody knows. */
   featureBlockCount: number;
   generation: number;
 }
@@ -43,7 +44,7 @@ export function getInfo(memory: DeviceMemory): Operation {
     response: (message) => {
       if (message.type !== 'res.GET_DEVICE_INFO') return UNEXPECTED;
       const { deviceId, vendorId, featureBits, configSize, maxVirtqueues } = message.body;
-      memory.featureBlockCount = featureBits / 32;
+      memory.featureBlockCount = Math.min(featureBits / 32, FEATURE_BLOCKS_MAX);
       const info = {
         deviceId,
         vendorId,
@@ -67,8 +68,10 @@ export function getFeatures(memory: DeviceMemory): Operation {
     },
     response: (message) => {
       if (message.type !== 'res.GET_DEVICE_FEATURES') return UNEXPECTED;
-      const { features: blocks } = message.body;
-      if (blocks.length === 0) return { type: 'reply.failed', reason: 'no feature blocks came' };
+      const { blockIndex, features: blocks } = message.body;
+      if (blocks.length === 0 || blockIndex !== index) {
+        return { type: 'reply.failed', reason: `feature blocks from ${index} on did not come` };
+      }
       features = withFeatureBlocks(features, index, blocks);
       index += blocks.length;
       return index < memory.featureBlockCount ? 'next' : { type: 'reply.features', features };
@@ -137,8 +140,8 @@ export function getConfig(memory: DeviceMemory, offset: number, length: number):
     },
     response: (message) => {
       if (message.type !== 'res.GET_CONFIG') return UNEXPECTED;
-      const { generation, data: bytes } = message.body;
-      if (bytes.length !== stepAt(done)) {
+      const { generation, offset: at, data: bytes } = message.body;
+      if (at !== offset + done || bytes.length !== stepAt(done)) {
         return { type: 'reply.failed', reason: `config bytes at ${offset + done} are not there` };
       }
       if (done > 0 && generation !== memory.generation) {

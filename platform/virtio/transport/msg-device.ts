@@ -9,9 +9,10 @@ import type {
 } from '../../contracts/index.ts';
 import type { Node } from '../../node/index.ts';
 import { WireError } from '../../wire/index.ts';
-import { F, featureBlocks, STATUS, withFeatureBlocks } from '../bits.ts';
+import { F, featureBlocks, withFeatureBlocks } from '../bits.ts';
 import {
   capacity,
+  HEADER_SIZE,
   isEventAvail,
   peekEventNextOffset,
   peekEventQueue,
@@ -64,6 +65,8 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
   readonly #featureBlocksMax: number;
   readonly #queues = new Map<number, QueueParameters>();
   readonly #frame: Uint8Array;
+  /** The driver has written features since the last reset. */
+  #featuresWritten = false;
 
   constructor({ node, name, bus, deviceNumber, model }: MsgDeviceOptions) {
     this.#node = node;
@@ -92,8 +95,7 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
   }
 
   reset(): void {
-    this.#model.setStatus(0);
-    this.#queues.clear();
+    this.#setStatus(0);
   }
 
   message(bytes: Uint8Array, length: number): boolean {
@@ -103,13 +105,25 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
     }
     const message = this.#decode(bytes, length);
     if (message === null) return false;
-    const answer = this.#answer(message);
+    const answer = this.#obeys(message, bytes)
+      ? this.#answer(message)
+      : ({ type: 'res.SET_VQUEUE', body: {} } as const);
     if (answer === null) {
       this.#violation('UNEXPECTED_MESSAGE', `${message.type} is nothing a device answers`);
       return false;
     }
     this.#send(answer, message.token);
     return true;
+  }
+
+  /** False for SET_VQUEUE with a reserved word set, which v2 answers but does not obey. */
+  #obeys(message: StandardMessage, bytes: Uint8Array): boolean {
+    if (message.type !== 'req.SET_VQUEUE') return true;
+    const { codec, rules } = this.#revision;
+    if (rules.queueEnable !== 'byFlags') return true;
+    if (codec.leg(message.type).layout.reservedIsZero(bytes, HEADER_SIZE)) return true;
+    this.#violation('ILLEGAL_STEP', 'SET_VQUEUE with a reserved word that is not 0');
+    return false;
   }
 
   #send(body: RequestBody, token: number): void {
@@ -128,6 +142,7 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
         return this.#features(message.body.blockIndex, message.body.blockCount);
       case 'req.SET_DRIVER_FEATURES': {
         const { blockIndex, features } = message.body;
+        this.#featuresWritten = true;
         model.setDriverFeatures(withFeatureBlocks(model.driverFeatures, blockIndex, features));
         return { type: 'res.SET_DRIVER_FEATURES', body: {} };
       }
@@ -178,11 +193,9 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
   #features(blockIndex: number, blockCount: number): RequestBody | null {
     if (blockCount > this.#featureBlocksMax) return null;
     const model = this.#model;
-    const agreed = (model.status & STATUS.FEATURES_OK) !== 0;
-    const shown =
-      agreed && this.#revision.rules.featuresAfterSet === 'acknowledged'
-        ? model.driverFeatures
-        : model.features;
+    const { featuresAfterSet } = this.#revision.rules;
+    const acknowledged = this.#featuresWritten && featuresAfterSet === 'acknowledged';
+    const shown = acknowledged ? model.driverFeatures : model.features;
     const features = featureBlocks(shown, blockIndex, blockCount);
     return { type: 'res.GET_DEVICE_FEATURES', body: { blockIndex, blockCount, features } };
   }
@@ -217,7 +230,10 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
   }
 
   #setStatus(status: number): RequestBody {
-    if (status === 0) this.#queues.clear();
+    if (status === 0) {
+      this.#queues.clear();
+      this.#featuresWritten = false;
+    }
     return { type: 'res.SET_DEVICE_STATUS', body: { status: this.#model.setStatus(status) } };
   }
 
@@ -271,7 +287,9 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
       return;
     }
     this.#queues.set(index, next);
-    if (next.enabled) this.#model.setQueue({ index, ...next });
+    // A request that was repeated because its response got lost is not a second set-up.
+    const changes = !old.enabled || !sameParameters(old, next);
+    if (next.enabled && changes) this.#model.setQueue({ index, ...next });
   }
 
   /** Split rings have sizes that are powers of two, and areas aligned for what is in them. */
