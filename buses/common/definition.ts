@@ -1,20 +1,59 @@
-// Types the rows of buses/index.ts.
+// Types the rows of buses/index.ts. A bus that carries virtio-msg gives its two ends and gets the
+// transports on them; an older transport gives its own.
 import type { ZodObject, z } from 'zod';
 import type {
   BusDefinition,
   BusEnvironment,
   DeviceBusEnd,
+  DeviceEnd,
   DriverBusEnd,
+  DriverEnd,
   Observed,
 } from '../../platform/contracts/index.ts';
+import { MsgDeviceTransport, MsgDriverTransport } from '../../platform/virtio/transport/index.ts';
 
-/** Types a bus's row: its options are those of its schema. */
-export function defineBus<Schema extends ZodObject>(
-  row: Omit<BusDefinition, 'options' | 'createDriverEnd' | 'createDeviceEnd'> & {
-    readonly options: Schema;
-    createDriverEnd(environment: BusEnvironment<z.output<Schema>>): DriverBusEnd & Observed;
-    createDeviceEnd(environment: BusEnvironment<z.output<Schema>>): DeviceBusEnd & Observed;
-  },
+type Row<Schema extends ZodObject, Driver, Device> = Omit<
+  BusDefinition,
+  'options' | 'createDriverEnd' | 'createDeviceEnd'
+> & {
+  readonly options: Schema;
+  createDriverEnd(environment: BusEnvironment<z.output<Schema>>): Driver;
+  createDeviceEnd(environment: BusEnvironment<z.output<Schema>>): Device;
+};
+
+/** Types the row of an older transport: its options are those of its schema. */
+export function defineTransport<Schema extends ZodObject>(
+  row: Row<Schema, DriverEnd, DeviceEnd>,
 ): BusDefinition {
   return row as BusDefinition;
+}
+
+/** Types the row of a bus that carries virtio-msg. */
+export function defineMessageBus<Schema extends ZodObject>(
+  row: Row<Schema, DriverBusEnd & Observed, DeviceBusEnd & Observed>,
+): BusDefinition {
+  const wrapped: Row<Schema, DriverEnd, DeviceEnd> = {
+    ...row,
+    createDriverEnd: (environment) => driverEnd(environment, row.createDriverEnd(environment)),
+    createDeviceEnd: (environment) => deviceEnd(environment, row.createDeviceEnd(environment)),
+  };
+  return wrapped as BusDefinition;
+}
+
+function driverEnd<O>({ node }: BusEnvironment<O>, bus: DriverBusEnd & Observed): DriverEnd {
+  return {
+    transport: ({ name, number }) =>
+      new MsgDriverTransport({ node, name, bus, deviceNumber: number }),
+    start: () => bus.start(),
+    statistics: () => bus.statistics(),
+  };
+}
+
+function deviceEnd<O>({ node }: BusEnvironment<O>, bus: DeviceBusEnd & Observed): DeviceEnd {
+  return {
+    connect: ({ name, number }, model) => {
+      new MsgDeviceTransport({ node, name, bus, deviceNumber: number, model });
+    },
+    statistics: () => bus.statistics(),
+  };
 }

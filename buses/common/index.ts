@@ -1,4 +1,4 @@
-export { defineBus } from './definition.ts';
+export { defineMessageBus, defineTransport } from './definition.ts';
 export { FrameQueue } from './frame-queue.ts';
 export { OrderedLink } from './link.ts';
 export { MessageCounter } from './message-counter.ts';

@@ -2,14 +2,14 @@
 import type { BusPlan, Finding, Topology } from '../../platform/contracts/index.ts';
 import { checkCarries, codec } from '../../platform/virtio/messages/index.ts';
 import { WireError } from '../../platform/wire/index.ts';
-import { defineBus } from '../common/index.ts';
+import { defineMessageBus } from '../common/index.ts';
 import { FfaDeviceEnd } from './device-end.ts';
 import { FfaDriverEnd } from './driver-end.ts';
 import { ffaMessages } from './messages.ts';
 import { ffaOptions } from './options.ts';
 import { ffaTiming } from './timing.ts';
 
-export const ffa = defineBus({
+export const ffa = defineMessageBus({
   type: 'ffa',
   doc: 'FF-A between a normal-world VM and a secure partition: direct messages, shared memory.',
   spec: 'Arm DEN0077 (FF-A 1.2); bus messages as in the Linux driver of 2026',

@@ -2,7 +2,6 @@
 // for. The platform knows of devices, buses, drivers and workloads only what stands here.
 import type { Node } from '../node/index.ts';
 import type { LatencySummary } from '../observe/index.ts';
-import type { DeviceBusEnd, DriverBusEnd } from './bus.ts';
 import type { Definition } from './definitions.ts';
 import type {
   BusPlan,
@@ -59,9 +58,23 @@ export interface BusEnvironment<Options> {
   readonly faults: readonly FaultPlan[];
 }
 
+/** The driver's end of a bus, or of an older transport. */
+export interface DriverEnd extends Observed {
+  /** The transport of one device, as its driver sees it. */
+  transport(plan: DevicePlan): DriverTransport;
+  /** Called once, when all transports of the bus have been made. */
+  start(): void;
+}
+
+/** The device's end of a bus, or of an older transport. */
+export interface DeviceEnd extends Observed {
+  /** Puts a device behind this end. */
+  connect(plan: DevicePlan, model: DeviceModel): void;
+}
+
 export interface BusDefinition extends Definition {
-  createDriverEnd(environment: BusEnvironment<never>): DriverBusEnd & Observed;
-  createDeviceEnd(environment: BusEnvironment<never>): DeviceBusEnd & Observed;
+  createDriverEnd(environment: BusEnvironment<never>): DriverEnd;
+  createDeviceEnd(environment: BusEnvironment<never>): DeviceEnd;
   /**
    * Names of the timing constants of which the smallest is the least latency of any packet on this
    * bus: the lookahead when its two nodes run on different threads.

@@ -4,10 +4,10 @@ import { resolve as resolvePath } from 'node:path';
 import type {
   BusPlan,
   Device,
-  DeviceBusEnd,
+  DeviceEnd,
   DevicePlan,
   Driver,
-  DriverBusEnd,
+  DriverEnd,
   ModelTables,
   NetworkAttachment,
   NetworkPlan,
@@ -23,7 +23,6 @@ import type { EngineName } from '../machine/index.ts';
 import { EthernetSwitch } from '../network/index.ts';
 import { MilestoneLog, Node, type Violation } from '../node/index.ts';
 import { Costs } from '../timing/index.ts';
-import { MsgDeviceTransport, MsgDriverTransport } from '../virtio/transport/index.ts';
 
 export interface GroupOptions {
   readonly topology: Topology;
@@ -100,8 +99,8 @@ export class Group {
   readonly #topology: Topology;
   readonly #tables: ModelTables;
   readonly #nodes = new Map<number, Node>();
-  readonly #driverEnds = new Map<number, DriverBusEnd & Observed>();
-  readonly #deviceEnds = new Map<number, DeviceBusEnd & Observed>();
+  readonly #driverEnds = new Map<number, DriverEnd>();
+  readonly #deviceEnds = new Map<number, DeviceEnd>();
   readonly #drivers = new Map<number, Driver>();
   readonly #attachments = new Map<number, NetworkAttachment>();
   readonly #switches = new Map<number, EthernetSwitch>();
@@ -194,10 +193,8 @@ export class Group {
     const bus = this.#topology.buses[plan.bus];
     const driverNode = this.#nodes.get(bus.driver);
     const deviceNode = this.#nodes.get(bus.device);
-    const { name, number: deviceNumber } = plan;
     if (driverNode !== undefined) {
-      const end = this.#driverEnds.get(bus.index)!;
-      const transport = new MsgDriverTransport({ node: driverNode, name, bus: end, deviceNumber });
+      const transport = this.#driverEnds.get(bus.index)!.transport(plan);
       const driver = this.#tables.drivers[plan.type].create({ node: driverNode, plan, transport });
       this.#drivers.set(plan.index, driver);
     }
@@ -209,8 +206,7 @@ export class Group {
         resolve: (path) => this.#resolve(path),
       });
       this.#devices.push({ plan, model });
-      const end = this.#deviceEnds.get(bus.index)!;
-      new MsgDeviceTransport({ node: deviceNode, name, bus: end, deviceNumber, model });
+      this.#deviceEnds.get(bus.index)!.connect(plan, model);
     }
   }
 
