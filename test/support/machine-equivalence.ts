@@ -1,5 +1,6 @@
 // Runs one machine on both engines side by side, with the same random events and pauses, and expects
 // the same states, contexts, effects, timers and digests after every step.
+import { inspect } from 'node:util';
 import { expect } from 'vitest';
 import type { AnyStateMachine, EventObject } from 'xstate';
 import { RunError } from '../../platform/errors.ts';
@@ -67,7 +68,7 @@ export function equivalenceCheck(
     report.failed = expected.failure !== null;
     if (report.failed || step === steps) break;
     const action = drawAction(random, events, expected.nextTimer);
-    what = JSON.stringify(action);
+    what = inspect(action);
     reference.act(action);
     compiled.act(action);
   }

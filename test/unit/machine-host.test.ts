@@ -160,6 +160,29 @@ describe.each(ENGINES)('chart host on the %s engine', (engine) => {
     expect(log).toEqual(['one', 'two', 'gotOne', 'inC']);
   });
 
+  test('stopped by an effect, it performs the rest of the step and drops what waits', () => {
+    const { host } = place();
+    const log: string[] = [];
+    const machine = createMachine({
+      on: {
+        START: { actions: [emit({ type: 'one' }), emit({ type: 'two' })] },
+        MORE: { actions: emit({ type: 'more' }) },
+      },
+    });
+    const chart = host.start(machine, {
+      name: 'brief',
+      perform: ({ type }) => {
+        log.push(type);
+        chart.send({ type: 'MORE' });
+        if (type === 'one') chart.stop();
+      },
+    });
+    chart.begin();
+    chart.send({ type: 'START' });
+    chart.send({ type: 'START' });
+    expect(log).toEqual(['one', 'two']);
+  });
+
   test('calls a chart that answers itself for ever a livelock', () => {
     const { host } = place();
     const machine = createMachine({ on: { PING: { actions: emit({ type: 'pong' }) } } });
