@@ -1,6 +1,6 @@
 // The library's main entry: from a scenario to its report in one call. The command line uses it too.
 import { UsageError } from '../errors.ts';
-import { type AnatomyRecord, runTopology } from '../hosts/index.ts';
+import { type AnatomyRecord, explainParallel, runTopology } from '../hosts/index.ts';
 import type { EngineName } from '../machine/index.ts';
 import { type Anatomy, AnatomyReader } from '../observe/anatomy/index.ts';
 import { buildReport, expectationsHold, type Report } from '../observe/report/index.ts';
@@ -31,6 +31,8 @@ export interface RunScenarioOptions {
   readonly engine?: EngineName;
   /** Record why each event happened, for `anatomy` of the result; costs memory. Default false. */
   readonly anatomy?: boolean;
+  /** Run on one worker thread first, so that `parallel` can tell what several bring. Default false. */
+  readonly compare?: boolean;
   /** Told now and then how far the run is. */
   readonly onProgress?: (progress: {
     readonly simulatedPs: number;
@@ -44,6 +46,8 @@ export interface RunResult {
   readonly report: Report;
   /** True when all expectations hold. */
   readonly passed: boolean;
+  /** Tells in words how the run was spread over threads, and what limited it. */
+  readonly parallel: string;
   /**
    * Takes one request of a device apart: the one of this number in the order of submission (from 1),
    * or the one of median latency. Throws UsageError when there is no such request, or when the run did
@@ -69,6 +73,7 @@ export async function runLoaded(
     workers = 'auto',
     engine = 'compiled',
     anatomy = false,
+    compare = false,
     onProgress,
   } = options;
   const topology = { ...loaded, seed };
@@ -77,18 +82,16 @@ export async function runLoaded(
     workers,
     engine,
     anatomy,
+    compare,
     ...(onProgress === undefined ? {} : { onProgress }),
   });
-  const placement: number[] = [];
-  for (const [index, group] of outcome.groups.entries()) {
-    for (const { node } of group.nodes) placement[node] = index;
-  }
-  const report = buildReport(topology, { ...outcome, engine, placement });
+  const report = buildReport(topology, { ...outcome, engine });
   const records = outcome.groups.flatMap((group) => group.anatomy ?? []);
   return {
     topology,
     report,
     passed: expectationsHold(report),
+    parallel: explainParallel(outcome),
     anatomy: reader(topology, records),
   };
 }

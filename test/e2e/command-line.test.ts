@@ -103,6 +103,39 @@ describe('the program', () => {
   });
 });
 
+describe('worker threads', () => {
+  const report = async (...flags: string[]) => {
+    const argv = ['run', 'ffa/first-request', '--json', '--anatomy', 'disk0', ...flags];
+    const { code, out, error } = await busbar(argv);
+    expect(error).toBe('');
+    expect(code).toBe(0);
+    return JSON.parse(out);
+  };
+
+  test('report and anatomy are the same on any number of them', async () => {
+    const { engine, workers, placement, wallSeconds, eventsPerSecond, speedRatio, ...reference } =
+      await report('--workers', '0');
+    expect({ engine, workers }).toEqual({ engine: 'compiled', workers: 0 });
+    expect(placement).toEqual({ linux: 0, storage: 0 });
+    for (const value of [wallSeconds, eventsPerSecond, speedRatio])
+      expect(value).toBeGreaterThan(0);
+    for (const count of ['1', '2', '4']) {
+      expect(await report('--workers', count)).toMatchObject(reference);
+    }
+    expect(await report('--workers', '2', '--engine', 'xstate')).toMatchObject({
+      ...reference,
+      workers: 2,
+      placement: { linux: 0, storage: 1 },
+    });
+  });
+
+  test('their use is explained on request', async () => {
+    const { out } = await busbar(['run', FIRST, '--workers', '2', '--explain-parallel']);
+    expect(out).toMatch(/^Parallel run\n {2}2 worker threads, as asked for\n/);
+    expect(out).toContain('lookahead 47 ns');
+  });
+});
+
 describe('the package', () => {
   test('runs a scenario from code, by its name', async () => {
     const code = `

@@ -21,6 +21,7 @@ interface RunFlags {
   readonly workers: number | 'auto';
   readonly engine: EngineName;
   readonly anatomy?: AnatomyChoice;
+  readonly explainParallel?: true;
 }
 
 /** The request to take apart: of median latency, or of this number. */
@@ -68,6 +69,10 @@ export function addRun(program: Command, io: Io, done: (code: ExitCode) => void)
       'take one request apart: the one of median latency, or the nth submitted',
       anatomyChoice,
     )
+    .option(
+      '--explain-parallel',
+      'run on one worker thread as well, and tell what several bring and what limits them',
+    )
     .option('--quiet', 'print failed expectations and the last line only')
     .action(async (files: string[], flags: RunFlags) => {
       done(await run(files, flags, io));
@@ -86,10 +91,13 @@ async function run(files: readonly string[], flags: RunFlags, io: Io): Promise<E
     code = worse(code, result.passed ? EXIT.ok : EXIT.failed);
     const anatomy = choice && result.anatomy(choice.device, choice.request);
     if (json) {
-      documents.push(anatomy === undefined ? result.report : { ...result.report, anatomy });
+      const parallel = flags.explainParallel ? result.parallel.trimEnd().split('\n') : undefined;
+      // Members that are undefined are left out of the text.
+      documents.push({ ...result.report, anatomy, parallel });
       continue;
     }
     if (position > 0 && !quiet) io.out('\n');
+    if (flags.explainParallel) io.out(`${result.parallel}\n`);
     if (anatomy !== undefined) io.out(`${anatomyText(anatomy, io.paint)}\n`);
     io.out(reportText(result.topology, result.report, io.paint, quiet));
   }
@@ -116,6 +124,7 @@ async function runOne(scenario: LoadedScenario, flags: RunFlags, io: Io): Promis
       workers,
       engine,
       anatomy: flags.anatomy !== undefined,
+      compare: flags.explainParallel === true,
       onProgress: (progress) => {
         ({ simulatedPs } = progress);
         line?.update(progress);

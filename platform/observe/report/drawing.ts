@@ -7,7 +7,8 @@ import type { BusPlan, NodePlan, Topology } from '../../contracts/index.ts';
 
 /** Buses drawn; a large topology is better seen with `busbar check`. */
 const BUSES_DRAWN_MAX = 4;
-const DEVICES_NAMED_MAX = 6;
+/** Characters of a list of names; the names that find no room are counted. */
+const LIST_WIDTH_MAX = 44;
 
 /** Draws nodes, buses and what is at their ends. */
 export function drawTopology(topology: Topology): string[] {
@@ -72,7 +73,12 @@ function middle(text: string, width: number, fill: string): string {
 }
 
 function list(names: readonly string[]): string {
-  const shown = names.slice(0, DEVICES_NAMED_MAX).join(', ');
-  const hidden = names.length - DEVICES_NAMED_MAX;
-  return hidden > 0 ? `${shown}, … ${hidden} more` : shown;
+  let shown = 1;
+  let width = names[0]?.length ?? 0;
+  while (shown < names.length && width + names[shown].length + 2 <= LIST_WIDTH_MAX) {
+    width += names[shown++].length + 2;
+  }
+  const text = names.slice(0, shown).join(', ');
+  const hidden = names.length - shown;
+  return hidden > 0 ? `${text}, … ${hidden} more` : text;
 }

@@ -1,6 +1,6 @@
 // The report for people. Everything in it is in the JSON report too.
 import type { Topology } from '../../contracts/index.ts';
-import { formatTime } from '../../kernel/index.ts';
+import { formatTime, PS_PER_S } from '../../kernel/index.ts';
 import type { ExpectationOutcome } from '../../scenario/index.ts';
 import { drawTopology } from './drawing.ts';
 import {
@@ -35,12 +35,12 @@ export function reportText(
     `${paint.bold(report.scenario)}: seed ${report.seed}, profile ${report.profile}`,
     '',
     ...drawTopology(topology),
-    ...section(paint, 'Workloads', workloadRows(report), 2),
+    ...section(paint, workloadTable(report)),
     ...unfinishedLines(report, paint),
-    ...section(paint, 'Latency', latencyRows(report), 1),
-    ...section(paint, 'Buses', busRows(report), 2),
-    ...section(paint, 'Networks', networkRows(report), 2),
-    ...section(paint, 'Nodes', nodeRows(report), 1),
+    ...section(paint, latencyTable(report)),
+    ...section(paint, busTable(report)),
+    ...section(paint, networkTable(report)),
+    ...section(paint, nodeTable(report)),
     ...faultLines(topology, report),
     ...violationLines(report, paint),
     ...expectationLines(report.expectations, paint),
@@ -57,36 +57,71 @@ function briefText(report: Report, paint: Paint): string {
   return [...lines, `${report.scenario}: ${summaryLine(report)}`, ''].join('\n');
 }
 
-function section(paint: Paint, title: string, rows: readonly string[][], right: number): string[] {
-  if (rows.length < 2) return [];
-  const [head, ...body] = alignColumns([[title, ...rows[0].slice(1)], ...rows.slice(1)], right);
-  const hidden = body.length - ROWS_SHOWN_MAX;
-  const more = hidden > 0 ? [paint.dim(`… ${hidden} more`)] : [];
-  return ['', paint.bold(head), ...body.slice(0, ROWS_SHOWN_MAX), ...more];
+interface Table {
+  readonly title: string;
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+  /** Columns from this one on are numbers. */
+  readonly right: number;
+  /** Shown below the rows when some of them are not. */
+  readonly total?: readonly string[];
 }
 
-function workloadRows({ workloads }: Report): string[][] {
-  const head = [
-    '',
-    'device',
-    'requests',
-    'errors',
-    'verified',
-    'bytes',
-    'throughput',
-    'requests/s',
-  ];
+function section(paint: Paint, table: Table): string[] {
+  const { title, head, rows, right, total = [] } = table;
+  if (rows.length === 0) return [];
+  const hidden = rows.length - ROWS_SHOWN_MAX;
+  const [first, ...lines] = alignColumns(
+    [[title, ...head], ...rows.slice(0, ROWS_SHOWN_MAX), ...(hidden > 0 ? [total] : [])],
+    right,
+  );
+  const last = hidden > 0 ? lines.pop()! : '';
+  const more = hidden > 0 ? [paint.dim(`… ${formatCount(hidden)} more`)] : [];
+  return ['', paint.bold(first), ...lines, ...more, ...(last === '' ? [] : [last])];
+}
+
+function workloadTable({ workloads }: Report): Table {
   const rows = workloads.map((workload) => [
     workload.name,
     workload.device,
-    formatCount(workload.requests),
-    formatCount(workload.errors),
-    formatCount(workload.verified),
-    formatBytes(workload.bytes),
-    formatRate(workload.throughput),
-    formatCount(workload.iops),
+    ...figuresOf(workload),
   ]);
-  return [head, ...rows];
+  const sum = (pick: (workload: WorkloadReport) => number) =>
+    workloads.reduce((all, workload) => all + pick(workload), 0);
+  const seconds = Math.max(0, ...workloads.map(({ elapsedPs }) => elapsedPs)) / PS_PER_S;
+  const requests = sum((workload) => workload.requests);
+  const bytes = sum((workload) => workload.bytes);
+  const all = {
+    requests,
+    errors: sum((workload) => workload.errors),
+    verified: sum((workload) => workload.verified),
+    bytes,
+    throughput: seconds === 0 ? 0 : bytes / seconds,
+    iops: seconds === 0 ? 0 : requests / seconds,
+  };
+  return {
+    title: 'Workloads',
+    head: ['device', 'requests', 'errors', 'verified', 'bytes', 'throughput', 'requests/s'],
+    rows,
+    right: 2,
+    total: [`all ${formatCount(workloads.length)}`, '', ...figuresOf(all)],
+  };
+}
+
+function figuresOf(
+  figures: Pick<
+    WorkloadReport,
+    'requests' | 'errors' | 'verified' | 'bytes' | 'throughput' | 'iops'
+  >,
+): string[] {
+  return [
+    formatCount(figures.requests),
+    formatCount(figures.errors),
+    formatCount(figures.verified),
+    formatBytes(figures.bytes),
+    formatRate(figures.throughput),
+    formatCount(figures.iops),
+  ];
 }
 
 /** Says who is not through, and what for: first of all a reader must know that. */
@@ -107,19 +142,19 @@ function trouble({ name, waitsFor, failure }: WorkloadReport): string {
   return `${name} is not done: it waits for ${waitsFor}`;
 }
 
-function latencyRows({ devices }: Report): string[][] {
-  const head = ['', 'min', 'p50', 'p90', 'p99', 'p99.9', 'max', 'mean'];
+function latencyTable({ devices }: Report): Table {
+  const head = ['min', 'p50', 'p90', 'p99', 'p99.9', 'max', 'mean'];
   const rows = Object.entries(devices)
     .filter(([, { requests }]) => requests > 0)
     .map(([name, { latency }]) => {
       const { min, p50, p90, p99, p999, max, mean } = latency;
       return [name, ...[min, p50, p90, p99, p999, max, mean].map(formatLatency)];
     });
-  return [head, ...rows];
+  return { title: 'Latency', head, rows, right: 1 };
 }
 
-function busRows({ buses }: Report): string[][] {
-  const head = ['', 'type', 'messages', 'bytes', 'to driver', 'to device', 'utilisation'];
+function busTable({ buses }: Report): Table {
+  const head = ['type', 'messages', 'bytes', 'to driver', 'to device', 'utilisation'];
   const rows = Object.entries(buses).map(([name, bus]) => [
     name,
     bus.type,
@@ -129,11 +164,11 @@ function busRows({ buses }: Report): string[][] {
     formatBytes(bus.driver['bytesToDevice'] ?? 0),
     formatShare(bus.utilisation),
   ]);
-  return [head, ...rows];
+  return { title: 'Buses', head, rows, right: 2 };
 }
 
-function networkRows({ networks }: Report): string[][] {
-  const head = ['', 'type', 'frames', 'bytes', 'dropped', 'lost', 'utilisation'];
+function networkTable({ networks }: Report): Table {
+  const head = ['type', 'frames', 'bytes', 'dropped', 'lost', 'utilisation'];
   const rows = Object.entries(networks).map(([name, network]) => [
     name,
     network.type,
@@ -143,11 +178,11 @@ function networkRows({ networks }: Report): string[][] {
     formatCount(network.lost),
     formatShare(network.utilisation),
   ]);
-  return [head, ...rows];
+  return { title: 'Networks', head, rows, right: 2 };
 }
 
-function nodeRows({ nodes }: Report): string[][] {
-  const head = ['', 'cpus', 'busy', 'of it lent', 'interrupts', 'violations', 'events'];
+function nodeTable({ nodes }: Report): Table {
+  const head = ['cpus', 'busy', 'of it lent', 'interrupts', 'violations', 'events'];
   const rows = Object.entries(nodes).map(([name, node]) => [
     name,
     String(node.cpus),
@@ -157,7 +192,7 @@ function nodeRows({ nodes }: Report): string[][] {
     formatCount(node.violations),
     formatCount(node.events),
   ]);
-  return [head, ...rows];
+  return { title: 'Nodes', head, rows, right: 1 };
 }
 
 function faultLines({ faults }: Topology, { buses }: Report): string[] {
