@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { type RunResult, runScenario } from '../../platform/index.ts';
 
-const scenario = (depth: number, events: string) => `
+const scenario = (depth: number, events: string, ring: string) => `
 name: small
 nodes:
   linux: { kind: vm, cpus: 2 }
@@ -11,7 +11,7 @@ nodes:
 buses:
   ffa0: { type: ffa, driver: linux, device: secure, ${events} }
 devices:
-  disk0: { type: blk, bus: ffa0, number: 0, capacity: 1MiB }
+  disk0: { type: blk, bus: ffa0, number: 0, capacity: 1MiB, ${ring} }
   rng0: { type: rng, bus: ffa0, number: 1 }
 workloads:
   - { type: fio, device: disk0, rw: randrw, depth: ${depth}, operations: 60, flushEvery: 7 }
@@ -19,20 +19,33 @@ workloads:
 until: { workloads: done, atMost: 1s }
 `;
 
+const RINGS = {
+  split: 'ring: split',
+  packed: 'ring: packed, eventIdx: true, indirect: true',
+} as const;
+
 const METHODS = {
   notification: 'events: notification',
   poll: 'events: poll, pollInterval: 50us',
 } as const;
 
-const cases = [1, 16].flatMap((depth) =>
-  Object.keys(METHODS).map((method) => ({ depth, method: method as keyof typeof METHODS })),
-);
+interface Case {
+  readonly depth: number;
+  readonly method: keyof typeof METHODS;
+  readonly ring: keyof typeof RINGS;
+}
+
+const cases: Case[] = [1, 16].flatMap((depth) => [
+  { depth, method: 'notification', ring: 'split' },
+  { depth, method: 'poll', ring: 'split' },
+  { depth, method: 'notification', ring: 'packed' },
+]);
 
 const runs = new Map<string, Promise<RunResult>>();
 
 /** Tests share their runs: nothing in a result changes. */
-function run(depth: number, method: keyof typeof METHODS): Promise<RunResult> {
-  const text = scenario(depth, METHODS[method]);
+function run({ depth, method, ring }: Case): Promise<RunResult> {
+  const text = scenario(depth, METHODS[method], RINGS[ring]);
   const known = runs.get(text);
   if (known !== undefined) return known;
   const result = runScenario({ text }, { anatomy: true, workers: 0 });
@@ -40,12 +53,14 @@ function run(depth: number, method: keyof typeof METHODS): Promise<RunResult> {
   return result;
 }
 
-describe.each(cases)('depth $depth with events by $method', ({ depth, method }) => {
+const LONE: Case = { depth: 1, method: 'notification', ring: 'split' };
+
+describe.each(cases)('depth $depth, events by $method, $ring ring', (each) => {
   test.each([
     ['disk0', 60],
     ['rng0', 30],
   ] as const)('the steps of each request of %s tile its latency', async (device, requests) => {
-    const result = await run(depth, method);
+    const result = await run(each);
     expect(result.passed).toBe(true);
     for (let number = 1; number <= requests; number++) {
       const { steps, phases, latencyPs, unaccountedPs, totals } = result.anatomy(device, number);
@@ -63,7 +78,7 @@ describe.each(cases)('depth $depth with events by $method', ({ depth, method }) 
   });
 
   test('the latencies are those of the report', async () => {
-    const { anatomy, report } = await run(depth, method);
+    const { anatomy, report } = await run(each);
     const latencies = Array.from({ length: 60 }, (_, i) => anatomy('disk0', i + 1).latencyPs);
     const { min, max, mean } = report.devices['disk0'].latency;
     expect(Math.min(...latencies)).toBe(min * 1000);
@@ -77,7 +92,7 @@ describe.each(cases)('depth $depth with events by $method', ({ depth, method }) 
 
 test('a lone request waits for nothing but the poll timer, and only with polling', async () => {
   const timers = async (method: keyof typeof METHODS) => {
-    const { anatomy } = await run(1, method);
+    const { anatomy } = await run({ ...LONE, method });
     const { steps } = anatomy('disk0', 30);
     return steps.filter(({ what }) => what === 'waiting for a timer').length;
   };
@@ -86,7 +101,7 @@ test('a lone request waits for nothing but the poll timer, and only with polling
 });
 
 test('a lone request goes through the steps of the protocol in order', async () => {
-  const { anatomy } = await run(1, 'notification');
+  const { anatomy } = await run(LONE);
   const { phases, steps } = anatomy('rng0', 1);
   expect(phases.map(({ name }) => name)).toEqual([
     'submit',
@@ -117,9 +132,10 @@ test('a lone request goes through the steps of the protocol in order', async () 
 });
 
 test('anatomy of what is not there is refused', async () => {
-  const { anatomy } = await run(1, 'notification');
+  const { anatomy } = await run(LONE);
   expect(() => anatomy('disk0', 61)).toThrow(expect.objectContaining({ code: 'BAD_VALUE' }));
   expect(() => anatomy('disk9')).toThrow(expect.objectContaining({ code: 'UNKNOWN_NAME' }));
-  const unrecorded = await runScenario({ text: scenario(1, METHODS.poll) }, { workers: 0 });
+  const text = scenario(1, METHODS.poll, RINGS.split);
+  const unrecorded = await runScenario({ text }, { workers: 0 });
   expect(() => unrecorded.anatomy('disk0')).toThrow(expect.objectContaining({ code: 'USAGE' }));
 });
