@@ -1,4 +1,5 @@
 export { entropy } from './entropy.ts';
 export { fio } from './fio.ts';
+export { gpioToggle } from './gpio-toggle.ts';
 export { hwclock } from './hwclock.ts';
 export { phaseChart } from './phase-chart.ts';
