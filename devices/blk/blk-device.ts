@@ -198,7 +198,7 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
     const chain = request.chain!;
     const queue = request.queue!;
     queue.mark(chain, Milestone.served);
-    let written = 1;
+    let written = Math.min(1, chain.writableBytes);
     if (request.status === BLK_S.OK) {
       if (request.type === BLK_T.OUT) {
         this.backing.write(request.offset, request.bytes, BLK_HEADER_SIZE, request.dataLength);
@@ -213,7 +213,7 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
       // The data could not be written: say so, if at least the status byte can be.
       request.status = BLK_S.IOERR;
       this.#writeStatus(request, chain);
-      if (!queue.complete(chain, 1)) return queue.fail();
+      if (!queue.complete(chain, written === 0 ? 0 : 1)) return queue.fail();
     }
     this.#release(slot);
   }
@@ -242,10 +242,12 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
     }
   }
 
-  /** The status byte is the last writable byte of the chain. */
+  /** The status byte is the last writable byte of the chain, if it has any. */
   #writeStatus(request: Request, chain: Chain): void {
+    if (chain.writableBytes === 0) return;
     this.#statusByte[0] = request.status;
-    const last = chain.count - 1;
+    let last = chain.count - 1;
+    while (chain.lengths[last] === 0) last--;
     const at = chain.addresses[last] + chain.lengths[last] - 1;
     this.dma.writeSegment(at, this.#statusByte, 0, 1);
   }

@@ -144,7 +144,12 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
       this.node.violations.report('ILLEGAL_STEP', `${this.name}: queue ${index} of size ${size}`);
       return;
     }
-    this.queues[index].setup = setup;
+    // A live device serves the queue from now on: one set up late, or anew after it was reset.
+    const queue = this.queues[index];
+    const live = this.#chart.matches('driverOk');
+    if (live) this.#stop(queue);
+    queue.setup = setup;
+    if (live) queue.start();
   }
 
   resetQueue(index: number): void {
