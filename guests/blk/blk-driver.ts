@@ -9,6 +9,7 @@ import {
   BLK_DEVICE_ID,
   BLK_F,
   BLK_HEADER_SIZE,
+  BLK_S,
   BLK_T,
   SECTOR_SIZE,
 } from '../../platform/virtio/index.ts';
@@ -124,8 +125,11 @@ export class BlkDriver extends VirtioDriver {
   protected override work(_step: number, slot: number): void {
     if (!this.live) return;
     this.#pendingSubmits--;
-    if (!this.rings[0].hasRoom(SEGMENTS)) this.#waiting.push(slot);
-    else this.#add(slot);
+    const [ring] = this.rings;
+    if (ring.hasRoom(SEGMENTS)) this.#add(slot);
+    else if (ring.freeCount < ring.size) this.#waiting.push(slot);
+    // A ring that is empty and still too small will never have room.
+    else this.#finish(slot, BLK_S.IOERR);
     this.kick(0);
   }
 

@@ -117,7 +117,7 @@ export const driverChart = setup({
       actions: { type: 'down', params: { reason: 'the device needs a reset' } },
     },
     'reply.failed': {
-      target: '.failed',
+      target: '.givingUp',
       actions: { type: 'down', params: { reason: 'an operation failed' } },
     },
     '*': {
@@ -251,6 +251,12 @@ export const driverChart = setup({
       },
     },
     needsReset: { description: 'The device has given up; requests under way have failed.' },
+    givingUp: {
+      description: 'An operation failed for good: the device is reset, if it can still be reached.',
+      meta: { spec: 'virtio-msg Error Handling' },
+      entry: { type: 'writeStatus', params: { status: 0 } },
+      on: { 'reply.status': 'failed', 'reply.failed': 'failed', NEEDS_RESET: {} },
+    },
     failed: { description: 'The driver has given up on the device.' },
   },
 });

@@ -208,6 +208,7 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
 
   #wentLive(): void {
     this.live = true;
+    this.downReason = null;
     this.#operations.length = 0;
     this.wentLive(this.#memory + this.#ringBytes());
     if (this.#configStale) this.configurationChanged();
@@ -232,7 +233,8 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
       this.node.violations.report('BAD_DESCRIPTOR', `${this.name}: a used element names no chain`);
       return this.#chart.send({ type: 'NEEDS_RESET' });
     }
-    assert(head !== REAP_NONE, 'a used element was there before');
+    // Left over from before the device was lost and found again.
+    if (head === REAP_NONE) return;
     this.completed(queue, head, ring.usedLength, this.#uses[queue][head] - 1);
     if (this.live) this.#reapNext(queue);
   }
@@ -284,13 +286,19 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
         this.config = new Uint8Array(reply.data);
         return;
       case 'reply.queue':
-        this.#queueSizes[reply.index] = Math.min(reply.sizeMax, this.#traits.queueSize);
+        this.#queueSizes[reply.index] = this.#queueSize(reply.sizeMax);
         return;
       case 'reply.memory':
         return this.#placeRings(reply.address);
       default:
         assert(false, `${this.name}: nothing to remember of ${reply.type}`);
     }
+  }
+
+  /** The size that is wanted, or the largest that the device and the ring's format allow. */
+  #queueSize(sizeMax: number): number {
+    const size = Math.min(sizeMax, this.#traits.queueSize);
+    return this.#has(F.RING_PACKED) ? size : 2 ** Math.floor(Math.log2(size));
   }
 
   /** Bytes of all rings and their indirect tables, each from a 64-byte line of its own. */
@@ -320,6 +328,7 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
 
   #placeRings(address: number): void {
     this.#memory = address;
+    this.#reaping.length = 0;
     let at = address;
     this.rings = this.#queueSizes.map((size) => {
       const ring = this.#makeRing(at, size);
