@@ -41,22 +41,31 @@ export interface ChooserOptions {
   readonly cores: number;
 }
 
+/** What was decided, and why. */
+export interface Choice {
+  readonly reason: string;
+  /** Null for one thread. */
+  readonly chosen: Candidate | null;
+}
+
+/** Watches a run on one thread and decides once. */
 export class WorkerChooser {
-  /** Why the run is on as many threads as it is. */
-  reason = 'one thread: the run was over before threads could have started';
-  /** Set when threads are expected to pay. */
-  chosen: Candidate | null = null;
   readonly #options: ChooserOptions;
   readonly #start = performance.now();
+  #choice: Choice;
   #warm: ProbePoint | null = null;
   #decided = false;
 
   constructor(options: ChooserOptions) {
     this.#options = options;
     const never = neverPays(options);
-    if (never === null) return;
-    this.reason = never;
-    this.#decided = true;
+    this.#decided = never !== null;
+    const short = 'one thread: the run was over before threads could have started';
+    this.#choice = { reason: never ?? short, chosen: null };
+  }
+
+  get choice(): Choice {
+    return this.#choice;
   }
 
   /** Looks at the run on one thread. Returns true when it is to be abandoned for threads. */
@@ -64,47 +73,55 @@ export class WorkerChooser {
     if (this.#decided) return false;
     const wallSeconds = (performance.now() - this.#start) / 1000;
     if (wallSeconds < WARM_SECONDS) return false;
+    const { topology } = this.#options;
     if (this.#warm === null) {
-      this.#warm = probe(this.#options.topology, group, wallSeconds);
+      this.#warm = probe(topology, group, wallSeconds);
       return false;
     }
     if (wallSeconds < this.#warm.wallSeconds + MEASURE_SECONDS) return false;
     this.#decided = true;
-    const now = probe(this.#options.topology, group, wallSeconds);
-    const load = new Float64Array(this.#options.topology.nodes.length);
-    for (let node = 0; node < load.length; node++) load[node] = group.kernel.digestOf(node)[2];
-    this.#decide(this.#warm, now, load);
-    return this.chosen !== null;
+    const now = probe(topology, group, wallSeconds);
+    const load = topology.nodes.map(({ index }) => group.kernel.digestOf(index)[2]);
+    this.#choice = chooseWorkers(this.#options, { warm: this.#warm, now, load });
+    return this.#choice.chosen !== null;
   }
+}
 
-  #decide(warm: ProbePoint, now: ProbePoint, load: Float64Array): void {
-    const rates = ratesBetween(warm, now);
-    const best = bestCandidate(this.#options, rates, load);
-    const { workers, coupling, speedup } = best;
-    const expected = `expected to be ${speedup.toPrecision(2)} times as fast`;
-    if (speedup < GAIN_MIN) {
-      this.reason = `one thread: ${workers} threads are ${expected}, λ = ${coupling.toPrecision(2)}`;
-      return;
-    }
-    const left = secondsLeft(warm, now);
-    if (left === null) {
-      this.reason = `one thread: ${workers} threads are ${expected}, but nothing tells how long the run is`;
-      return;
-    }
-    // Threads begin again: what has been done so far must be done once more.
-    const again = START_SECONDS_EXPECTED + (now.events / rates.eventsPerSecond + left) / speedup;
-    if (left < again * GAIN_MIN) {
-      this.reason = `one thread: ${workers} threads are ${expected}, but the run is too short for that`;
-      return;
-    }
-    this.reason = `${workers} threads: ${expected} as one, λ = ${coupling.toPrecision(2)}`;
-    this.chosen = best;
+/** What a run on one thread has shown: two points of it, and the events of each node. */
+export interface Evidence {
+  readonly warm: ProbePoint;
+  readonly now: ProbePoint;
+  readonly load: readonly number[];
+}
+
+/** Decides by a run's first part whether to begin again on several threads. */
+export function chooseWorkers(options: ChooserOptions, { warm, now, load }: Evidence): Choice {
+  const rates = ratesBetween(warm, now);
+  const best = bestCandidate(options, rates, load);
+  const { workers, coupling, speedup } = best;
+  const expected =
+    `${workers} threads are expected to be ${speedup.toPrecision(2)} times as fast ` +
+    `(λ = ${coupling === Infinity ? '∞' : coupling.toPrecision(2)})`;
+  if (speedup < GAIN_MIN) return { reason: `one thread: ${expected}`, chosen: null };
+  const left = secondsLeft(warm, now);
+  if (left === null) {
+    return { reason: `one thread: nothing tells how long the run is; ${expected}`, chosen: null };
   }
+  // Threads begin again: what has been done so far must be done once more.
+  const again = START_SECONDS_EXPECTED + (now.events / rates.eventsPerSecond + left) / speedup;
+  if (left < again * GAIN_MIN) {
+    return { reason: `one thread: too little is left of the run; ${expected}`, chosen: null };
+  }
+  return { reason: `${workers} worker threads: ${expected}`, chosen: best };
 }
 
 function neverPays({ topology, cores }: ChooserOptions): string | null {
   if (topology.nodes.length === 1) return 'one thread: there is only one node';
   if (cores === 1) return 'one thread: the machine has only one core';
+  const placements = new Set(topology.nodes.map(({ placement }) => placement));
+  if (placements.size === 1 && !placements.has(null)) {
+    return 'one thread: the scenario places all nodes together';
+  }
   return null;
 }
 
@@ -128,12 +145,12 @@ function progressOf(topology: Topology, group: Group): number | null {
 }
 
 /** What the formula of λ needs to know of a run on one thread. */
-export interface Rates {
+interface Rates {
   readonly eventsPerSecond: number;
   readonly eventsPerSimulatedSecond: number;
 }
 
-export function ratesBetween(from: ProbePoint, to: ProbePoint): Rates {
+function ratesBetween(from: ProbePoint, to: ProbePoint): Rates {
   const events = to.events - from.events;
   return {
     eventsPerSecond: events / (to.wallSeconds - from.wallSeconds),
@@ -142,14 +159,14 @@ export function ratesBetween(from: ProbePoint, to: ProbePoint): Rates {
 }
 
 /** Wall seconds that one thread still needs, or null when nobody can tell. */
-export function secondsLeft(from: ProbePoint, to: ProbePoint): number | null {
+function secondsLeft(from: ProbePoint, to: ProbePoint): number | null {
   if (from.progress === null || to.progress === null || to.progress <= from.progress) return null;
   const pace = (to.progress - from.progress) / (to.wallSeconds - from.wallSeconds);
   return (1 - to.progress) / pace;
 }
 
 /** The number of threads, from two to all cores, of which the most is to be expected. */
-export function bestCandidate(
+function bestCandidate(
   { topology, links, cores }: ChooserOptions,
   rates: Rates,
   load: ArrayLike<number>,

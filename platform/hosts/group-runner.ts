@@ -139,8 +139,11 @@ export class GroupRunner {
     for (;;) {
       this.#publish();
       const began = barrier.pass(ready);
-      if (this.#rounds === 0) start = began;
-      else this.#waitMs += began - ready;
+      if (this.#rounds === 0) {
+        // Until here, threads waited for one another to start.
+        start = began;
+        barrier.waitedFor.fill(0);
+      } else this.#waitMs += began - ready;
       this.#plan();
       if (planner.step !== 'run' && planner.step !== 'drain') return began - start;
       this.#exchange();

@@ -22,11 +22,17 @@ const WRITE_POSITION = 16;
 export const RING_SIZE_MIN = 2 * LINE_SIZE;
 const SPILL_LINES_START = 64;
 
-/** Makes the shared memory of one ring. `size` is rounded up to a power of two. */
-export function createRing(size: number): SharedArrayBuffer {
+/**
+ * Makes the shared memory of one ring. `size` in bytes is rounded up to a power of two; positions are
+ * counted from `start`.
+ */
+export function createRing(size: number, start = 0): SharedArrayBuffer {
   let lines = RING_SIZE_MIN / LINE_SIZE;
   while (lines * LINE_SIZE < size) lines *= 2;
-  return new SharedArrayBuffer(CONTROL_SIZE + lines * LINE_SIZE);
+  const memory = new SharedArrayBuffer(CONTROL_SIZE + lines * LINE_SIZE);
+  const positions = new Int32Array(memory);
+  positions[READ_POSITION] = positions[WRITE_POSITION] = start;
+  return memory;
 }
 
 function linesOf(length: number): number {
@@ -121,6 +127,7 @@ export class PacketWriter {
   constructor(memory: SharedArrayBuffer) {
     this.#control = new Int32Array(memory, 0, CONTROL_SIZE / 4);
     this.#ring = new Lines(memory, CONTROL_SIZE);
+    this.#written = this.#read = Atomics.load(this.#control, WRITE_POSITION);
   }
 
   /** Begins a round: the reader has by now taken everything that `flush` published. */
@@ -196,6 +203,7 @@ export class PacketReader {
     this.#kernel = kernel;
     this.#control = new Int32Array(memory, 0, CONTROL_SIZE / 4);
     this.#ring = new Lines(memory, CONTROL_SIZE);
+    this.#read = Atomics.load(this.#control, READ_POSITION);
   }
 
   /** Hands everything that was published to the kernel. */

@@ -53,7 +53,10 @@ export interface ParallelStatistics {
   readonly eventsPerSecond: number;
   /** λ = L·E / (τ·P): work of a window by what it costs to synchronise. Well below 1, threads lose. */
   readonly coupling: number;
-  /** Speed-up if synchronising cost nothing: all work, by the longest work of each window added up. */
+  /**
+   * Speed-up if synchronising cost nothing: all work, by the longest work of each window added up. No
+   * more than there are cores.
+   */
   readonly bestSpeedup: number;
   /** 1 / (1 / best + 1 / λ). */
   readonly predictedSpeedup: number;
@@ -69,11 +72,12 @@ export interface StatisticsInput {
   readonly wallSeconds: number;
   /** The same run on one thread. */
   readonly reference: GroupReport | null;
+  readonly cores: number;
 }
 
 /** Adds up what the threads have told. */
 export function parallelStatistics(input: StatisticsInput): ParallelStatistics {
-  const { topology, placement, reports, reference } = input;
+  const { topology, placement, reports, reference, cores } = input;
   const [{ windows, end }] = reports;
   const { rounds, loopSeconds, criticalSeconds } = windows;
   const links = linkStatistics(input);
@@ -83,7 +87,7 @@ export function parallelStatistics(input: StatisticsInput): ParallelStatistics {
   const eventsPerSecond = events / (reference?.windows.workSeconds ?? workSeconds);
   const syncSeconds = Math.max(0, loopSeconds - criticalSeconds) / rounds;
   const coupling = events / rounds / (syncSeconds * eventsPerSecond);
-  const bestSpeedup = workSeconds / criticalSeconds;
+  const bestSpeedup = Math.min(cores, workSeconds / criticalSeconds);
   return {
     threads: reports.map((report, thread) => ({
       nodes: topology.nodes.flatMap((node) => (placement[node.index] === thread ? node.name : [])),

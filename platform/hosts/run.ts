@@ -2,7 +2,7 @@
 // on every host, but for the wall time.
 import { availableParallelism } from 'node:os';
 import type { ModelTables, Topology } from '../contracts/index.ts';
-import { assert } from '../errors.ts';
+import { assert, UsageError } from '../errors.ts';
 import type { EngineName } from '../machine/index.ts';
 import { WorkerChooser } from './choose-workers.ts';
 import { type HostOutcome, type ProgressListener, runInline } from './inline-host.ts';
@@ -50,10 +50,13 @@ export interface RunOutcome extends HostOutcome {
 
 const RING_SIZE = 256 * 1024;
 
-/** Runs a topology. Rejects with RunError when the run cannot go on. */
+/** Runs a topology. Rejects with RunError when the run cannot go on, UsageError for bad options. */
 export async function runTopology(topology: Topology, options: RunOptions): Promise<RunOutcome> {
   const { workers = 'auto' } = options;
   const start = performance.now();
+  if (workers !== 'auto' && !(Number.isInteger(workers) && workers >= 0)) {
+    throw new UsageError('BAD_VALUE', `workers must be a whole number or 'auto', not ${workers}`);
+  }
   if (workers === 0) return inline(topology, options, 'one thread, as asked for');
   if (workers === 'auto') return automatic(topology, options, start);
   const links = linksOf(topology, linkLatencies(topology, options.tables.buses));
@@ -73,7 +76,7 @@ async function automatic(
   const links = linksOf(topology, linkLatencies(topology, options.tables.buses));
   const chooser = new WorkerChooser({ topology, links, cores: availableParallelism() });
   const outcome = inlineOutcome(topology, options, (group) => chooser.look(group));
-  const { chosen, reason: choice } = chooser;
+  const { chosen, reason: choice } = chooser.choice;
   if (outcome === null) {
     assert(chosen !== null, 'a run was abandoned for nothing');
     return threaded(topology, options, { placement: chosen.placement, choice, start });
@@ -146,6 +149,7 @@ async function threaded(
     reports,
     wallSeconds: outcome.wallSeconds,
     reference: reference?.reports[0] ?? null,
+    cores: availableParallelism(),
   });
   const wallSeconds = (performance.now() - start) / 1000;
   const workers = reports.length;

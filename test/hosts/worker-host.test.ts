@@ -2,6 +2,7 @@
 // size of the rings and the placement; and an end with an error when a thread cannot go on.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { RunError } from '../../platform/errors.ts';
+import { explainParallel } from '../../platform/hosts/index.ts';
 import { compile, eightPairs, lasting, onePair, run } from './scenarios.ts';
 
 beforeAll(compile);
@@ -76,6 +77,49 @@ describe('eight pairs', () => {
   it('are not parted when there are threads for half of them or less', async () => {
     const { placement } = await run(eightPairs(), { workers: 4 });
     expect(placement.slice(0, 8)).toEqual(placement.slice(8));
+  });
+});
+
+describe('the account of a run on threads', () => {
+  it('adds up, and compares with one thread when asked to', async () => {
+    const topology = onePair();
+    const { parallel, groups } = await run(topology, { workers: 2, compare: true });
+    const { threads, links, ...figures } = parallel!;
+    expect(threads.map(({ nodes, events }) => [nodes, events])).toEqual([
+      [['linux'], groups[0].events],
+      [['storage'], groups[1].events],
+    ]);
+    for (const [own, thread] of threads.entries()) {
+      expect(thread.workSeconds + thread.waitSeconds).toBeCloseTo(figures.loopSeconds, 2);
+      expect(thread.waitedFor[own]).toBe(0);
+    }
+    const lookahead = topology.profile.constants.find(({ name }) => name === 'memory.lineLatency');
+    expect(links).toMatchObject([{ name: 'ffa0', threads: [0, 1], lookaheadPs: lookahead?.value }]);
+    expect(links[0].packets).toBeGreaterThan(1000);
+    expect(links[0].bytes).toBeGreaterThan(300 * 4096);
+    expect(figures.eventsPerWindow * figures.rounds).toBeCloseTo(
+      groups[0].events + groups[1].events,
+    );
+    expect(figures.bestSpeedup).toBeGreaterThanOrEqual(1);
+    expect(figures.predictedSpeedup).toBeLessThan(figures.bestSpeedup);
+    expect(figures.measuredSpeedup).toBeGreaterThan(0);
+  });
+
+  it('is told in words', async () => {
+    const outcome = await run(onePair(), { workers: 4, compare: true });
+    const text = explainParallel(outcome);
+    expect(text).toMatch(/^ {2}2 worker threads, 4 were asked for$/m);
+    expect(text).toMatch(
+      /^ {2}thread 1: storage; [\d,]+ events, worked .* waited .* for thread 0/m,
+    );
+    expect(text).toMatch(/^ {2}link ffa0 between threads 0 and 1: lookahead 47 ns/m);
+    expect(text).toMatch(/^ {2}coupling λ = /m);
+    expect(text).toMatch(/^ {2}speed-up: at best .*, predicted .*, measured against one thread /m);
+  });
+
+  it('is one line when there is but one thread', async () => {
+    const text = explainParallel(await run(onePair(), { workers: 0 }));
+    expect(text).toBe('Parallel run\n  one thread, as asked for\n');
   });
 });
 
