@@ -82,11 +82,14 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
     const request = this.#requests[slot];
     request.queue = queue;
     request.chain = chain;
+    const tag = request.generation * SLOTS + slot;
+    // Nothing to read is no request, but the chain has to come back.
+    if (chain.readableBytes === 0) return this.readDone(tag, this.#statusByte, 0);
     // The header and, for writes, the data: one gathered read of all readable segments.
     for (let i = 0; i < chain.readableCount; i++) {
       this.dma.readSegment(chain.addresses[i], chain.lengths[i]);
     }
-    this.dma.read(this, request.generation * SLOTS + slot);
+    this.dma.read(this, tag);
   }
 
   protected forget(queue: QueueEngine): void {
