@@ -21,6 +21,7 @@ export type {
   ModelTables,
   NetworkAttachment,
   Observed,
+  OperationResult,
   Statistics,
   WithOptions,
   Workload,

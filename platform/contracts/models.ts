@@ -42,6 +42,8 @@ export interface DeviceEnvironment<Options> {
 /** A device model, and what the run calls on it at the end. */
 export interface Device extends DeviceModel {
   close?(): void;
+  /** What the model has to tell of itself: how long requests waited for it, how busy it was. */
+  statistics?(): Statistics;
   /** Counters of the device's cable, if it has one. */
   networkStatistics?(): Statistics;
 }
@@ -120,6 +122,14 @@ export interface WorkloadEnvironment<Options, D> {
   finished(): void;
 }
 
+/** One kind of request of a workload: reads, writes. */
+export interface OperationResult {
+  readonly requests: number;
+  readonly errors: number;
+  readonly bytes: number;
+  readonly latency: LatencySummary;
+}
+
 /** What a workload has to tell when the run is over. */
 export interface WorkloadResult {
   readonly requests: number;
@@ -132,6 +142,8 @@ export interface WorkloadResult {
   readonly elapsedPs: number;
   /** Why it ended early, or null. */
   readonly failure: string | null;
+  /** The same figures by kind of request, for workloads that have several. */
+  readonly operations?: Readonly<Record<string, OperationResult>>;
   /** Figures that only this type of workload has. */
   readonly extra?: Statistics;
 }

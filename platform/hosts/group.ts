@@ -55,6 +55,12 @@ export interface BusOutcome {
   readonly statistics: Statistics;
 }
 
+/** What a device model has to tell of itself. */
+export interface DeviceOutcome {
+  readonly device: number;
+  readonly statistics: Statistics;
+}
+
 /** What one end of a cable has sent, or what a switch has done. */
 export interface NetworkOutcome {
   readonly network: number;
@@ -82,6 +88,7 @@ export interface AnatomyRecord {
 export interface GroupOutcome {
   readonly nodes: readonly NodeOutcome[];
   readonly buses: readonly BusOutcome[];
+  readonly devices: readonly DeviceOutcome[];
   readonly networks: readonly NetworkOutcome[];
   readonly workloads: readonly WorkloadOutcome[];
   readonly events: number;
@@ -139,6 +146,11 @@ export class Group {
         ...[...this.#driverEnds].map(([bus, end]) => busOutcome(bus, 'driver', end)),
         ...[...this.#deviceEnds].map(([bus, end]) => busOutcome(bus, 'device', end)),
       ],
+      devices: this.#devices.flatMap(({ plan, model }) =>
+        model.statistics === undefined
+          ? []
+          : [{ device: plan.index, statistics: model.statistics() }],
+      ),
       networks: this.#networkOutcomes(),
       workloads: this.#workloads.map(({ plan, workload }) => {
         const driver = this.#drivers.get(plan.device)!;

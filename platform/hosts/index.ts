@@ -2,6 +2,7 @@ export { type ExplainedRun, explainParallel } from './explain-parallel.ts';
 export type {
   AnatomyRecord,
   BusOutcome,
+  DeviceOutcome,
   GroupOutcome,
   NetworkOutcome,
   NodeOutcome,

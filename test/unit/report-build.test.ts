@@ -81,6 +81,7 @@ function facts(group: Partial<GroupOutcome>, changes: Partial<RunFacts> = {}): R
   const whole: GroupOutcome = {
     nodes: [node(0), node(1)],
     buses: [],
+    devices: [],
     networks: [],
     workloads: [workload(0), workload(1)],
     events: 10,
@@ -127,9 +128,35 @@ test('two workloads of a device are added up; their percentiles are bounds', () 
     throughput: 81_920,
     iops: 40,
     extra: { retries: 5, late: 1 },
+    operations: {},
+    model: {},
   });
   expect(devices['idle0'].requests).toBe(0);
   expect(devices['idle0'].latency.max).toBe(0);
+});
+
+test('what a workload tells by kind of request is added up by kind', () => {
+  const latency = { min: 1, p50: 2, p90: 3, p99: 4, p999: 5, max: 6, mean: 2 };
+  const read = { requests: 4, errors: 1, bytes: 100, latency };
+  const slow = { ...read, requests: 12, latency: { ...latency, max: 9, mean: 6 } };
+  const parts = [
+    result({ operations: { read } }),
+    result({ operations: { read: slow, write: read } }),
+  ];
+  const { devices, workloads } = buildReport(
+    topology,
+    facts({
+      workloads: parts.map((part, index) => workload(index, { result: part })),
+      devices: [{ device: 0, statistics: { served: 16 } }],
+    }),
+  );
+  // (4 × 2 + 12 × 6) / 16 = 5.
+  expect(devices['disk0'].operations).toEqual({
+    read: { requests: 16, errors: 2, bytes: 200, latency: { ...latency, max: 9, mean: 5 } },
+    write: read,
+  });
+  expect(workloads[0].operations).toEqual({ read });
+  expect([devices['disk0'].model, devices['idle0'].model]).toEqual([{ served: 16 }, {}]);
 });
 
 test('a share of CPU time is of all CPUs of the node', () => {

@@ -1,6 +1,6 @@
 // The report of a run as data: what `--json` prints and what expectations are checked against. All of
 // it but the wall-clock fields depends only on scenario, seed and profile. Fields: platform/docs/report.md.
-import type { Statistics, Topology } from '../../contracts/index.ts';
+import type { OperationResult, Statistics, Topology } from '../../contracts/index.ts';
 import type {
   BusOutcome,
   Ending,
@@ -48,9 +48,13 @@ export interface DeviceReport {
   readonly iops: number;
   /** Figures that only this type of workload has; those of several workloads are added up. */
   readonly extra: Statistics;
+  /** The same figures by kind of request, for workloads that have several. */
+  readonly operations: Readonly<Record<string, OperationResult>>;
+  /** Figures of the device model itself. */
+  readonly model: Statistics;
 }
 
-export interface WorkloadReport extends Omit<DeviceReport, 'bus' | 'number'> {
+export interface WorkloadReport extends Omit<DeviceReport, 'bus' | 'number' | 'model'> {
   readonly name: string;
   readonly device: string;
   readonly node: string;
@@ -151,7 +155,7 @@ export function buildReport(topology: Topology, facts: RunFacts): Report {
     wallSeconds,
     eventsPerSecond: ratio(events, wallSeconds),
     speedRatio: ratio(simulatedPs / PS_PER_S, wallSeconds),
-    devices: deviceReports(topology, workloads),
+    devices: deviceReports(topology, workloads, facts),
     workloads,
     buses: busReports(topology, facts),
     networks: networkReports(topology, facts),
@@ -200,6 +204,7 @@ function workloadReport(topology: Topology, outcome: WorkloadOutcome): WorkloadR
     elapsedPs,
     ...rates({ requests, bytes, elapsedPs }),
     extra: result.extra ?? {},
+    operations: result.operations ?? {},
     failure,
     waitsFor: done ? null : waitsFor(device.name, outcome),
   };
@@ -214,9 +219,15 @@ function waitsFor(device: string, { driverState, downReason }: WorkloadOutcome):
 function deviceReports(
   topology: Topology,
   workloads: readonly WorkloadReport[],
+  { groups }: RunFacts,
 ): Record<string, DeviceReport> {
   const ofDevice = grouped(workloads, ({ device }) => device);
-  return byName(topology.devices, ({ name, type, bus, number }) => {
+  const models = new Map(
+    groups.flatMap((group) =>
+      group.devices.map(({ device, statistics }) => [device, statistics] as const),
+    ),
+  );
+  return byName(topology.devices, ({ index, name, type, bus, number }) => {
     const own = ofDevice.get(name) ?? [];
     const sum = (pick: (workload: WorkloadReport) => number) =>
       own.reduce((total, workload) => total + pick(workload), 0);
@@ -234,8 +245,29 @@ function deviceReports(
       latency: mergeLatencies(own),
       ...rates({ requests, bytes, elapsedPs }),
       extra: addUp(own.map(({ extra }) => extra)),
+      operations: mergeOperations(own.map(({ operations }) => operations)),
+      model: models.get(index) ?? {},
     };
   });
+}
+
+/** Adds up what several workloads have to tell of each kind of request. */
+function mergeOperations(
+  parts: readonly Readonly<Record<string, OperationResult>>[],
+): Record<string, OperationResult> {
+  const names = new Set(parts.flatMap((part) => Object.keys(part)));
+  return Object.fromEntries(
+    [...names].map((name) => {
+      const own = parts.flatMap((part) => (Object.hasOwn(part, name) ? [part[name]] : []));
+      const merged = {
+        requests: total(own.map(({ requests }) => requests)),
+        errors: total(own.map(({ errors }) => errors)),
+        bytes: total(own.map(({ bytes }) => bytes)),
+        latency: mergeLatencies(own),
+      };
+      return [name, merged];
+    }),
+  );
 }
 
 function rates(counts: {
