@@ -41,6 +41,8 @@ export class DriverAreas implements CpuClient {
   readonly #allocations: Allocation[] = [];
   /** The area whose AREA_SHARE has not been answered, or 0. */
   #announced = 0;
+  /** What was shared of it. */
+  #shared = { handle: 0, pageCount: 0 };
 
   constructor(options: DriverAreasOptions) {
     this.#options = options;
@@ -50,8 +52,14 @@ export class DriverAreas implements CpuClient {
     return this.#areas.length;
   }
 
-  /** Takes pages for a client, who is told their address or why there are none. */
+  /**
+   * Takes pages for a client, who is told their address or why there are none. Who asks again while it
+   * waits has lost patience: if its area was announced, the announcement is repeated.
+   */
   allocate(client: DriverBusClient, length: number): void {
+    const position = this.#allocations.findIndex((waiting) => waiting.client === client);
+    if (position === 0 && this.#announced > 0) this.#announce();
+    if (position >= 0) return;
     this.#allocations.push({ client, length });
     if (this.#allocations.length === 1) this.#next();
   }
@@ -81,12 +89,18 @@ export class DriverAreas implements CpuClient {
 
   /** FFA_MEM_SHARE is done: announce the area that was made last. */
   deliver(): void {
-    const { faults, handles, borrower, announce } = this.#options;
+    const { faults, handles, borrower } = this.#options;
     const { id, address, pages } = this.#areas[this.#areas.length - 1];
     const missing = faults.active ? faults.shrinksBy('AREA_SHARE') : 0;
     const pageCount = Math.max(1, pages - missing);
+    this.#shared = { handle: handles.share(address, pageCount, borrower, true), pageCount };
     this.#announced = id;
-    announce(id, handles.share(address, pageCount, borrower, true), pageCount);
+    this.#announce();
+  }
+
+  #announce(): void {
+    const { handle, pageCount } = this.#shared;
+    this.#options.announce(this.#announced, handle, pageCount);
   }
 
   /** Serves the first allocation in line, from an area with room or from a new one. */
