@@ -91,13 +91,28 @@ describe('an area', () => {
 
   it('is one of 31: after them allocations fail', () => {
     const { kernel, driverEnd, drivers } = shared(1);
-    for (let i = 0; i < AREAS_MAX; i++) driverEnd.allocate(0, 1);
-    kernel.runUntil(5 * MILLISECOND);
+    for (let i = 1; i <= AREAS_MAX; i++) {
+      driverEnd.allocate(0, 1);
+      kernel.runUntil((2 + i) * MILLISECOND);
+    }
     expect(drivers[0].log).toEqual([
       'online',
       ...Array(AREAS_MAX).fill('allocated'),
       'not allocated: all area numbers are taken',
     ]);
+  });
+
+  it('is announced once more, not made twice, for a client that asks again', () => {
+    const ends = ffaEnds({ faults: [{ on: 'ffa0', drop: 'AREA_SHARE' }] });
+    ends.driverEnd.start();
+    ends.kernel.runUntil(MILLISECOND);
+    ends.driverEnd.allocate(0, 1);
+    ends.kernel.runUntil(2 * MILLISECOND);
+    expect(ends.drivers[0].log).toEqual(['online']);
+    ends.driverEnd.allocate(0, 1);
+    ends.kernel.runUntil(3 * MILLISECOND);
+    expect(ends.drivers[0].log).toEqual(['online', 'allocated']);
+    expect(ends.driverEnd.statistics()['areas']).toBe(1);
   });
 
   it('is refused, and the allocation with it, when the partition cannot retrieve it', () => {
