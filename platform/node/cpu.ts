@@ -1,6 +1,7 @@
 // The CPUs of a node, modelled as servers with service times. Work that finds all cores busy waits,
-// interrupts ahead of other work. A core can be held past the end of its work: that is how a
-// synchronous call lends the caller's CPU to the callee.
+// interrupts ahead of other work. Work may be bound to a core, as the interrupts of a queue are. A core
+// can be held past the end of its work: that is how a synchronous call lends the caller's CPU to the
+// callee.
 
 import { assert } from '../errors.ts';
 import type { Component, ComponentId, Kernel } from '../kernel/index.ts';
@@ -13,6 +14,9 @@ export interface CpuClient {
 
 export const Priority = { interrupt: 0, task: 1 } as const;
 export type Priority = (typeof Priority)[keyof typeof Priority];
+
+/** Work that any core may do. */
+export const ANY_CORE = -1;
 
 const IDLE = 0;
 const RUNNING = 1;
@@ -32,7 +36,11 @@ export class CpuSet implements Component {
   readonly #kinds: Int32Array;
   readonly #a: Float64Array;
   readonly #b: Float64Array;
-  readonly #waiting: readonly [WorkRing, WorkRing] = [new WorkRing(), new WorkRing()];
+  readonly #waiting = workRings();
+  /** What waits for one core only; made for the cores that need it. */
+  readonly #bound: (WorkRings | undefined)[] = [];
+  /** Numbers waiting work in the order of its arrival. */
+  #arrivals = 0;
   #current = -1;
   #idle: number;
 
@@ -49,16 +57,30 @@ export class CpuSet implements Component {
     this.#id = kernel.add(node, this);
   }
 
-  /** Runs `cost` ps of work on the first free core, then calls `client.deliver(kind, a, b)`. */
-  submit(priority: Priority, cost: number, client: CpuClient, kind: number, a = 0, b = 0): void {
-    if (this.#idle > 0) {
-      let core = 0;
-      while (this.#state[core] !== IDLE) core++;
-      this.#start(core, cost, client, kind, a, b);
-      return;
+  /**
+   * Runs `cost` ps of work, then calls `client.deliver(kind, a, b)`: on the first free core, or on the
+   * one that it is bound to.
+   */
+  submit(
+    priority: Priority,
+    cost: number,
+    client: CpuClient,
+    kind: number,
+    a = 0,
+    b = 0,
+    core = ANY_CORE,
+  ): void {
+    if (core === ANY_CORE && this.#idle > 0) {
+      let free = 0;
+      while (this.#state[free] !== IDLE) free++;
+      return this.#start(free, cost, client, kind, a, b);
     }
-    const ring = this.#waiting[priority];
-    ring.push(cost, client, kind, a, b);
+    if (core !== ANY_CORE && this.#state[core] === IDLE) {
+      return this.#start(core, cost, client, kind, a, b);
+    }
+    const rings = core === ANY_CORE ? this.#waiting : (this.#bound[core] ??= workRings());
+    const ring = rings[priority];
+    ring.push(this.#arrivals++, cost, client, kind, a, b);
     const causes = this.#kernel.causes;
     if (causes !== null) ring.pushCause(causes.suspend(this.#kernel.currentKey, this.#kernel.now));
   }
@@ -128,7 +150,13 @@ export class CpuSet implements Component {
   #next(core: number): void {
     this.#state[core] = IDLE;
     this.#idle++;
-    const ring = this.#waiting[0].length > 0 ? this.#waiting[0] : this.#waiting[1];
+    const bound = this.#bound[core];
+    const ring =
+      bound === undefined
+        ? this.#waiting[0].length > 0
+          ? this.#waiting[0]
+          : this.#waiting[1]
+        : earlier(this.#waiting, bound);
     if (ring.length === 0) return;
     const causes = this.#kernel.causes;
     if (causes !== null) causes.restore(ring.shiftCause(), WAIT_CPU, this.#kernel.now);
@@ -138,9 +166,25 @@ export class CpuSet implements Component {
   }
 }
 
+/** Waiting interrupts and tasks. */
+type WorkRings = readonly [WorkRing, WorkRing];
+
+function workRings(): WorkRings {
+  return [new WorkRing(), new WorkRing()];
+}
+
+/** Whose turn it is: interrupts first, then whoever waits longest. */
+function earlier(any: WorkRings, bound: WorkRings): WorkRing {
+  const priority = any[0].length + bound[0].length > 0 ? 0 : 1;
+  return any[priority].firstArrival < bound[priority].firstArrival
+    ? any[priority]
+    : bound[priority];
+}
+
 /** First-in first-out records of waiting work, in arrays that grow but never shrink. */
 class WorkRing {
   length = 0;
+  arrival = new Float64Array(16);
   cost = new Float64Array(16);
   kind = new Int32Array(16);
   a = new Float64Array(16);
@@ -150,9 +194,15 @@ class WorkRing {
   readonly #causes: number[] = [];
   #head = 0;
 
-  push(cost: number, client: CpuClient, kind: number, a: number, b: number): void {
+  /** Number of the oldest record; Infinity when there is none. */
+  get firstArrival(): number {
+    return this.length === 0 ? Infinity : this.arrival[this.#head];
+  }
+
+  push(arrival: number, cost: number, client: CpuClient, kind: number, a: number, b: number): void {
     if (this.length === this.cost.length) this.#grow();
     const i = (this.#head + this.length++) & (this.cost.length - 1);
+    this.arrival[i] = arrival;
     this.cost[i] = cost;
     this.client[i] = client;
     this.kind[i] = kind;
@@ -179,6 +229,7 @@ class WorkRing {
   #grow(): void {
     const old = { ...this, head: this.#head };
     const capacity = this.cost.length * 2;
+    this.arrival = new Float64Array(capacity);
     this.cost = new Float64Array(capacity);
     this.kind = new Int32Array(capacity);
     this.a = new Float64Array(capacity);
@@ -186,6 +237,7 @@ class WorkRing {
     this.client = new Array<CpuClient | null>(capacity).fill(null);
     for (let n = 0; n < this.length; n++) {
       const from = (old.head + n) & (old.cost.length - 1);
+      this.arrival[n] = old.arrival[from];
       this.cost[n] = old.cost[from];
       this.kind[n] = old.kind[from];
       this.a[n] = old.a[from];

@@ -1,4 +1,4 @@
-export { type CpuClient, CpuSet, Priority } from './cpu.ts';
+export { ANY_CORE, type CpuClient, CpuSet, Priority } from './cpu.ts';
 export { InterruptLine } from './interrupt-line.ts';
 export * as labels from './labels.ts';
 export { copyBytes, Memory, PAGE_SIZE, RAM_BASE } from './memory.ts';

@@ -1,6 +1,6 @@
 // A level interrupt line into a node's CPUs: raising it while it is pending changes nothing, and the
 // handler runs once a core has taken the interrupt.
-import { type CpuClient, Priority } from './cpu.ts';
+import { ANY_CORE, type CpuClient, Priority } from './cpu.ts';
 import type { Node } from './node.ts';
 
 export class InterruptLine implements CpuClient {
@@ -10,12 +10,14 @@ export class InterruptLine implements CpuClient {
   coalesced = 0;
   readonly #node: Node;
   readonly #handler: () => void;
+  readonly #core: number;
   #pending = false;
 
-  /** `handler` runs on a core, after the interrupt entry cost. */
-  constructor(node: Node, handler: () => void) {
+  /** `handler` runs on a core, or on the given one, after the interrupt entry cost. */
+  constructor(node: Node, handler: () => void, core = ANY_CORE) {
     this.#node = node;
     this.#handler = handler;
+    this.#core = core;
   }
 
   raise(): void {
@@ -27,7 +29,7 @@ export class InterruptLine implements CpuClient {
     this.taken++;
     this.#node.interrupts++;
     const { cpu, timing } = this.#node;
-    cpu.submit(Priority.interrupt, this.#node.charge(timing.irqEntry), this, 0);
+    cpu.submit(Priority.interrupt, this.#node.charge(timing.irqEntry), this, 0, 0, 0, this.#core);
   }
 
   deliver(): void {

@@ -2,7 +2,14 @@
 import { describe, expect, it } from 'vitest';
 import { AssertionError } from '../../platform/errors.ts';
 import { CauseLog, Kernel } from '../../platform/kernel/index.ts';
-import { type CpuClient, CpuSet, labels, Priority } from '../../platform/node/index.ts';
+import {
+  type CpuClient,
+  CpuSet,
+  InterruptLine,
+  labels,
+  Priority,
+} from '../../platform/node/index.ts';
+import { testNodes } from '../support/test-nodes.ts';
 
 interface Ran {
   readonly at: number;
@@ -86,6 +93,66 @@ describe('work', () => {
     for (let kind = 100; kind < 200; kind++) cpu.submit(task, 1, worker, kind);
     kernel.runUntil(1000);
     expect(worker.ran.map(({ kind }) => kind)).toEqual(Array.from({ length: 200 }, (_, i) => i));
+  });
+});
+
+describe('work that is bound to a core', () => {
+  const bind = (
+    cpu: CpuSet,
+    worker: Worker,
+    kind: number,
+    core: number,
+    priority: Priority = task,
+  ) => cpu.submit(priority, 100, worker, kind, 0, 0, core);
+
+  it('waits for that core though others are free', () => {
+    const { kernel, cpu, worker } = setUp(4);
+    for (let kind = 1; kind <= 3; kind++) bind(cpu, worker, kind, 2);
+    bind(cpu, worker, 4, 3);
+    kernel.runUntil(1000);
+    expect(worker.order).toBe('1@100 4@100 2@200 3@300');
+    expect(cpu.busy).toBe(400);
+  });
+
+  it('takes turns with other work in the order of arrival, interrupts first', () => {
+    const { kernel, cpu, worker } = setUp(1);
+    cpu.submit(task, 100, worker, 1);
+    cpu.submit(task, 100, worker, 2);
+    bind(cpu, worker, 3, 0);
+    cpu.submit(task, 100, worker, 4);
+    bind(cpu, worker, 5, 0, interrupt);
+    cpu.submit(interrupt, 100, worker, 6);
+    kernel.runUntil(1000);
+    expect(worker.order).toBe('1@100 5@200 6@300 2@400 3@500 4@600');
+  });
+
+  it('leaves a free core to work that any core may do', () => {
+    const { kernel, cpu, worker } = setUp(2);
+    bind(cpu, worker, 1, 0);
+    bind(cpu, worker, 2, 0);
+    cpu.submit(task, 100, worker, 3);
+    cpu.submit(task, 100, worker, 4);
+    kernel.runUntil(1000);
+    // The second core is free for the third, and whoever is free first takes what waits longest.
+    expect(worker.order).toBe('1@100 3@100 2@200 4@200');
+  });
+
+  it('waits in a line of any length', () => {
+    const { kernel, cpu, worker } = setUp(2);
+    for (let kind = 0; kind < 50; kind++) bind(cpu, worker, kind, 1);
+    kernel.runUntil(6000);
+    expect(worker.ran.map(({ kind }) => kind)).toEqual(Array.from({ length: 50 }, (_, i) => i));
+  });
+
+  it('can be that of an interrupt line', () => {
+    const { linux } = testNodes({ linux: { cpus: 2 } });
+    let taken = -1;
+    const line = new InterruptLine(linux, () => (taken = linux.kernel.now), 1);
+    const entry = linux.costs.value(linux.timing.irqEntry);
+    linux.cpu.submit(task, 2 * entry, { deliver: () => {} }, 0, 0, 0, 1);
+    line.raise();
+    linux.kernel.runUntil(10 * entry);
+    expect(taken).toBe(3 * entry);
   });
 });
 
