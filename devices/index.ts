@@ -1,7 +1,8 @@
 // The table of devices. A row makes its type usable in scenario files, listings and contract tests.
 import { blk } from './blk/index.ts';
+import { consoleDevice } from './console/index.ts';
 import { gpio } from './gpio/index.ts';
 import { i2c } from './i2c/index.ts';
 import { rng } from './rng/index.ts';
 
-export const devices = { blk, rng, i2c, gpio } as const;
+export const devices = { blk, rng, i2c, gpio, ['console']: consoleDevice } as const;

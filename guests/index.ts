@@ -1,11 +1,12 @@
 // The tables of drivers and workloads. A row makes a workload's type usable in scenario files; a
 // driver is chosen by the type of its device.
 import { blk } from './blk/index.ts';
+import { consoleDriver } from './console/index.ts';
 import { gpio } from './gpio/index.ts';
 import { i2c } from './i2c/index.ts';
 import { rng } from './rng/index.ts';
-import { entropy, fio, gpioToggle, hwclock } from './workloads/index.ts';
+import { consoleEcho, entropy, fio, gpioToggle, hwclock } from './workloads/index.ts';
 
-export const drivers = { blk, rng, i2c, gpio } as const;
+export const drivers = { blk, rng, i2c, gpio, ['console']: consoleDriver } as const;
 
-export const workloads = { fio, entropy, hwclock, gpioToggle } as const;
+export const workloads = { fio, entropy, hwclock, gpioToggle, consoleEcho } as const;

@@ -1,3 +1,4 @@
+export { consoleEcho } from './console-echo.ts';
 export { entropy } from './entropy.ts';
 export { fio } from './fio.ts';
 export { gpioToggle } from './gpio-toggle.ts';

@@ -21,6 +21,25 @@ export {
   SECTOR_SIZE,
 } from './blk.ts';
 export {
+  CONSOLE_CONFIG,
+  CONSOLE_CONTROL,
+  CONSOLE_CONTROL_RECEIVE,
+  CONSOLE_CONTROL_SIZE,
+  CONSOLE_CONTROL_TRANSMIT,
+  CONSOLE_DEVICE_ID,
+  CONSOLE_EVENT,
+  CONSOLE_F,
+  CONSOLE_PORTS_MAX,
+  consoleConfig,
+  consoleControl,
+  consoleFeatures,
+  consolePortOf,
+  consoleQueueCount,
+  consoleReceiveQueue,
+  consoleResize,
+  consoleTransmitQueue,
+} from './console.ts';
+export {
   alignUp,
   checkQueueSize,
   type DriverRing,

@@ -1,0 +1,329 @@
+// The virtio-console driver (virtio 1.4 §5.3): ports as the device announces them, one program a port,
+// and the emergency write.
+import type { DriverEnvironment } from '../../platform/contracts/index.ts';
+import { Priority } from '../../platform/node/index.ts';
+import {
+  CONSOLE_CONFIG,
+  CONSOLE_CONTROL,
+  CONSOLE_CONTROL_RECEIVE,
+  CONSOLE_CONTROL_SIZE,
+  CONSOLE_CONTROL_TRANSMIT,
+  CONSOLE_DEVICE_ID,
+  CONSOLE_EVENT,
+  CONSOLE_F,
+  CONSOLE_PORTS_MAX,
+  consoleConfig,
+  consolePortOf,
+  consoleQueueCount,
+} from '../../platform/virtio/index.ts';
+import { readU16, readU32 } from '../../platform/wire/index.ts';
+import { FIRST_OWN_STEP, SlotTable, VirtioDriver } from '../common/index.ts';
+import { type ConsoleClient, DriverPort, type PortOwner } from './driver-port.ts';
+import type { PortEffect } from './port-chart.ts';
+
+const QUEUE_SIZE = 64;
+/** Receive buffers of a port, and their bytes. */
+const BUFFERS = 8;
+const BUFFER_SIZE = 1024;
+/** Control messages on their way at a time, and bytes of a control buffer. */
+const CONTROL_CELLS = 8;
+const CELL = 256;
+const EMERGENCY_BYTES = 4;
+
+const STEP_WRITE = FIRST_OWN_STEP;
+const STEP_FILL = FIRST_OWN_STEP + 1;
+const STEP_REFILL = FIRST_OWN_STEP + 2;
+const STEP_CONTROL = FIRST_OWN_STEP + 3;
+
+export class ConsoleDriver extends VirtioDriver implements PortOwner {
+  readonly #slots = new SlotTable<ConsoleClient>();
+  readonly #portOfSlot: number[] = [];
+  readonly #length: number[] = [];
+  readonly #since: number[] = [];
+  readonly #clients = new Map<number, ConsoleClient>();
+  readonly #ports: DriverPort[] = [];
+  #portCount = 1;
+  #buffers = 0;
+  /** By queue: what a chain's head stands for, a slot, a buffer or a control cell. */
+  #meaning: Int32Array[] = [];
+  readonly #freeCells: number[] = [];
+  /** Control messages that wait for a cell: port, event, value. */
+  readonly #messages: (readonly [number, number, number])[] = [];
+  readonly #control = new Uint8Array(CELL);
+  /** Who waits for each emergency write under way, oldest first. */
+  readonly #emergencies: ConsoleClient[] = [];
+
+  constructor(environment: DriverEnvironment) {
+    super(environment, {
+      deviceId: CONSOLE_DEVICE_ID,
+      queueCount: 2,
+      queueSize: QUEUE_SIZE,
+      features: CONSOLE_F.SIZE | CONSOLE_F.MULTIPORT | CONSOLE_F.EMERG_WRITE,
+      configSize: consoleConfig.fixedSize,
+      segmentsMax: 1,
+    });
+  }
+
+  /**
+   * Opens a port for its only client, with slots whose buffers have this size. Only before the device
+   * is live. Returns the first slot.
+   */
+  reserve(client: ConsoleClient, port: number, count: number, bytes: number): number {
+    this.#clients.set(port, client);
+    const first = this.#slots.reserve(client, count, bytes, 64);
+    for (let i = 0; i < count; i++) this.#portOfSlot[first + i] = port;
+    return first;
+  }
+
+  /** Address of a slot's buffer in own RAM. */
+  dataAddress(slot: number): number {
+    return this.#buffers + this.#slots.offsetOf(slot);
+  }
+
+  /** Writes the first `length` bytes of a slot's buffer to its port. */
+  write(slot: number, length: number): void {
+    const { kernel, cpu, timing } = this.node;
+    this.#length[slot] = length;
+    this.#since[slot] = kernel.now;
+    const cost = this.node.charge(timing.submit) + this.node.charge(timing.ringAdd);
+    cpu.submit(Priority.task, cost, this, STEP_WRITE, slot);
+  }
+
+  /** Writes a character through the configuration, without any queue. */
+  emergencyWrite(client: ConsoleClient, character: number): void {
+    const data = new Uint8Array(EMERGENCY_BYTES);
+    data[0] = character;
+    this.#emergencies.push(client);
+    this.writeConfig(CONSOLE_CONFIG.emergWr, data);
+  }
+
+  get canEmergencyWrite(): boolean {
+    return (this.features & CONSOLE_F.EMERG_WRITE) !== 0n;
+  }
+
+  performPort(port: DriverPort, effect: PortEffect): void {
+    switch (effect.type) {
+      case 'fill':
+        return this.#fill(port);
+      case 'ready':
+        if (!this.#multiport) return port.chart.send({ type: 'HOST_OPEN' });
+        this.#tell(port.index, CONSOLE_EVENT.PORT_READY, 1);
+        if (port.client !== null) this.#tell(port.index, CONSOLE_EVENT.PORT_OPEN, 1);
+        return;
+      case 'opened':
+        return port.client?.consoleReady(port);
+      case 'closed':
+        return port.client?.consoleDown(effect.reason);
+      case 'unexpected':
+        return this.#violation(
+          `${effect.event} of port ${port.index} in state ${port.chart.state}`,
+        );
+    }
+  }
+
+  protected override queuesWanted(): number {
+    const { maxNrPorts } = consoleConfig.decode(this.config, 0, this.config.length);
+    this.#portCount = this.#multiport ? Math.min(maxNrPorts, CONSOLE_PORTS_MAX) : 1;
+    return this.#multiport ? consoleQueueCount(this.#portCount) : 2;
+  }
+
+  get #multiport(): boolean {
+    return (this.features & CONSOLE_F.MULTIPORT) !== 0n;
+  }
+
+  protected override get plugged(): boolean {
+    return false;
+  }
+
+  protected override bufferBytes(): number {
+    const receive = this.#portCount * BUFFERS * BUFFER_SIZE;
+    return this.#slots.bytes + 2 * CONTROL_CELLS * CELL + receive;
+  }
+
+  protected override wentLive(buffers: number): void {
+    this.#buffers = buffers;
+    this.#meaning = this.rings.map(({ size }) => new Int32Array(size));
+    this.#freeCells.length = 0;
+    for (let cell = CONTROL_CELLS - 1; cell >= 0; cell--) this.#freeCells.push(cell);
+    this.#messages.length = 0;
+    const { cols, rows } = consoleConfig.decode(this.config, 0, this.config.length);
+    for (let index = 0; index < this.#portCount; index++) {
+      const port = (this.#ports[index] ??= new DriverPort(this, index));
+      port.client = this.#clients.get(index) ?? null;
+      port.cols = index === 0 ? cols : 0;
+      port.rows = index === 0 ? rows : 0;
+    }
+    for (const [index, client] of this.#clients) {
+      if (index >= this.#portCount) client.consoleDown(`the device has no port ${index}`);
+    }
+    if (!this.#multiport) return this.#ports[0].chart.send({ type: 'ADD' });
+    const cost = this.node.chargeTimes(this.node.timing.ringAdd, CONTROL_CELLS);
+    this.node.cpu.submit(Priority.task, cost, this, STEP_FILL, -1);
+    this.#tell(0, CONSOLE_EVENT.DEVICE_READY, 1);
+  }
+
+  protected override wentDown(reason: string): void {
+    this.#emergencies.length = 0;
+    for (const port of this.#ports) port.lost();
+    for (const client of this.#clients.values()) client.consoleDown(reason);
+  }
+
+  protected override work(step: number, a: number): void {
+    if (!this.live) return;
+    if (step === STEP_WRITE) this.#addWrite(a);
+    else if (step === STEP_CONTROL) this.#sendMessages();
+    else if (step === STEP_REFILL) this.#refill(Math.floor(a / BUFFERS), a % BUFFERS);
+    else this.#addBuffers(a);
+  }
+
+  protected override completed(queue: number, head: number, written: number): void {
+    const meaning = this.#meaning[queue][head];
+    if (queue === CONSOLE_CONTROL_TRANSMIT && this.#multiport) {
+      this.#freeCells.push(meaning);
+      return this.#sendMessages();
+    }
+    const port = consolePortOf(queue);
+    if (port >= 0 && queue % 2 === 1) return this.#sent(this.#ports[port], meaning);
+    const size = port < 0 ? CELL : BUFFER_SIZE;
+    if (written > size) return this.#violation(`${written} bytes in a buffer of ${size}`);
+    const address = this.#receiveAddress(queue, meaning);
+    if (port >= 0) this.#ports[port].client?.consoleReceived(address, written);
+    else this.#received(address, written);
+    const cost = this.node.charge(this.node.timing.ringAdd);
+    const what = queue * BUFFERS + meaning;
+    this.node.cpu.submit(Priority.interrupt, cost, this, STEP_REFILL, what);
+  }
+
+  protected override configWritten(offset: number, applied: boolean): void {
+    if (offset === CONSOLE_CONFIG.emergWr) this.#emergencies.shift()!.consoleEmergency(applied);
+  }
+
+  /** The size in the configuration is that of port 0. */
+  protected override configurationChanged(): void {
+    this.readConfig(0, consoleConfig.fixedSize);
+  }
+
+  protected override configRead(_offset: number, data: Uint8Array): void {
+    const { cols, rows } = consoleConfig.decode(data, 0, data.length);
+    this.#ports[0].cols = cols;
+    this.#ports[0].rows = rows;
+  }
+
+  #addWrite(slot: number): void {
+    const port = this.#ports[this.#portOfSlot[slot]];
+    if (this.rings[port.transmitQueue].hasRoom(1)) this.#write(port, slot);
+    else port.waiting.push(slot);
+    this.kick(port.transmitQueue);
+  }
+
+  #write(port: DriverPort, slot: number): void {
+    this.#add(port.transmitQueue, this.dataAddress(slot), this.#length[slot], false, slot);
+  }
+
+  #sent(port: DriverPort, slot: number): void {
+    if (port.waiting.length > 0) this.#write(port, port.waiting.shift()!);
+    this.#slots.clientOf(slot).consoleSent(slot, this.node.kernel.now - this.#since[slot]);
+  }
+
+  #add(queue: number, address: number, length: number, writable: boolean, meaning: number): void {
+    const ring = this.rings[queue];
+    ring.addSegment(this.transport.busAddress(address), length, writable);
+    const head = ring.commit();
+    this.countUse(queue, head);
+    this.#meaning[queue][head] = meaning;
+  }
+
+  /** Offers a port's buffers. Those of a port that comes back are with the device still. */
+  #fill(port: DriverPort): void {
+    if (port.filled) return port.chart.send({ type: 'FILLED' });
+    port.filled = true;
+    const cost = this.node.chargeTimes(this.node.timing.ringAdd, BUFFERS);
+    this.node.cpu.submit(Priority.task, cost, this, STEP_FILL, port.index);
+  }
+
+  /** Offers all buffers of a port, or those for control messages (port -1). */
+  #addBuffers(index: number): void {
+    const queue = index < 0 ? CONSOLE_CONTROL_RECEIVE : this.#ports[index].receiveQueue;
+    for (let buffer = 0; buffer < BUFFERS; buffer++) this.#offer(queue, buffer);
+    this.kick(queue);
+    if (index >= 0) this.#ports[index].chart.send({ type: 'FILLED' });
+  }
+
+  #refill(queue: number, buffer: number): void {
+    this.#offer(queue, buffer);
+    this.kick(queue);
+  }
+
+  #offer(queue: number, buffer: number): void {
+    const size = consolePortOf(queue) < 0 ? CELL : BUFFER_SIZE;
+    this.#add(queue, this.#receiveAddress(queue, buffer), size, true, buffer);
+  }
+
+  /** Sends a control message. */
+  #tell(port: number, event: number, value: number): void {
+    this.#messages.push([port, event, value]);
+    const { cpu, timing } = this.node;
+    cpu.submit(Priority.task, this.node.charge(timing.ringAdd), this, STEP_CONTROL);
+  }
+
+  #sendMessages(): void {
+    const { memory } = this.node;
+    while (this.#messages.length > 0 && this.#freeCells.length > 0) {
+      const [port, event, value] = this.#messages.shift()!;
+      const cell = this.#freeCells.pop()!;
+      const address = this.#controlAddress(cell);
+      memory.writeU32(address + CONSOLE_CONTROL.id, port);
+      memory.writeU16(address + CONSOLE_CONTROL.event, event);
+      memory.writeU16(address + CONSOLE_CONTROL.value, value);
+      this.#add(CONSOLE_CONTROL_TRANSMIT, address, CONSOLE_CONTROL_SIZE, false, cell);
+    }
+    this.kick(CONSOLE_CONTROL_TRANSMIT);
+  }
+
+  /** A control message of the device. */
+  #received(address: number, length: number): void {
+    if (length < CONSOLE_CONTROL_SIZE) return this.#violation('a control message of too few bytes');
+    const bytes = this.#control;
+    this.node.memory.copyOut(address, bytes, 0, length);
+    const id = readU32(bytes, CONSOLE_CONTROL.id);
+    const port = id < this.#portCount ? this.#ports[id] : undefined;
+    if (port === undefined) return this.#violation(`a control message for port ${id}`);
+    const value = readU16(bytes, CONSOLE_CONTROL.value);
+    switch (readU16(bytes, CONSOLE_CONTROL.event)) {
+      case CONSOLE_EVENT.DEVICE_ADD:
+        return port.chart.send({ type: 'ADD' });
+      case CONSOLE_EVENT.DEVICE_REMOVE:
+        return port.chart.send({ type: 'REMOVE' });
+      case CONSOLE_EVENT.CONSOLE_PORT:
+        port.terminal = true;
+        return this.#tell(id, CONSOLE_EVENT.PORT_OPEN, 1);
+      case CONSOLE_EVENT.RESIZE:
+        port.cols = readU16(bytes, CONSOLE_CONTROL_SIZE);
+        port.rows = readU16(bytes, CONSOLE_CONTROL_SIZE + 2);
+        return;
+      case CONSOLE_EVENT.PORT_OPEN:
+        return port.chart.send({ type: value === 1 ? 'HOST_OPEN' : 'HOST_CLOSE' });
+      case CONSOLE_EVENT.PORT_NAME:
+        port.name = Buffer.from(bytes.subarray(CONSOLE_CONTROL_SIZE, length)).toString('utf8');
+        return;
+      default:
+        this.#violation('a control message of an unknown kind');
+    }
+  }
+
+  #controlAddress(cell: number): number {
+    return this.#buffers + this.#slots.bytes + CELL * cell;
+  }
+
+  /** Address of a receive buffer of a data queue or of the control queue. */
+  #receiveAddress(queue: number, buffer: number): number {
+    const port = consolePortOf(queue);
+    if (port < 0) return this.#controlAddress(CONTROL_CELLS + buffer);
+    const start = this.#controlAddress(2 * CONTROL_CELLS);
+    return start + BUFFER_SIZE * (BUFFERS * port + buffer);
+  }
+
+  #violation(text: string): void {
+    this.node.violations.report('BAD_REQUEST', `${this.name}: ${text}`);
+  }
+}
