@@ -158,7 +158,9 @@ export class PackedDriverRing implements DriverRing {
 
   #usesTable(segments: number): boolean {
     const { indirect } = this.#options;
-    return indirect !== null && segments > 1 && segments <= indirect.segmentsMax;
+    // No chain is longer than the queue is large, in a table or not.
+    const most = Math.min(indirect?.segmentsMax ?? 0, this.size);
+    return segments > 1 && segments <= most;
   }
 
   /** A descriptor for each segment; the first one's flags are written last (§2.8.21.1). */

@@ -154,7 +154,9 @@ export class SplitDriverRing implements DriverRing {
 
   #usesTable(segments: number): boolean {
     const { indirect } = this.#options;
-    return indirect !== null && segments > 1 && segments <= indirect.segmentsMax;
+    // No chain is longer than the queue is large, in a table or not.
+    const most = Math.min(indirect?.segmentsMax ?? 0, this.size);
+    return segments > 1 && segments <= most;
   }
 
   /** One descriptor for each segment, linked by `next`. */
