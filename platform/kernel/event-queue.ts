@@ -1,97 +1,138 @@
-// The event queue: a 4-ary heap of event slots, ordered by (time, key). Both live in typed arrays of
-// the queue itself, so that sifting touches one small region of memory and no objects.
+// What every event queue shares: the records of the pending events, and what a queue must do with
+// them. A record is 64 bytes under a slot number, seen both as doubles and as 32-bit words; queues
+// order slots and read times and keys from the records, so that no double is passed on a hot call.
+//
+//   byte 0      8     16    24    32       36     40           44      48 … 63
+//        time   key   a     b     target   kind   generation   depth   unused
+//
+// Links between slots are kept apart, close together: following a list of a million events through
+// their records would miss the cache at every step.
+import { assert } from '../errors.ts';
 
-/** A priority queue of integer slots by (time, key). Keys are unique, so the order is total. */
-export interface EventQueue {
-  readonly size: number;
-  push(time: number, key: number, slot: number): void;
-  /** Time of the first entry, or Infinity when empty. */
-  peekTime(): number;
-  /** Removes the first entry and returns its slot; its time and key stay in `poppedTime/Key`. */
-  pop(): number;
-  readonly poppedTime: number;
-  readonly poppedKey: number;
-}
+/**
+ * The layout of a record, and the marks in it. Files with hot loops take these out once, by
+ * destructuring at the top: a constant of the module itself is folded into the compiled code, but
+ * an imported one is read through its module and checked at every use.
+ */
+export const Layout = {
+  /** slot << FLOATS_SHIFT | field indexes `floats`; the time is field 0. */
+  FLOATS_SHIFT: 3,
+  KEY: 1,
+  ARGUMENT_A: 2,
+  ARGUMENT_B: 3,
+  /** slot << WORDS_SHIFT | field indexes `words`. */
+  WORDS_SHIFT: 4,
+  TARGET: 8,
+  KIND: 9,
+  GENERATION: 10,
+  DEPTH: 11,
+  /** The target of a record that is not pending: cancelled, or free. */
+  NO_TARGET: -1,
+  /** Ends a list of slots. */
+  NO_SLOT: -1,
+  /** More events than this cannot be pending. */
+  SLOTS_MAX: 2 ** 24,
+} as const;
+const { FLOATS_SHIFT, GENERATION, KEY, NO_SLOT, NO_TARGET, SLOTS_MAX, TARGET, WORDS_SHIFT } =
+  Layout;
 
-export class HeapQueue implements EventQueue {
-  size = 0;
-  poppedTime = 0;
-  poppedKey = 0;
-  #times = new Float64Array(256);
-  #keys = new Float64Array(256);
-  #slots = new Int32Array(256);
+const GENERATION_MASK = 2 ** 29 - 1;
+const SLOTS_INITIAL = 64;
+/** Fewer cancelled entries than this are left for the run loop to skip. */
+const CANCELLED_MIN = 64;
 
-  peekTime(): number {
-    return this.size === 0 ? Infinity : this.#times[0];
+/** A priority queue of slots by (time, key). Keys are unique, so the order is total. */
+export abstract class EventQueue {
+  /** The records as doubles: slot << 3 | field. Replaced when it grows. */
+  floats = new Float64Array(SLOTS_INITIAL << FLOATS_SHIFT);
+  /** The same memory as 32-bit words: slot << 4 | field. */
+  words = new Int32Array(this.floats.buffer);
+  /** By slot: the next in the list that the slot is in. */
+  links = new Int32Array(SLOTS_INITIAL);
+  /** First of the list of free slots. */
+  freeSlot: number = NO_SLOT;
+  #slotCount = 0;
+  #cancelled = 0;
+
+  /** Entries in the queue, cancelled ones included. */
+  abstract readonly size: number;
+
+  /** Entries that are not cancelled. */
+  get pending(): number {
+    return this.size - this.#cancelled;
   }
 
-  push(time: number, key: number, slot: number): void {
-    if (this.size === this.#times.length) this.#grow();
-    const times = this.#times;
-    const keys = this.#keys;
-    const slots = this.#slots;
-    let hole = this.size++;
-    while (hole > 0) {
-      const parent = (hole - 1) >> 2;
-      const parentTime = times[parent];
-      if (parentTime < time || (parentTime === time && keys[parent] < key)) break;
-      times[hole] = parentTime;
-      keys[hole] = keys[parent];
-      slots[hole] = slots[parent];
-      hole = parent;
+  /** Adds a slot whose record holds its time and key. */
+  abstract push(slot: number): void;
+
+  /** The slot that is first in order (it may be a cancelled one), or NO_SLOT. */
+  abstract first(): number;
+
+  /** Takes out the slot that `first` has just returned. */
+  abstract removeFirst(): void;
+
+  /** Takes out all cancelled entries and releases their slots. */
+  protected abstract compact(): void;
+
+  /** Takes a slot for a new event. Its fields are whatever they were. */
+  takeSlot(): number {
+    const slot = this.freeSlot;
+    if (slot === NO_SLOT) return this.#newSlot();
+    this.freeSlot = this.links[slot];
+    return slot;
+  }
+
+  #newSlot(): number {
+    const slot = this.#slotCount++;
+    assert(slot < SLOTS_MAX, 'more than 2^24 events are pending');
+    if (slot << FLOATS_SHIFT === this.floats.length) {
+      const larger = new Float64Array(this.floats.length * 2);
+      larger.set(this.floats);
+      this.floats = larger;
+      this.words = new Int32Array(larger.buffer);
+      const links = new Int32Array(slot * 2);
+      links.set(this.links);
+      this.links = links;
     }
-    times[hole] = time;
-    keys[hole] = key;
-    slots[hole] = slot;
+    return slot;
   }
 
-  pop(): number {
-    const times = this.#times;
-    const keys = this.#keys;
-    const slots = this.#slots;
-    const result = slots[0];
-    this.poppedTime = times[0];
-    this.poppedKey = keys[0];
-    const last = --this.size;
-    const time = times[last];
-    const key = keys[last];
-    const slot = slots[last];
-    let hole = 0;
-    for (;;) {
-      const first = hole * 4 + 1;
-      if (first >= last) break;
-      const end = Math.min(first + 4, last);
-      let best = first;
-      for (let child = first + 1; child < end; child++) {
-        if (
-          times[child] < times[best] ||
-          (times[child] === times[best] && keys[child] < keys[best])
-        ) {
-          best = child;
-        }
-      }
-      if (time < times[best] || (time === times[best] && key < keys[best])) break;
-      times[hole] = times[best];
-      keys[hole] = keys[best];
-      slots[hole] = slots[best];
-      hole = best;
+  /** Frees a slot that is in the queue no more. Handles of its event are stale from now on. */
+  release(slot: number): void {
+    const { words } = this;
+    const record = slot << WORDS_SHIFT;
+    words[record | TARGET] = NO_TARGET;
+    words[record | GENERATION] = (words[record | GENERATION] + 1) & GENERATION_MASK;
+    this.links[slot] = this.freeSlot;
+    this.freeSlot = slot;
+  }
+
+  /** Marks a pending entry as cancelled. Amortised over calls, this takes constant time. */
+  cancel(slot: number): void {
+    this.words[(slot << WORDS_SHIFT) | TARGET] = NO_TARGET;
+    this.#cancelled++;
+    if (this.#cancelled > CANCELLED_MIN && this.#cancelled * 2 > this.size) {
+      this.compact();
+      assert(this.#cancelled === 0, 'compaction missed a cancelled entry');
     }
-    times[hole] = time;
-    keys[hole] = key;
-    slots[hole] = slot;
-    return result;
   }
 
-  #grow(): void {
-    const capacity = this.#times.length * 2;
-    const times = new Float64Array(capacity);
-    times.set(this.#times);
-    this.#times = times;
-    const keys = new Float64Array(capacity);
-    keys.set(this.#keys);
-    this.#keys = keys;
-    const slots = new Int32Array(capacity);
-    slots.set(this.#slots);
-    this.#slots = slots;
+  isCancelled(slot: number): boolean {
+    return this.words[(slot << WORDS_SHIFT) | TARGET] === NO_TARGET;
+  }
+
+  /** Releases a cancelled entry that has left the queue. */
+  drop(slot: number): void {
+    this.#cancelled--;
+    this.release(slot);
+  }
+
+  /** True when `slot` comes before `other`. */
+  precedes(slot: number, other: number): boolean {
+    const { floats } = this;
+    const time = floats[slot << FLOATS_SHIFT];
+    const otherTime = floats[other << FLOATS_SHIFT];
+    if (time !== otherTime) return time < otherTime;
+    return floats[(slot << FLOATS_SHIFT) | KEY] < floats[(other << FLOATS_SHIFT) | KEY];
   }
 }

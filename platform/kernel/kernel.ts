@@ -1,13 +1,33 @@
 // The run loop. Events are delivered in the total order (time, rank, sender node, sender's sequence
 // number), which names nothing of the host, so that placing nodes on threads cannot change it.
 //
-// An event's record lives in typed arrays under a slot; the queue orders slots. Nothing is allocated
-// per event. The trace digest is kept per node and combined at the end, for the same reason.
-import { assert, RunError } from '../errors.ts';
+// An event's record lives in the queue's typed arrays under a slot. Nothing is allocated per event.
+// The trace digest is kept per node and combined at the end, for the same reason as the order. It is
+// always on: it is what makes two runs comparable.
+import { AssertionError, assert, RunError } from '../errors.ts';
+import { CalendarQueue } from './calendar-queue.ts';
 import type { CauseLog } from './cause-log.ts';
-import { type EventQueue, HeapQueue } from './event-queue.ts';
+import { type EventQueue, Layout } from './event-queue.ts';
+import { NodeStates } from './node-states.ts';
 import { type Packet, PacketPool } from './packet.ts';
 import { type Duration, END_OF_TIME, formatTime, type Instant } from './time.ts';
+
+const {
+  ARGUMENT_A,
+  ARGUMENT_B,
+  DEPTH,
+  FLOATS_SHIFT,
+  GENERATION,
+  KEY,
+  KIND,
+  NO_SLOT,
+  NO_TARGET,
+  SLOTS_MAX,
+  TARGET,
+  WORDS_SHIFT,
+} = Layout;
+/** A constant of this module, for the same reason. */
+const CLOCK_END = END_OF_TIME;
 
 /** Order among events of one instant: control before normal before observe. */
 export const Rank = { control: 0, normal: 1, observe: 2 } as const;
@@ -37,74 +57,69 @@ export const NODES_MAX = 65_536;
 
 const SEQUENCE_SPAN = 2 ** 35;
 const RANK_SPAN = NODES_MAX * SEQUENCE_SPAN;
-const SLOT_SPAN = 2 ** 26;
-const NO_PACKET = null;
+const NORMAL = Rank.normal;
+
+/** Set in the target of an event that carries a packet or was scheduled with no delay. */
+const SPECIAL = 2 ** 30;
+const COMPONENT_MASK = SPECIAL - 1;
 
 export class Kernel {
   /** The instant being executed. */
   now: Instant = 0;
-  /** Delivered events, of all hosted nodes. */
-  events = 0;
   /** Order key of the event being executed: names it among all events of the run. */
   currentKey = -1;
   /** Set to record why each event happened (see CauseLog). */
   causes: CauseLog | null = null;
   readonly packets = new PacketPool();
 
-  readonly #queue: EventQueue = new HeapQueue();
+  readonly #queue: EventQueue;
   readonly #outbox: Outbox | null;
-
   readonly #components: Component[] = [];
-  #nodeOf = new Int32Array(64);
-  #indexOf = new Int32Array(64);
+  // Of each component: its node, and its index among the components of the node.
+  #places = new Int32Array(64);
   readonly #ports: (Int32Array | undefined)[] = [];
-  #sequence: Float64Array;
-  #componentCount: Int32Array;
-  #digestA: Int32Array;
-  #digestB: Int32Array;
-  #eventsOf: Float64Array;
-
-  // The event records, by slot.
-  #component = new Int32Array(1024);
-  #kind = new Int32Array(1024);
-  #a = new Float64Array(1024);
-  #b = new Float64Array(1024);
-  #generation = new Int32Array(1024);
-  #depth = new Int32Array(1024);
-  readonly #packet: (Packet | null)[] = [];
-  #freeSlots = new Int32Array(1024);
-  #freeCount = 0;
-  #slotCount = 0;
-  #currentDepth = 0;
-  #cancelled = 0;
-  #stopping = false;
+  readonly #componentCount: Int32Array;
+  readonly #nodes: NodeStates;
+  // By slot; used only where the target is marked SPECIAL.
+  readonly #packetOf: (Packet | null)[] = [];
+  #depth = 0;
+  /** Events at or after this are not delivered: the limit of the run, or the past after `stop`. */
+  #limit = 0;
 
   /** `nodeCount` counts the nodes of the whole topology, hosted here or not. */
-  constructor(nodeCount: number, outbox: Outbox | null = null) {
+  constructor(
+    nodeCount: number,
+    outbox: Outbox | null = null,
+    queue: EventQueue = new CalendarQueue(),
+  ) {
     assert(nodeCount > 0 && nodeCount <= NODES_MAX, `node count ${nodeCount} is outside 1 … 65536`);
+    this.#queue = queue;
     this.#outbox = outbox;
-    this.#sequence = new Float64Array(nodeCount);
     this.#componentCount = new Int32Array(nodeCount);
-    this.#digestA = new Int32Array(nodeCount);
-    this.#digestB = new Int32Array(nodeCount);
-    this.#eventsOf = new Float64Array(nodeCount);
+    this.#nodes = new NodeStates(nodeCount, SEQUENCE_SPAN);
+  }
+
+  /** Delivered events, of all hosted nodes. */
+  get events(): number {
+    return this.#nodes.events;
   }
 
   /** Adds a component to a node. The order of additions within a node is part of the digest. */
   add(node: number, component: Component): ComponentId {
     const id = this.#components.push(component) - 1;
-    if (id === this.#nodeOf.length) {
-      this.#nodeOf = grownInt32(this.#nodeOf);
-      this.#indexOf = grownInt32(this.#indexOf);
+    if (id * 2 === this.#places.length) {
+      const larger = new Int32Array(id * 4);
+      larger.set(this.#places);
+      this.#places = larger;
     }
-    this.#nodeOf[id] = node;
-    this.#indexOf[id] = this.#componentCount[node]++;
+    this.#places[id << 1] = node;
+    this.#places[(id << 1) | 1] = this.#componentCount[node]++;
     return id;
   }
 
   /** Makes `component` the receiver of packets sent to (its node, `port`). */
   bindPort(port: number, component: ComponentId): void {
-    const node = this.#nodeOf[component];
+    const node = this.#places[component << 1];
     let ports = this.#ports[node];
     if (ports === undefined || port >= ports.length) {
       const larger = new Int32Array(Math.max(4, (port + 1) * 2)).fill(-1);
@@ -127,14 +142,26 @@ export class Kernel {
     kind: number,
     a = 0,
     b = 0,
-    rank: Rank = Rank.normal,
+    rank: Rank = NORMAL,
   ): EventHandle {
+    const queue = this.#queue;
     const at = this.now + delay;
-    const key = this.#nextKey(this.#nodeOf[component], rank);
+    const key = rank * RANK_SPAN + this.#nodes.nextSequence(this.#places[component << 1]);
+    const slot = queue.takeSlot();
+    const { floats, words } = queue;
+    const float = slot << FLOATS_SHIFT;
+    const word = slot << WORDS_SHIFT;
+    floats[float] = at;
+    floats[float | KEY] = key;
+    floats[float | ARGUMENT_A] = a;
+    floats[float | ARGUMENT_B] = b;
+    words[word | TARGET] = component;
+    words[word | KIND] = kind;
+    // Written so that it catches a delay that is not a number, too.
+    if (!(delay > 0 && at <= CLOCK_END)) this.#checkUnusual(slot, delay);
     if (this.causes !== null) this.causes.record(key, this.currentKey, at);
-    const slot = this.#takeSlot(component, at, kind, a, b);
-    this.#queue.push(at, key, slot);
-    return this.#generation[slot] * SLOT_SPAN + slot;
+    queue.push(slot);
+    return words[word | GENERATION] * SLOTS_MAX + slot;
   }
 
   /**
@@ -144,12 +171,12 @@ export class Kernel {
   send(fromNode: number, toNode: number, toPort: number, delay: Duration, packet: Packet): void {
     assert(delay > 0, 'a packet between nodes takes time');
     const at = this.now + delay;
-    const key = this.#nextKey(fromNode, Rank.normal);
+    const key = NORMAL * RANK_SPAN + this.#nodes.nextSequence(fromNode);
     if (this.causes !== null) this.causes.record(key, this.currentKey, at);
     if (this.hosts(toNode)) {
       this.accept(at, key, toNode, toPort, packet);
     } else {
-      assert(this.#outbox !== null, `node ${toNode} is not hosted here`);
+      if (this.#outbox === null) throw new AssertionError(`node ${toNode} is not hosted here`);
       this.#outbox.push(at, key, toNode, toPort, packet);
       this.packets.release(packet);
     }
@@ -157,44 +184,53 @@ export class Kernel {
 
   /** Queues a packet whose order key its sender has already drawn. Used by `send` and by hosts. */
   accept(at: Instant, key: number, toNode: number, toPort: number, packet: Packet): void {
-    assert(at >= this.now, `a packet for ${formatTime(at)} arrived in the past of its receiver`);
-    const component = this.#ports[toNode]?.[toPort] ?? -1;
-    assert(component >= 0, `node ${toNode} has no port ${toPort}`);
-    const slot = this.#takeSlot(component, at, packet.kind, packet.a, packet.b);
-    this.#packet[slot] = packet;
-    this.#queue.push(at, key, slot);
+    if (!(at >= this.now && at <= END_OF_TIME)) {
+      throw new AssertionError(`a packet for ${formatTime(at)} arrived at ${formatTime(this.now)}`);
+    }
+    const component = this.#ports[toNode]?.[toPort] ?? NO_TARGET;
+    if (component < 0) throw new AssertionError(`node ${toNode} has no port ${toPort}`);
+    const queue = this.#queue;
+    const slot = queue.takeSlot();
+    const float = slot << FLOATS_SHIFT;
+    const word = slot << WORDS_SHIFT;
+    queue.floats[float] = at;
+    queue.floats[float | KEY] = key;
+    queue.floats[float | ARGUMENT_A] = packet.a;
+    queue.floats[float | ARGUMENT_B] = packet.b;
+    queue.words[word | TARGET] = component | SPECIAL;
+    queue.words[word | KIND] = packet.kind;
+    queue.words[word | DEPTH] = 0;
+    this.#setPacket(slot, packet);
+    queue.push(slot);
   }
 
   /** Cancels a pending event. Returns false when it was delivered or cancelled before. */
   cancel(handle: EventHandle): boolean {
     if (handle < 0) return false;
-    const slot = handle % SLOT_SPAN;
-    if (this.#generation[slot] !== (handle - slot) / SLOT_SPAN) return false;
-    if (this.#component[slot] < 0) return false;
-    this.#component[slot] = -1;
-    this.#cancelled++;
+    const { words } = this.#queue;
+    const slot = handle % SLOTS_MAX;
+    const word = slot << WORDS_SHIFT;
+    if (words[word | GENERATION] !== (handle - slot) / SLOTS_MAX) return false;
+    if (words[word | TARGET] === NO_TARGET) return false;
+    this.#queue.cancel(slot);
     return true;
   }
 
   /** Time of the next event, or Infinity. Cancelled entries are dropped on the way. */
   nextTime(): Instant {
     const queue = this.#queue;
-    while (this.#cancelled > 0 && queue.size > 0) {
-      const time = queue.peekTime();
-      const slot = queue.pop();
-      if (this.#component[slot] >= 0) {
-        queue.push(time, queue.poppedKey, slot);
-        return time;
-      }
-      this.#cancelled--;
-      this.#freeSlot(slot);
+    for (;;) {
+      const slot = queue.first();
+      if (slot === NO_SLOT) return Infinity;
+      if (!queue.isCancelled(slot)) return queue.floats[slot << FLOATS_SHIFT];
+      queue.removeFirst();
+      queue.drop(slot);
     }
-    return queue.peekTime();
   }
 
   /** Makes `runUntil` return after the event being delivered. */
   stop(): void {
-    this.#stopping = true;
+    this.#limit = -Infinity;
   }
 
   /**
@@ -204,137 +240,97 @@ export class Kernel {
   runUntil(limit: Instant): boolean {
     assert(limit <= END_OF_TIME || limit === Infinity, 'the clock ends at 2^53 ps');
     const queue = this.#queue;
-    this.#stopping = false;
-    while (queue.size > 0 && queue.peekTime() < limit) {
-      const slot = queue.pop();
-      const component = this.#component[slot];
-      if (component < 0) {
-        this.#cancelled--;
-        this.#freeSlot(slot);
+    this.#limit = limit;
+    this.#depth = 0;
+    for (;;) {
+      const slot = queue.first();
+      if (slot === NO_SLOT) break;
+      const { floats, words } = queue;
+      const float = slot << FLOATS_SHIFT;
+      const word = slot << WORDS_SHIFT;
+      const now = floats[float];
+      if (now >= this.#limit) break;
+      queue.removeFirst();
+      const target = words[word | TARGET];
+      if (target < 0) {
+        queue.drop(slot);
         continue;
       }
-      this.now = queue.poppedTime;
-      this.currentKey = queue.poppedKey;
-      this.#currentDepth = this.#depth[slot];
-      this.#deliver(slot, component);
-      if (this.#stopping) return false;
+      const component = target & COMPONENT_MASK;
+      this.now = now;
+      this.currentKey = floats[float | KEY];
+      const place = component << 1;
+      this.#nodes.digest(this.#places[place], this.#places[place | 1], words, word);
+      if (target === component) {
+        const kind = words[word | KIND];
+        const a = floats[float | ARGUMENT_A];
+        const b = floats[float | ARGUMENT_B];
+        // The slot is freed first: the handler may cancel its own handle, which must be stale then.
+        queue.release(slot);
+        this.#components[component].deliver(kind, a, b);
+      } else {
+        this.#deliverSpecial(slot, component);
+      }
     }
-    return true;
+    return this.#limit === limit;
   }
 
   /** Digest lanes of one node, for `combineDigests`. */
   digestOf(node: number): readonly [number, number, number] {
-    return [this.#digestA[node], this.#digestB[node], this.#eventsOf[node]];
+    return this.#nodes.lanesOf(node);
   }
 
-  #deliver(slot: number, component: number): void {
-    const kind = this.#kind[slot];
-    const a = this.#a[slot];
-    const b = this.#b[slot];
-    const packet = this.#packet[slot];
-    const node = this.#nodeOf[component];
-    this.events++;
-    this.#eventsOf[node]++;
-    this.#digest(node, this.#indexOf[component], kind, a, b);
-    // The slot is freed first: the handler may cancel its own handle, which must then be stale.
-    this.#freeSlot(slot);
+  /** Delivers an event that carries a packet or was scheduled with no delay. */
+  #deliverSpecial(slot: number, component: number): void {
+    const queue = this.#queue;
+    const { floats, words } = queue;
+    const packet = slot < this.#packetOf.length ? this.#packetOf[slot] : null;
+    this.#depth = words[(slot << WORDS_SHIFT) | DEPTH];
+    const kind = words[(slot << WORDS_SHIFT) | KIND];
+    const a = floats[(slot << FLOATS_SHIFT) | ARGUMENT_A];
+    const b = floats[(slot << FLOATS_SHIFT) | ARGUMENT_B];
+    queue.release(slot);
     const receiver = this.#components[component];
-    if (packet === NO_PACKET) {
+    if (packet === null) {
       receiver.deliver(kind, a, b);
     } else {
-      this.#digestPacket(node, packet);
+      this.#packetOf[slot] = null;
+      this.#nodes.digestPacket(this.#places[component << 1], packet);
       receiver.receive!(packet);
       this.packets.release(packet);
     }
+    this.#depth = 0;
   }
 
-  #digest(node: number, index: number, kind: number, a: number, b: number): void {
-    const now = this.now;
-    let x = this.#digestA[node];
-    let y = this.#digestB[node];
-    x = Math.imul(x ^ (now | 0), 0x9e3779b1);
-    y = Math.imul(y ^ ((now / 4294967296) | 0) ^ (index << 8) ^ kind, 0x85ebca77);
-    x = Math.imul((x ^ (x >>> 15)) + (a | 0), 0xc2b2ae3d);
-    y = Math.imul((y ^ (y >>> 13)) + (b | 0), 0x27d4eb2f);
-    this.#digestA[node] = x ^ (y >>> 7);
-    this.#digestB[node] = y ^ (x >>> 11);
+  #setPacket(slot: number, packet: Packet): void {
+    const packets = this.#packetOf;
+    while (packets.length <= slot) packets.push(null);
+    packets[slot] = packet;
   }
 
-  /** Short packets (messages) enter the digest whole, long ones (data) by length and both ends. */
-  #digestPacket(node: number, packet: Packet): void {
-    const { bytes, length } = packet;
-    let x = this.#digestA[node] ^ length ^ (packet.c | 0);
-    const y = (packet.d | 0) + 0x165667b1;
-    const head = length <= 128 ? length : 64;
-    for (let i = 0; i < head; i++) x = Math.imul(x ^ bytes[i], 0x01000193);
-    for (let i = Math.max(head, length - 64); i < length; i++) {
-      x = Math.imul(x ^ bytes[i], 0x01000193);
-    }
-    this.#digestA[node] = Math.imul(x ^ (x >>> 15), 0x9e3779b1) ^ y;
-  }
-
-  #nextKey(node: number, rank: Rank): number {
-    return rank * RANK_SPAN + node * SEQUENCE_SPAN + this.#sequence[node]++;
-  }
-
-  #takeSlot(component: number, at: Instant, kind: number, a: number, b: number): number {
+  /** Checks a new event that has no delay, or a delay that cannot be. */
+  #checkUnusual(slot: number, delay: Duration): void {
+    const at = this.now + delay;
+    assert(delay >= 0, 'an event cannot be scheduled for the past');
     assert(at <= END_OF_TIME, 'the clock ends at 2^53 ps (2.5 h)');
-    let depth = 0;
-    if (at === this.now) {
-      depth = this.#currentDepth + 1;
-      if (depth > INSTANT_STEPS_MAX) this.#livelock(component, kind);
-    }
-    const slot = this.#freeCount > 0 ? this.#freeSlots[--this.#freeCount] : this.#newSlot();
-    this.#component[slot] = component;
-    this.#kind[slot] = kind;
-    this.#a[slot] = a;
-    this.#b[slot] = b;
-    this.#depth[slot] = depth;
-    return slot;
-  }
-
-  #newSlot(): number {
-    const slot = this.#slotCount++;
-    assert(slot < SLOT_SPAN, 'more than 2^26 events are pending');
-    if (slot === this.#component.length) {
-      this.#component = grownInt32(this.#component);
-      this.#kind = grownInt32(this.#kind);
-      this.#generation = grownInt32(this.#generation);
-      this.#depth = grownInt32(this.#depth);
-      this.#freeSlots = grownInt32(this.#freeSlots);
-      this.#a = grownFloat64(this.#a);
-      this.#b = grownFloat64(this.#b);
-    }
-    this.#packet[slot] = NO_PACKET;
-    return slot;
-  }
-
-  #freeSlot(slot: number): void {
-    this.#generation[slot]++;
-    this.#packet[slot] = NO_PACKET;
-    this.#freeSlots[this.#freeCount++] = slot;
+    const { words } = this.#queue;
+    const word = slot << WORDS_SHIFT;
+    const component = words[word | TARGET];
+    const depth = this.#depth + 1;
+    if (depth > INSTANT_STEPS_MAX) this.#livelock(component, words[word | KIND]);
+    words[word | TARGET] = component | SPECIAL;
+    words[word | DEPTH] = depth;
   }
 
   #livelock(component: number, kind: number): never {
-    const node = this.#nodeOf[component];
+    const node = this.#places[component << 1];
+    const index = this.#places[(component << 1) | 1];
     const name = this.#components[component].constructor.name;
     throw new RunError(
       'LIVELOCK',
       `more than ${INSTANT_STEPS_MAX} events in a row at ${formatTime(this.now)} without time ` +
-        `passing; the last was kind ${kind} for ${name} (component ${this.#indexOf[component]} of ` +
+        `passing; the last was kind ${kind} for ${name} (component ${index} of ` +
         `node ${node}). Some delay of its cycle must be above zero.`,
     );
   }
-}
-
-function grownInt32(old: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(old.length * 2);
-  larger.set(old);
-  return larger;
-}
-
-function grownFloat64(old: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
-  const larger = new Float64Array(old.length * 2);
-  larger.set(old);
-  return larger;
 }

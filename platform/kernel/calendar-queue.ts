@@ -1,0 +1,396 @@
+// The kernel's event queue: a calendar whose bucket width follows the density of events, with a
+// short sorted run in front of it. Why this one: decisions/0002-event-queue.md.
+//
+//    first ─► run ──► late ──► opened end │ buckets … │ window end │ far …
+//             sorted  heap and sorted     │ a list    │            │ unsorted
+//                     reserve             │ each      │            │
+//
+// A word of 32 buckets is opened at a time: its lists are sorted into the run, which then holds a
+// few events. An event for opened time is inserted into the run, or, when many are, into the late
+// heap. The window slides with the opened end; far events are admitted when it reaches the first.
+import { EventQueue, Layout } from './event-queue.ts';
+import { SlotHeap } from './slot-heap.ts';
+
+const { FLOATS_SHIFT, KEY, NO_SLOT } = Layout;
+
+const BUCKETS_MIN = 128;
+const BUCKETS_MAX = 2 ** 20;
+/** Buckets for one event. Most buckets are empty, so that few events need sorting. */
+const BUCKETS_PER_EVENT = 4;
+const WIDTH_INITIAL = 256;
+const WIDTH_MAX = 2 ** 40;
+
+/** The run is filled until it has this many events … */
+const RUN_FILLED = 64;
+/** … a longer list is not sorted but given to the late heap … */
+const LIST_MAX = 64;
+/** … and insertion into the run stops at this length. */
+const RUN_MAX = 128;
+const RUN_CAPACITY = 512;
+
+/** Refills and insertions between two looks at how well the width fits. */
+const TUNING_INTERVAL_MIN = 256;
+const TUNING_INTERVAL_MAX = 2 ** 20;
+
+export class CalendarQueue extends EventQueue {
+  // The next events in order: slots from head to tail. All before the late ones.
+  readonly #run = new Int32Array(RUN_CAPACITY);
+  #head = 0;
+  #tail = 0;
+  // More events before the opened end: a heap, and a sorted list from a bucket of equal times.
+  readonly #late = new SlotHeap(this);
+  #reserve = new Int32Array(0);
+  #reserveHead = 0;
+  #reserveTail = 0;
+  // Lists of slots linked in `links`, each `width` ps wide, and a bit for each that is not empty.
+  #buckets = new Int32Array(BUCKETS_MIN).fill(NO_SLOT);
+  #occupied = new Int32Array(BUCKETS_MIN >> 5);
+  #mask = BUCKETS_MIN - 1;
+  #width = WIDTH_INITIAL;
+  #bucketsPerPs = 1 / WIDTH_INITIAL;
+  #inBuckets = 0;
+  #crowdedAt = BUCKETS_MIN;
+  /** Number of the first bucket that is not opened, counted from time 0. */
+  #bucket = 0;
+  #openedEnd = 0;
+  #windowEnd = BUCKETS_MIN * WIDTH_INITIAL;
+  // Events beyond the window.
+  #far = new Int32Array(64);
+  #farCount = 0;
+  #farFirst = Infinity;
+  // What was done since the last tuning, and how long until the next.
+  #taken = 0;
+  #disorder = 0;
+  #searched = 0;
+  #untilTuning = TUNING_INTERVAL_MIN;
+  #tuningInterval = TUNING_INTERVAL_MIN;
+  #narrowed = false;
+
+  get size(): number {
+    const opened =
+      this.#tail - this.#head + this.#late.size + this.#reserveTail - this.#reserveHead;
+    return opened + this.#inBuckets + this.#farCount;
+  }
+
+  push(slot: number): void {
+    const time = this.floats[slot << FLOATS_SHIFT];
+    if (time < this.#openedEnd) {
+      this.#insert(slot);
+    } else if (time < this.#windowEnd) {
+      const index = (time * this.#bucketsPerPs) & this.#mask;
+      const buckets = this.#buckets;
+      this.links[slot] = buckets[index];
+      buckets[index] = slot;
+      this.#occupied[index >> 5] |= 1 << index;
+      this.#inBuckets++;
+    } else {
+      this.#pushFar(slot);
+    }
+  }
+
+  first(): number {
+    return this.#head !== this.#tail || this.#refill() ? this.#run[this.#head] : NO_SLOT;
+  }
+
+  removeFirst(): void {
+    this.#head++;
+  }
+
+  protected compact(): void {
+    this.#rebuild(this.#width);
+  }
+
+  #pushFar(slot: number): void {
+    const time = this.floats[slot << FLOATS_SHIFT];
+    if (this.#farCount === this.#far.length) {
+      const larger = new Int32Array(this.#farCount * 2);
+      larger.set(this.#far);
+      this.#far = larger;
+    }
+    this.#far[this.#farCount++] = slot;
+    if (time < this.#farFirst) this.#farFirst = time;
+  }
+
+  /** Adds an event for opened time: into the run, unless it belongs behind it or the run is long. */
+  #insert(slot: number): void {
+    this.#taken++;
+    if (--this.#untilTuning <= 0 && this.#tune()) {
+      this.push(slot);
+      return;
+    }
+    const run = this.#run;
+    const length = this.#tail - this.#head;
+    if (length >= RUN_MAX || (this.#hasLate() && this.#isBehindRun(slot))) {
+      this.#disorder++;
+      if (length < RUN_MAX || this.#isBehindRun(slot)) {
+        this.#late.push(slot);
+        return;
+      }
+      this.#late.push(run[--this.#tail]);
+    }
+    if (this.#tail === RUN_CAPACITY) {
+      run.copyWithin(0, this.#head, this.#tail);
+      this.#tail -= this.#head;
+      this.#head = 0;
+    }
+    const end = this.#tail++;
+    this.#disorder += (end - this.#settle(slot, end, this.#head)) >> 2;
+  }
+
+  /** Sorts a slot into the run, of which [head, hole) is in order. Returns where it is now. */
+  #settle(slot: number, hole: number, head: number): number {
+    const { floats } = this;
+    const run = this.#run;
+    const time = floats[slot << FLOATS_SHIFT];
+    const key = floats[(slot << FLOATS_SHIFT) | KEY];
+    let at = hole;
+    while (at > head) {
+      const other = run[at - 1];
+      const otherTime = floats[other << FLOATS_SHIFT];
+      if (otherTime < time) break;
+      if (otherTime === time && floats[(other << FLOATS_SHIFT) | KEY] < key) break;
+      run[at--] = other;
+    }
+    run[at] = slot;
+    return at;
+  }
+
+  #isBehindRun(slot: number): boolean {
+    return this.#head === this.#tail || this.precedes(this.#run[this.#tail - 1], slot);
+  }
+
+  #hasLate(): boolean {
+    return this.#late.size > 0 || this.#reserveHead < this.#reserveTail;
+  }
+
+  /** Fills the empty run with the next events. Returns false when there are none. */
+  #refill(): boolean {
+    this.#head = 0;
+    this.#tail = 0;
+    if (--this.#untilTuning <= 0 || this.#inBuckets > this.#crowdedAt) this.#tune();
+    while (!this.#hasLate()) {
+      if (this.#inBuckets === 0) {
+        if (this.#farCount === 0) return false;
+        this.#moveTo(Math.floor(this.#farFirst * this.#bucketsPerPs));
+        this.#admit();
+      }
+      const occupied = this.#occupied;
+      const last = occupied.length - 1;
+      const index = this.#bucket & this.#mask;
+      let word = index >> 5;
+      let start = this.#bucket - (index & 31);
+      while (occupied[word] === 0) {
+        word = (word + 1) & last;
+        start += 32;
+        this.#searched++;
+      }
+      if (this.#farFirst < (start + 32) * this.#width) {
+        // A far event comes before the end of this word: bring the window to it.
+        const bucket = Math.floor(this.#farFirst * this.#bucketsPerPs);
+        this.#moveTo(Math.max(this.#bucket, Math.min(bucket, start)));
+        this.#admit();
+        continue;
+      }
+      this.#open(word, start);
+      if (this.#tail > 0) return true;
+    }
+    this.#takeLate();
+    return true;
+  }
+
+  /** Says that all buckets before this one are opened (or were empty). */
+  #moveTo(bucket: number): void {
+    this.#bucket = bucket;
+    this.#openedEnd = bucket * this.#width;
+    this.#windowEnd = (bucket - (bucket & 31) + this.#mask + 1) * this.#width;
+  }
+
+  /** Moves the far events that are inside the window into their buckets. */
+  #admit(): void {
+    const { floats } = this;
+    const far = this.#far;
+    const count = this.#farCount;
+    const windowEnd = this.#windowEnd;
+    this.#searched += count;
+    this.#farCount = 0;
+    this.#farFirst = Infinity;
+    for (let i = 0; i < count; i++) {
+      const slot = far[i];
+      const time = floats[slot << FLOATS_SHIFT];
+      if (time < windowEnd) this.push(slot);
+      else this.#pushFar(slot);
+    }
+  }
+
+  /** Sorts the lists of a word into the run, until the word is empty or the run is filled. */
+  #open(word: number, start: number): void {
+    const { links } = this;
+    const run = this.#run;
+    const buckets = this.#buckets;
+    let bits = this.#occupied[word];
+    let bit = 0;
+    let count = 0;
+    do {
+      bit = 31 - Math.clz32(bits & -bits);
+      bits &= bits - 1;
+      const index = (word << 5) | bit;
+      const slot = buckets[index];
+      buckets[index] = NO_SLOT;
+      if (links[slot] === NO_SLOT) run[count++] = slot;
+      else count = this.#openList(slot, count);
+    } while (bits !== 0 && count < RUN_FILLED && !this.#hasLate());
+    this.#occupied[word] = bits;
+    this.#tail = count;
+    this.#inBuckets -= count;
+    this.#taken += count;
+    this.#moveTo(bits === 0 ? start + 32 : start + bit + 1);
+  }
+
+  /** Appends a list to the run from `from` on, and sorts it. Returns the new end of the run. */
+  #openList(first: number, from: number): number {
+    const { floats, links } = this;
+    const run = this.#run;
+    let end = from;
+    for (let slot = first; slot !== NO_SLOT; slot = links[slot]) end++;
+    if (end - from > LIST_MAX) {
+      this.#openLongList(first, end - from);
+      return from;
+    }
+    // The list is last in, first out. Reversed, events of equal times and one sender are in order.
+    let slot = first;
+    for (let i = end - 1; i >= from; i--) {
+      run[i] = slot;
+      slot = links[slot];
+    }
+    for (let i = from + 1; i < end; i++) this.#settle(run[i], i, from);
+    // Equal times cannot be told apart by narrower buckets.
+    if (floats[run[from] << FLOATS_SHIFT] !== floats[run[end - 1] << FLOATS_SHIFT]) {
+      this.#disorder += end - from;
+    }
+    return end;
+  }
+
+  /** Puts a long list into the reserve when it is sorted, else into the late heap. */
+  #openLongList(first: number, length: number): void {
+    const { links } = this;
+    this.#inBuckets -= length;
+    this.#taken += length;
+    if (this.#reserve.length < length) this.#reserve = new Int32Array(length * 2);
+    const reserve = this.#reserve;
+    let isSorted = true;
+    let slot = first;
+    for (let i = length - 1; i >= 0; i--) {
+      reserve[i] = slot;
+      if (i < length - 1 && this.precedes(reserve[i + 1], slot)) isSorted = false;
+      slot = links[slot];
+    }
+    this.#reserveHead = 0;
+    this.#reserveTail = isSorted ? length : 0;
+    if (isSorted) return;
+    this.#disorder += length;
+    for (let i = 0; i < length; i++) this.#late.push(reserve[i]);
+  }
+
+  /** Fills the empty run from the reserve and the late heap. */
+  #takeLate(): void {
+    const late = this.#late;
+    const run = this.#run;
+    const reserve = this.#reserve;
+    let count = 0;
+    while (count < RUN_FILLED && this.#hasLate()) {
+      const head = this.#reserveHead;
+      const isHeapEmpty = late.size === 0;
+      if (head < this.#reserveTail && (isHeapEmpty || this.precedes(reserve[head], late.first()))) {
+        run[count++] = reserve[head];
+        this.#reserveHead++;
+      } else {
+        run[count++] = late.first();
+        late.removeFirst();
+      }
+    }
+    this.#tail = count;
+  }
+
+  /** Looks at the work done since the last time; rebuilds, and returns true, if it was too much. */
+  #tune(): boolean {
+    const taken = this.#taken;
+    const buckets = bucketsFor(this.pending);
+    const isResized = buckets > this.#mask + 1 || buckets * 8 <= this.#mask;
+    // Twice the events in the same time are twice as dense: keep the span of the window.
+    let width = this.#width;
+    if (isResized) width *= (this.#mask + 1) / buckets;
+    else if (this.#disorder > 0.9 * taken) width /= 4;
+    else if (this.#disorder > 0.6 * taken) width /= 2;
+    else if (this.#disorder < 0.3 * taken && this.#searched > 0.5 * taken) {
+      width *= this.#searched > 8 * taken ? 8 : 2;
+    }
+    width = Math.min(Math.max(width, 1), WIDTH_MAX);
+    this.#taken = 0;
+    this.#disorder = 0;
+    this.#searched = 0;
+    // Going back and forth costs more than either width: do it ever more rarely.
+    const isNarrower = width < this.#width;
+    const isOther = width !== this.#width;
+    const interval = isOther && isNarrower !== this.#narrowed ? this.#tuningInterval * 2 : 0;
+    this.#tuningInterval = Math.min(Math.max(interval, TUNING_INTERVAL_MIN), TUNING_INTERVAL_MAX);
+    this.#untilTuning = Math.max(this.#tuningInterval, this.size >> 1);
+    if (isOther) this.#narrowed = isNarrower;
+    if (!isOther && !isResized) return false;
+    this.#rebuild(width);
+    return true;
+  }
+
+  /** Takes everything out and puts it back with another width or number of buckets. */
+  #rebuild(width: number): void {
+    const slots = this.#takeAll();
+    const count = bucketsFor(slots.length);
+    if (count !== this.#mask + 1) {
+      this.#buckets = new Int32Array(count).fill(NO_SLOT);
+      this.#occupied = new Int32Array(count >> 5);
+      this.#mask = count - 1;
+      this.#crowdedAt = count < BUCKETS_MAX ? count : Infinity;
+    }
+    this.#width = width;
+    this.#bucketsPerPs = 1 / width;
+    let earliest = this.#openedEnd;
+    for (const slot of slots) earliest = Math.min(earliest, this.floats[slot << FLOATS_SHIFT]);
+    this.#moveTo(Math.floor(earliest * this.#bucketsPerPs));
+    for (const slot of slots) this.push(slot);
+  }
+
+  /** Empties the queue: returns the pending slots and releases the cancelled ones. */
+  #takeAll(): Int32Array {
+    const { links } = this;
+    const slots = new Int32Array(this.size);
+    let count = 0;
+    const take = (slot: number): void => {
+      if (this.isCancelled(slot)) this.drop(slot);
+      else slots[count++] = slot;
+    };
+    for (; this.#head < this.#tail; this.#head++) take(this.#run[this.#head]);
+    for (; this.#reserveHead < this.#reserveTail; this.#reserveHead++) {
+      take(this.#reserve[this.#reserveHead]);
+    }
+    for (; this.#late.size > 0; this.#late.removeFirst()) take(this.#late.first());
+    for (let index = 0; index <= this.#mask; index++) {
+      for (let slot = this.#buckets[index]; slot !== NO_SLOT; ) {
+        const next = links[slot];
+        take(slot);
+        slot = next;
+      }
+      this.#buckets[index] = NO_SLOT;
+    }
+    for (let i = 0; i < this.#farCount; i++) take(this.#far[i]);
+    this.#occupied.fill(0);
+    this.#inBuckets = 0;
+    this.#farCount = 0;
+    this.#farFirst = Infinity;
+    return slots.subarray(0, count);
+  }
+}
+
+function bucketsFor(events: number): number {
+  let count = BUCKETS_MIN;
+  while (count < events * BUCKETS_PER_EVENT && count < BUCKETS_MAX) count *= 2;
+  return count;
+}
