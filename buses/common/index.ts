@@ -1,4 +1,5 @@
 export { defineMessageBus, defineTransport } from './definition.ts';
+export { FaultySender, type FaultySenderOptions } from './faulty-sender.ts';
 export { FrameQueue } from './frame-queue.ts';
 export { OrderedLink } from './link.ts';
 export { MessageCounter } from './message-counter.ts';

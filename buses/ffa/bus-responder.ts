@@ -10,11 +10,12 @@ import {
 } from '../../platform/virtio/messages/index.ts';
 import { DeviceAreas } from './device-areas.ts';
 import { type DeviceSessionEvent, deviceSessionChart } from './device-chart.ts';
+import { FIFO_PAGES } from './fifo-layout.ts';
 import {
   AREAS_MAX,
-  BUS_VERSION,
+  type Dialect,
+  dialects,
   EventMethod,
-  FEATURE_BITS,
   FFA_VERSION,
   type FfaBody,
   type FfaMessage,
@@ -22,7 +23,7 @@ import {
   FfaResult,
   TRANSPORT_REVISION,
 } from './messages.ts';
-import type { FfaPlan } from './options.ts';
+import { eventsOf, type FfaOptions, type FfaPlan } from './options.ts';
 import { MEM_RELINQUISH, MEM_RETRIEVE } from './packets.ts';
 import type { FfaTiming } from './timing.ts';
 
@@ -35,9 +36,25 @@ export interface BusResponderOptions {
   respond(message: FfaBody, token: number): void;
   /** Calls the SPMC. */
   callSpmc(kind: number, a: number, b: number): void;
+  /** The driver's FIFOs have been mapped; they are empty. */
+  fifoReady(): void;
   /** The session was reset: devices and events are to be cleared. */
   reset(): void;
 }
+
+const NOTHING_IN_COMMON = {
+  busVersion: 0,
+  transportRevision: 0,
+  ffaVersion: 0,
+  featureBits: 0,
+  busFeatures: 0,
+  maxAreas: 0,
+};
+
+/** Area of the FIFOs; drivers' areas are 1 and up. */
+const FIFO_AREA = 0;
+/** Notification that the driver sets for the partition. */
+const DEVICE_NOTIFICATION_ID = 1;
 
 export class BusResponder implements CpuClient {
   readonly areas = new DeviceAreas();
@@ -45,11 +62,16 @@ export class BusResponder implements CpuClient {
   notificationId = 0;
   readonly #options: BusResponderOptions;
   readonly #session: Chart<unknown, DeviceSessionEvent>;
+  readonly #methods: ReadonlySet<number>;
+  readonly #dialect: Dialect;
   /** Handle that is being retrieved for an AREA_SHARE, and the token of that request. */
   #retrieving = { handle: 0, token: 0 };
 
   constructor(options: BusResponderOptions) {
     this.#options = options;
+    const { dialect, deviceDialect } = options.plan.options;
+    this.#dialect = dialects[deviceDialect ?? dialect];
+    this.#methods = eventMethods(options.plan.options, this.#dialect);
     this.#session = options.node.charts.start(deviceSessionChart, {
       name: `${options.plan.name}.deviceSession`,
       perform: () => this.#dropAll(),
@@ -77,6 +99,9 @@ export class BusResponder implements CpuClient {
       case 'req.EVENT_CONFIGURE':
         this.#configureEvents(message.body, token);
         return true;
+      case 'req.FIFO_CONFIGURE':
+        this.#fifoConfigure(message.body, token);
+        return true;
       case 'req.AREA_SHARE':
         this.#areaShare(message.body, token);
         return true;
@@ -97,8 +122,17 @@ export class BusResponder implements CpuClient {
   retrieved(pages: number, areaId: number): void {
     const { handle, token } = this.#retrieving;
     if (pages >= 0) this.areas.set(areaId, { handle, length: pages * PAGE_SIZE });
+    if (areaId === FIFO_AREA) return this.#fifoRetrieved(pages, token);
     const result = pages >= 0 ? FfaResult.SUCCESS : FfaResult.ERROR;
     this.#options.respond({ type: 'res.AREA_SHARE', body: { areaId, result } }, token);
+  }
+
+  #fifoRetrieved(pages: number, token: number): void {
+    const { respond, fifoReady } = this.#options;
+    if (pages >= 0) fifoReady();
+    const result = pages >= 0 ? FfaResult.SUCCESS : FfaResult.ERROR;
+    const body = { result, deviceNotificationId: DEVICE_NOTIFICATION_ID };
+    respond({ type: 'res.FIFO_CONFIGURE', body }, token);
   }
 
   /** FFA_MEM_RETRIEVE_REQ has been prepared. */
@@ -108,30 +142,49 @@ export class BusResponder implements CpuClient {
 
   /** A probe of zeroes is told what this end speaks; echoing that agrees on it. */
   #version(asked: FfaMessageOf<'req.VERSION'>['body'], token: number): void {
-    const transportRevision = TRANSPORT_REVISION[this.#options.plan.revision];
+    const { plan, respond } = this.#options;
+    const { busVersion, probes, featureBits } = this.#dialect;
+    const transportRevision = TRANSPORT_REVISION[plan.revision];
     const matches =
-      asked.busVersion === BUS_VERSION && asked.transportRevision === transportRevision;
+      asked.busVersion === busVersion && asked.transportRevision === transportRevision;
     this.#session.send({ type: 'VERSION', matches });
-    const body = {
-      busVersion: BUS_VERSION,
-      transportRevision,
-      ffaVersion: FFA_VERSION,
-      featureBits: FEATURE_BITS,
-      busFeatures: 0,
-      maxAreas: AREAS_MAX,
-    };
-    this.#options.respond({ type: 'res.VERSION', body }, token);
+    // OP-TEE answers anything but its own pair with zeroes.
+    const body =
+      matches || probes
+        ? {
+            busVersion,
+            transportRevision,
+            ffaVersion: FFA_VERSION,
+            featureBits,
+            busFeatures: 0,
+            maxAreas: AREAS_MAX,
+          }
+        : NOTHING_IN_COMMON;
+    respond({ type: 'res.VERSION', body }, token);
   }
 
   #configureEvents(body: FfaMessageOf<'req.EVENT_CONFIGURE'>['body'], token: number): void {
     const { eventMethod, notificationId } = body;
-    const supported = eventMethod === EventMethod.POLL || eventMethod === EventMethod.NOTIFICATION;
+    const supported = this.#methods.has(eventMethod);
     if (supported) {
       this.eventMethod = eventMethod;
       this.notificationId = notificationId;
     }
     const result = supported ? FfaResult.SUCCESS : FfaResult.ERROR;
     this.#options.respond({ type: 'res.EVENT_CONFIGURE', body: { result } }, token);
+  }
+
+  /** The FIFOs' memory becomes area 0, which no driver can be given. */
+  #fifoConfigure(body: FfaMessageOf<'req.FIFO_CONFIGURE'>['body'], token: number): void {
+    const { node, timing, plan, respond } = this.#options;
+    if (plan.options.messages !== 'fifo' || body.pageCount < FIFO_PAGES) {
+      const refused = { result: FfaResult.ERROR, deviceNotificationId: 0 };
+      return respond({ type: 'res.FIFO_CONFIGURE', body: refused }, token);
+    }
+    this.notificationId = body.driverNotificationId;
+    this.#retrieving = { handle: Number(body.memHandle), token };
+    const cost = node.charge(timing.memRetrieve) + node.chargeTimes(timing.memPage, body.pageCount);
+    node.cpu.submit(Priority.interrupt, cost, this, 0, FIFO_AREA);
   }
 
   #areaShare(body: FfaMessageOf<'req.AREA_SHARE'>['body'], token: number): void {
@@ -169,4 +222,14 @@ export class BusResponder implements CpuClient {
     for (const handle of this.areas.clear()) callSpmc(MEM_RELINQUISH, handle, 0);
     this.eventMethod = EventMethod.POLL;
   }
+}
+
+/** The event methods that this end can do. */
+function eventMethods(options: FfaOptions, dialect: Dialect): ReadonlySet<number> {
+  if (!dialect.probes) return new Set([EventMethod.POLL]);
+  const events = eventsOf(options);
+  const methods: number[] = [EventMethod.POLL, EventMethod.NOTIFICATION];
+  if (events === 'indirect') methods.push(EventMethod.INDIRECT);
+  if (events === 'fifo') methods.push(EventMethod.FIFO);
+  return new Set(methods);
 }

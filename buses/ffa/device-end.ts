@@ -10,7 +10,6 @@ import type {
   Statistics,
 } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
-import { FaultInjector } from '../../platform/faults/index.ts';
 import type { Component, Packet } from '../../platform/kernel/index.ts';
 import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
 import {
@@ -27,31 +26,41 @@ import {
   type StandardMessages,
 } from '../../platform/virtio/messages/index.ts';
 import { WireError } from '../../platform/wire/index.ts';
-import { DMA_DATA, DMA_REFUSED, MessageCounter, SharedMemoryPort } from '../common/index.ts';
+import {
+  DMA_DATA,
+  DMA_REFUSED,
+  FaultySender,
+  MessageCounter,
+  SharedMemoryPort,
+} from '../common/index.ts';
 import { BusResponder } from './bus-responder.ts';
+import { DeviceCarriers } from './device-carriers.ts';
 import { EventOutbox } from './event-outbox.ts';
 import {
   AREA_SPAN,
+  dialects,
   EventMethod,
   type FfaBody,
   type FfaMessage,
   type FfaMessages,
   ffaMessages,
+  isControl,
 } from './messages.ts';
 import type { FfaOptions } from './options.ts';
 import {
   DIRECT_REQUEST,
   DIRECT_RESPONSE,
+  INDIRECT,
   MEM_RETRIEVE_REPLY,
   NOTIFICATION,
   PARTITION_INFO,
   PARTITION_INFO_REPLY,
+  RX_RELEASE,
 } from './packets.ts';
 import { type FfaTiming, ffaTimingIds } from './timing.ts';
 
 const HANDLE = 0;
 const NOTIFY = 1;
-const DELAYED_EVENT = 2;
 
 export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClient {
   readonly name: string;
@@ -64,18 +73,23 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
   readonly #plan: BusEnvironment<FfaOptions>['plan'];
   readonly #timing: FfaTiming;
   readonly #codec: Codec<StandardMessages & FfaMessages>;
-  readonly #faults: FaultInjector;
+  readonly #sender: FaultySender;
   readonly #counter: MessageCounter;
   readonly #clients = new Map<number, DeviceBusClient>();
   /** Their numbers in ascending order; null while they are not sorted. */
   #numbers: readonly number[] | null = null;
   readonly #responder: BusResponder;
+  readonly #carriers: DeviceCarriers;
+  readonly #switchTime: number;
   readonly #events: EventOutbox;
-  readonly #delayed: { readonly bytes: Uint8Array; readonly length: number }[] = [];
+  /** The frame of the open direct call. */
   readonly #request: Uint8Array;
   readonly #frame: Uint8Array;
   readonly #id: number;
   #requestLength = 0;
+  /** The message being handled, and whether it came by direct call. */
+  #current: Uint8Array;
+  #handlingCall = false;
   /** A direct call is under way and has not been answered. */
   #callOpen = false;
   #notifications = 0;
@@ -90,11 +104,19 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     this.#timing = ffaTimingIds(node.costs);
     this.requestTimeout = node.costs.value(this.#timing.requestTimeout);
     this.statusPollInterval = node.costs.value(this.#timing.busyRetry);
-    this.#codec = codec(plan.revision, ffaMessages);
+    const { dialect, deviceDialect, mediator } = plan.options;
+    this.#codec = codec(plan.revision, dialects[deviceDialect ?? dialect].messages);
+    this.#switchTime = mediator === 'spmc' ? this.#timing.worldSwitch : this.#timing.vmSwitch;
     this.#counter = new MessageCounter(this.#codec);
-    this.#faults = new FaultInjector(node.kernel, faults);
+    this.#sender = new FaultySender({
+      node,
+      faults,
+      messages: this.#codec,
+      forward: (bytes, length) => this.#enqueueEvent(bytes, length),
+    });
     this.#events = new EventOutbox(maxMessageSize);
     this.#request = new Uint8Array(maxMessageSize);
+    this.#current = this.#request;
     this.#frame = new Uint8Array(maxMessageSize);
     this.#id = node.add(this);
     node.kernel.bindPort(plan.devicePort, this.#id);
@@ -112,7 +134,18 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
       deviceNumbers: () => this.#sortedNumbers(),
       respond: (message, token) => this.#respondBus(message, token),
       callSpmc: (kind, a, b) => this.#reply(kind, a, b),
+      fifoReady: () => this.#carriers.fifoReady(),
       reset: () => this.#reset(),
+    });
+    this.#carriers = new DeviceCarriers({
+      node,
+      plan,
+      timing: this.#timing,
+      switchTime: this.#switchTime,
+      dma: this.#port,
+      post: (packet, kind, a, delay) => this.#send(packet, kind, a, 0, delay),
+      notify: () => this.#setNotification(),
+      received: (bytes, length) => this.#received(bytes, length),
     });
   }
 
@@ -127,23 +160,19 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
   }
 
   send(bytes: Uint8Array, length: number): void {
-    if (peekIsResponse(bytes)) return this.#respond(bytes, length);
-    if (this.#faults.active) {
-      const fate = this.#faults.onMessage(this.#codec.names[this.#codec.rowIndexAt(bytes)]);
-      if (fate === Infinity) return;
-      if (fate > 0) {
-        const index = this.#delayed.push({ bytes: bytes.slice(0, length), length }) - 1;
-        this.#node.kernel.schedule(this.#id, fate, DELAYED_EVENT, index);
-        return;
-      }
-    }
-    this.#enqueueEvent(bytes, length);
+    if (peekIsResponse(bytes)) this.#respond(bytes, length);
+    else this.#sender.send(bytes, length);
   }
 
   receive(packet: Packet): void {
     switch (packet.kind) {
       case DIRECT_REQUEST:
         return this.#called(packet);
+      case INDIRECT:
+      case RX_RELEASE:
+        return this.#carriers.receive(packet);
+      case NOTIFICATION:
+        return this.#carriers.notified();
       case DMA_DATA:
       case DMA_REFUSED:
         return this.#port.receive(packet);
@@ -157,14 +186,15 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     }
   }
 
-  deliver(step: number, a: number): void {
+  deliver(step: number): void {
     switch (step) {
       case HANDLE:
-        return this.#handle();
+        this.#handlingCall = true;
+        this.#handle(this.#request, this.#requestLength);
+        this.#handlingCall = false;
+        return;
       case NOTIFY:
         return this.#notify();
-      case DELAYED_EVENT:
-        return this.#enqueueEvent(this.#delayed[a].bytes, this.#delayed[a].length);
     }
   }
 
@@ -173,6 +203,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     return {
       messages,
       bytes,
+      ...this.#carriers.statistics(),
       notifications: this.#notifications,
       eventsMerged: this.#events.merged,
       eventQueueMax: this.#events.highWater,
@@ -181,7 +212,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
       dmaRefused: this.#port.refusals,
       bytesToDriver: this.#port.link.bytes,
       linkBusyPs: this.#port.link.busy,
-      faultsInjected: this.#faults.acted,
+      faultsInjected: this.#sender.injector.acted,
       ...this.#counter.byName(),
     };
   }
@@ -197,9 +228,13 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     cpu.submit(Priority.interrupt, cost, this, HANDLE);
   }
 
-  #handle(): void {
-    const bytes = this.#request;
-    const length = this.#requestLength;
+  /** A message by another carrier, on a core of ours. */
+  #received(bytes: Uint8Array, length: number): void {
+    this.#handle(bytes, length);
+  }
+
+  #handle(bytes: Uint8Array, length: number): void {
+    this.#current = bytes;
     if (!headerIsSound(bytes, length)) {
       this.#violation('MALFORMED_MESSAGE', 'a frame without a sound header');
       // The answer repeats what there is of the header, not what an earlier frame left behind.
@@ -240,24 +275,24 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
 
   #poll(): void {
     if (this.#events.length === 0) {
-      return this.#respondBus({ type: 'res.EVENT_POLL', body: {} }, peekToken(this.#request));
+      return this.#respondBus({ type: 'res.EVENT_POLL', body: {} }, peekToken(this.#current));
     }
     const { bytes, length } = this.#events.shift();
     this.#respond(bytes, length);
   }
 
   #acknowledge(): void {
-    this.#respondBus({ type: 'res.EVENT_ACK', body: {} }, peekToken(this.#request));
+    this.#respondBus({ type: 'res.EVENT_ACK', body: {} }, peekToken(this.#current));
   }
 
-  /** Answers what gets no response of its own: an event is acknowledged, all else is an ERROR. */
+  /** Answers what gets no response: an event by call is acknowledged, all else is an ERROR. */
   #refuse(): void {
-    if (peekIsEvent(this.#request)) this.#acknowledge();
-    else this.#error();
+    if (!peekIsEvent(this.#current)) this.#error();
+    else if (this.#handlingCall) this.#acknowledge();
   }
 
   #error(): void {
-    const request = this.#request;
+    const request = this.#current;
     const message = {
       type: 'res.ERROR',
       dev: peekDevice(request),
@@ -272,20 +307,35 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     this.#respond(this.#frame, this.#codec.encode(message, this.#frame, 0, this.maxMessageSize));
   }
 
-  /** Ends the open call: the response goes back and the core with it. */
+  /** Sends a response. By direct call it ends the open call, and the core goes back with it. */
   #respond(bytes: Uint8Array, length: number): void {
+    this.#counter.count(bytes, length);
+    if (!this.#answersCall(bytes)) return this.#carriers.respond(bytes, length);
     assert(this.#callOpen, 'a response ends an open call');
     this.#callOpen = false;
-    this.#counter.count(bytes, length);
     const { kernel } = this.#node;
     const packet = kernel.packets.acquire(length);
     packet.bytes.set(bytes.subarray(0, length));
     this.#send(packet, DIRECT_RESPONSE, 0, 0, this.#switchDelay());
   }
 
+  /** Calls are answered as calls; so are requests of the session that took a while. */
+  #answersCall(bytes: Uint8Array): boolean {
+    const { messages } = this.#plan.options;
+    if (this.#handlingCall || messages === 'direct') return true;
+    return messages === 'fifo' && peekIsBus(bytes) && isControl(peekId(bytes));
+  }
+
   #enqueueEvent(bytes: Uint8Array, length: number): void {
+    if (this.#responder.negotiated && this.#carriers.sendEvent(bytes, length)) {
+      this.#counter.count(bytes, length);
+      return;
+    }
     if (!this.#events.push(bytes, length)) return;
-    if (this.#responder.eventMethod !== EventMethod.NOTIFICATION) return;
+    if (this.#responder.eventMethod === EventMethod.NOTIFICATION) this.#setNotification();
+  }
+
+  #setNotification(): void {
     const cost = this.#node.charge(this.#timing.notificationSet);
     this.#node.cpu.submit(Priority.task, cost, this, NOTIFY);
   }
@@ -299,12 +349,12 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
 
   /** A call to the SPMC that the driver's node answers, or an answer of ours. */
   #reply(kind: number, a: number, b: number): void {
-    const delay = this.#node.charge(this.#timing.worldSwitch);
+    const delay = this.#node.charge(this.#switchTime);
     this.#send(this.#node.kernel.packets.acquire(0), kind, a, b, delay);
   }
 
   #switchDelay(): number {
-    return this.#node.charge(this.#timing.worldSwitch) + this.#node.charge(this.#timing.spmcRoute);
+    return this.#node.charge(this.#switchTime) + this.#node.charge(this.#timing.spmcRoute);
   }
 
   /** Nothing sent here overtakes DMA writes that were posted before. */
@@ -327,6 +377,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
   #reset(): void {
     for (const client of this.#clients.values()) client.reset();
     this.#events.clear();
+    this.#carriers.reset();
   }
 
   #violation(

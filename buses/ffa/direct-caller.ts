@@ -6,14 +6,15 @@ import { type CpuClient, labels, type Node, Priority } from '../../platform/node
 import { peekId, peekIsBus } from '../../platform/virtio/messages/index.ts';
 import { FrameQueue } from '../common/index.ts';
 import { DIRECT_REQUEST } from './packets.ts';
-import type { FfaTiming } from './timing.ts';
 
 const CALL = 0;
 const RETURNED = 1;
 
 export interface DirectCallerOptions {
   readonly node: Node;
-  readonly timing: FfaTiming;
+  /** Constants: one way to the peer, and routing the call. */
+  readonly switchTime: number;
+  readonly routeTime: number;
   readonly toNode: number;
   readonly toPort: number;
   readonly maxMessageSize: number;
@@ -76,7 +77,7 @@ export class DirectCaller implements CpuClient {
   }
 
   #call(): void {
-    const { node, timing, toNode, toPort } = this.#options;
+    const { node, switchTime, routeTime, toNode, toPort } = this.#options;
     const frame = this.#queue.shift();
     this.calls++;
     this.askedBusId = peekIsBus(frame.bytes) ? peekId(frame.bytes) : -1;
@@ -88,7 +89,7 @@ export class DirectCaller implements CpuClient {
     packet.b = 0;
     packet.c = 0;
     packet.d = 0;
-    const delay = node.charge(timing.worldSwitch) + node.charge(timing.spmcRoute);
+    const delay = node.charge(switchTime) + node.charge(routeTime);
     node.kernel.send(node.index, toNode, toPort, delay, packet);
   }
 }

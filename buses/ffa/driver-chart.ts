@@ -16,6 +16,7 @@ export type DriverSessionEffect =
   | { readonly type: 'sendReset' }
   | { readonly type: 'probeVersion' }
   | { readonly type: 'echoVersion' }
+  | { readonly type: 'configureFifo' }
   | { readonly type: 'configureEvents' }
   | { readonly type: 'getDevices' }
   | { readonly type: 'online' }
@@ -26,6 +27,8 @@ export interface DriverSessionInput {
   readonly timeout: number;
   /** ps before a busy partition is asked again. */
   readonly busyRetry: number;
+  /** Messages go through FIFOs, which must be announced. */
+  readonly fifo: boolean;
 }
 
 /** RESET is repeated this often when the partition is busy (Linux: 3). */
@@ -46,12 +49,16 @@ export const driverSessionChart = setup({
     REQUEST_TIMEOUT: ({ context }) => context.timeout,
     BUSY_RETRY: ({ context }) => context.busyRetry,
   },
-  guards: { resetTriesLeft: ({ context }) => context.retries < RESET_RETRIES_MAX },
+  guards: {
+    usesFifo: ({ context }) => context.fifo,
+    resetTriesLeft: ({ context }) => context.retries < RESET_RETRIES_MAX,
+  },
   actions: {
     findPartition: emit({ type: 'findPartition' }),
     sendReset: emit({ type: 'sendReset' }),
     probeVersion: emit({ type: 'probeVersion' }),
     echoVersion: emit({ type: 'echoVersion' }),
+    configureFifo: emit({ type: 'configureFifo' }),
     configureEvents: emit({ type: 'configureEvents' }),
     getDevices: emit({ type: 'getDevices' }),
     online: emit({ type: 'online' }),
@@ -119,13 +126,30 @@ export const driverSessionChart = setup({
       description: 'VERSION echoes the answer, which makes it binding.',
       entry: 'echoVersion',
       on: {
-        DONE: 'configuring',
+        DONE: [{ guard: 'usesFifo', target: 'configuringFifo' }, { target: 'configuring' }],
         REFUSED: { target: 'failed', actions: { type: 'failed', params: { during: 'VERSION' } } },
       },
       after: {
         REQUEST_TIMEOUT: {
           target: 'failed',
           actions: { type: 'failed', params: { during: 'VERSION' } },
+        },
+      },
+    },
+    configuringFifo: {
+      description: 'FIFO_CONFIGURE announces the pages of the FIFOs.',
+      entry: 'configureFifo',
+      on: {
+        DONE: 'configuring',
+        REFUSED: {
+          target: 'failed',
+          actions: { type: 'failed', params: { during: 'FIFO_CONFIGURE' } },
+        },
+      },
+      after: {
+        REQUEST_TIMEOUT: {
+          target: 'failed',
+          actions: { type: 'failed', params: { during: 'FIFO_CONFIGURE' } },
         },
       },
     },

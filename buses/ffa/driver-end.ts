@@ -8,7 +8,6 @@ import type {
   Statistics,
 } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
-import { FaultInjector } from '../../platform/faults/index.ts';
 import type { Component, Packet } from '../../platform/kernel/index.ts';
 import type { Chart } from '../../platform/machine/index.ts';
 import { MemoryHandles } from '../../platform/memory/index.ts';
@@ -22,7 +21,6 @@ import {
 import {
   type Codec,
   codec,
-  DeviceState,
   headerIsSound,
   peekDevice,
   peekId,
@@ -32,11 +30,19 @@ import {
   type StandardMessages,
 } from '../../platform/virtio/messages/index.ts';
 import { WireError } from '../../platform/wire/index.ts';
-import { DMA_READ, DMA_WRITE, MessageCounter, SharedMemoryTarget } from '../common/index.ts';
-import { DirectCaller } from './direct-caller.ts';
+import {
+  DMA_READ,
+  DMA_WRITE,
+  FaultySender,
+  MessageCounter,
+  SharedMemoryTarget,
+} from '../common/index.ts';
 import { DriverAreas } from './driver-areas.ts';
+import { DriverCarriers } from './driver-carriers.ts';
+import { DriverClients } from './driver-clients.ts';
 import { DriverSession } from './driver-session.ts';
 import {
+  dialects,
   type FfaBody,
   type FfaMessage,
   type FfaMessageOf,
@@ -45,9 +51,8 @@ import {
   ffaMessages,
   SHARING_ATTRIBUTES,
 } from './messages.ts';
-import type { FfaOptions } from './options.ts';
+import { eventsOf, type FfaOptions } from './options.ts';
 import {
-  DIRECT_RESPONSE,
   MEM_RELINQUISH,
   MEM_RETRIEVE,
   MEM_RETRIEVE_REPLY,
@@ -55,20 +60,17 @@ import {
   PARTITION_INFO,
   PARTITION_INFO_REPLY,
 } from './packets.ts';
-import { type PollEffect, type PollEvent, pollChart } from './poll-chart.ts';
+import { type PollEffect, type PollEvent, PollEvents, pollChart } from './poll-chart.ts';
 import { type FfaTiming, ffaTimingIds } from './timing.ts';
 
 /** Bus requests count their tokens from here on; RESET has token 1 (Linux). */
 const FIRST_TOKEN = 2;
 
-const POLL_SOON = 0;
-const DELAYED_SEND = 1;
-const POLL_LOST = 2;
+/** Notification that the partition sets for us. */
+const NOTIFICATION_ID = 0;
 
-const WAKE: PollEvent = { type: 'WAKE' };
-const EVENT: PollEvent = { type: 'EVENT' };
-const EMPTY: PollEvent = { type: 'EMPTY' };
-const LOST: PollEvent = { type: 'LOST' };
+const POLL_SOON = 0;
+const POLL_LOST = 1;
 
 const EVENT_ACK_ID = ffaMessages.EVENT_ACK.id;
 const EVENT_POLL_ID = ffaMessages.EVENT_POLL.id;
@@ -84,18 +86,16 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   readonly #plan: BusEnvironment<FfaOptions>['plan'];
   readonly #timing: FfaTiming;
   readonly #codec: Codec<StandardMessages & FfaMessages>;
-  readonly #faults: FaultInjector;
+  readonly #sender: FaultySender;
   readonly #counter: MessageCounter;
-  readonly #clients = new Map<number, DriverBusClient>();
-  /** Numbers of the devices that were found and not removed. */
-  readonly #reachable = new Set<number>();
+  readonly #clients: DriverClients;
   readonly #session: DriverSession;
   readonly #poller: Chart<unknown, PollEvent>;
-  readonly #caller: DirectCaller;
   readonly #line: InterruptLine;
+  readonly #carriers: DriverCarriers;
+  readonly #switchTime: number;
   readonly #memoryTarget: SharedMemoryTarget;
   readonly #areas: DriverAreas;
-  readonly #delayed: { readonly bytes: Uint8Array; readonly length: number }[] = [];
   readonly #frame: Uint8Array;
   readonly #id: number;
   #token = FIRST_TOKEN;
@@ -103,6 +103,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   constructor({ node, plan, faults }: BusEnvironment<FfaOptions>) {
     const { options } = plan;
     this.name = plan.name;
+    this.#clients = new DriverClients(plan.name);
     this.revision = plan.revision;
     this.maxMessageSize = options.maxMessageSize;
     this.#node = node;
@@ -110,26 +111,37 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     this.#timing = ffaTimingIds(node.costs);
     this.requestTimeout = node.costs.value(this.#timing.requestTimeout);
     this.statusPollInterval = node.costs.value(this.#timing.busyRetry);
-    this.#codec = codec(plan.revision, ffaMessages);
+    this.#codec = codec(plan.revision, dialects[options.dialect].messages);
     this.#counter = new MessageCounter(this.#codec);
-    this.#faults = new FaultInjector(node.kernel, faults);
+    this.#sender = new FaultySender({
+      node,
+      faults,
+      messages: this.#codec,
+      forward: (bytes, length) => this.#carry(bytes, length),
+      dropped: (bytes) => this.#lost(bytes),
+    });
     this.#frame = new Uint8Array(options.maxMessageSize);
     this.#id = node.add(this);
     node.kernel.bindPort(plan.driverPort, this.#id);
     this.#line = new InterruptLine(node, () => this.#interrupted());
-    this.#caller = new DirectCaller({
+    this.#switchTime =
+      options.mediator === 'spmc' ? this.#timing.worldSwitch : this.#timing.vmSwitch;
+    this.#carriers = new DriverCarriers({
       node,
+      plan,
       timing: this.#timing,
-      toNode: plan.device,
-      toPort: plan.devicePort,
-      maxMessageSize: options.maxMessageSize,
+      handles: this.handles,
+      switchTime: this.#switchTime,
+      post: (packet, kind, a, delay) => this.#post(packet, kind, a, delay),
       answered: (bytes, length) => this.#answered(bytes, length),
+      received: (bytes, length) => this.#received(bytes, length),
+      announceFifo: (handle, pageCount) => this.#announceFifo(handle, pageCount),
     });
     this.#areas = new DriverAreas({
       node,
       timing: this.#timing,
       handles: this.handles,
-      faults: this.#faults,
+      faults: this.#sender.injector,
       borrower: plan.device,
       areaSize: options.areaSize,
       announce: (areaId, handle, pageCount) => this.#announce(areaId, handle, pageCount),
@@ -146,22 +158,25 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       plan,
       timing: this.#timing,
       send: (message, token) => this.#sendBus(message, token),
+      configureFifo: () => this.#carriers.configureFifo(),
       discover: () => this.#callSpmc(PARTITION_INFO, 0, 0),
-      online: (found) => this.#goOnline(found),
-      failed: (during) => this.#goOffline(`the bus ${plan.name} failed during ${during}`),
+      online: (found) => {
+        this.#poller.send({ type: 'ENABLE' });
+        this.#clients.goOnline(found);
+      },
+      failed: (during) => this.#clients.goOffline(`the bus ${plan.name} failed during ${during}`),
     });
     const interval = options.pollInterval ?? node.costs.value(this.#timing.pollInterval);
     this.#poller = node.charts.start(pollChart, {
       name: `${plan.name}.poll`,
-      input: { interval: options.events === 'poll' ? interval : Infinity },
+      input: { interval: eventsOf(options) === 'poll' ? interval : Infinity },
       perform: (_: PollEffect) => this.#sendBus({ type: 'req.EVENT_POLL', body: {} }),
     });
     this.#poller.begin();
   }
 
   attach(deviceNumber: number, client: DriverBusClient): void {
-    assert(!this.#clients.has(deviceNumber), `${this.name}: device ${deviceNumber} is attached`);
-    this.#clients.set(deviceNumber, client);
+    this.#clients.attach(deviceNumber, client);
   }
 
   start(): void {
@@ -169,17 +184,12 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   }
 
   send(bytes: Uint8Array, length: number): void {
-    if (this.#faults.active) {
-      const fate = this.#faults.onMessage(this.#codec.names[this.#codec.rowIndexAt(bytes)]);
-      if (fate === Infinity) return this.#lost(bytes);
-      if (fate > 0) {
-        const index = this.#delayed.push({ bytes: bytes.slice(0, length), length }) - 1;
-        this.#node.kernel.schedule(this.#id, fate, DELAYED_SEND, index);
-        return;
-      }
-    }
+    this.#sender.send(bytes, length);
+  }
+
+  #carry(bytes: Uint8Array, length: number): void {
     this.#counter.count(bytes, length);
-    this.#caller.send(bytes, length);
+    this.#carriers.send(bytes, length);
   }
 
   /** A message is lost. Transports and session time out by themselves; so must the poller. */
@@ -199,14 +209,15 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   }
 
   receive(packet: Packet): void {
+    if (this.#carriers.receive(packet)) return;
     switch (packet.kind) {
-      case DIRECT_RESPONSE:
-        return this.#caller.receive(packet);
       case DMA_READ:
       case DMA_WRITE:
         return this.#memoryTarget.receive(packet);
       case NOTIFICATION:
-        return this.#line.raise();
+        this.#carriers.notified();
+        if (eventsOf(this.#plan.options) === 'notification') this.#line.raise();
+        return;
       case MEM_RETRIEVE:
         return this.#retrieve(packet);
       case MEM_RELINQUISH:
@@ -219,18 +230,8 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     }
   }
 
-  deliver(kind: number, a: number): void {
-    switch (kind) {
-      case POLL_SOON:
-        return this.#poller.send(WAKE);
-      case POLL_LOST:
-        return this.#poller.send(LOST);
-      case DELAYED_SEND: {
-        const { bytes, length } = this.#delayed[a];
-        this.#counter.count(bytes, length);
-        return this.#caller.send(bytes, length);
-      }
-    }
+  deliver(kind: number): void {
+    this.#poller.send(kind === POLL_SOON ? PollEvents.WAKE : PollEvents.LOST);
   }
 
   statistics(): Statistics {
@@ -238,14 +239,13 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     return {
       messages,
       bytes,
-      directCalls: this.#caller.calls,
-      callQueueMax: this.#caller.highWater,
-      interrupts: this.#line.taken,
+      ...this.#carriers.statistics(),
+      interrupts: this.#line.taken + this.#carriers.interrupts,
       interruptsCoalesced: this.#line.coalesced,
       areas: this.#areas.count,
       bytesToDevice: this.#memoryTarget.link.bytes,
       linkBusyPs: this.#memoryTarget.link.busy,
-      faultsInjected: this.#faults.acted,
+      faultsInjected: this.#sender.injector.acted,
       ...this.#counter.byName(),
     };
   }
@@ -263,21 +263,6 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     return token;
   }
 
-  #goOffline(reason: string): void {
-    this.#reachable.clear();
-    for (const client of this.#clients.values()) client.offline(reason);
-  }
-
-  #goOnline(found: ReadonlySet<number>): void {
-    this.#poller.send({ type: 'ENABLE' });
-    for (const [number, client] of this.#clients) {
-      if (found.has(number)) {
-        this.#reachable.add(number);
-        client.online();
-      } else client.offline(`${this.name} has no device number ${number}`);
-    }
-  }
-
   /** The interrupt wakes a thread, which asks what is pending and then polls. */
   #interrupted(): void {
     const { cpu, timing } = this.#node;
@@ -288,19 +273,32 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
 
   /** The answer of a direct call, on the core that made it. */
   #answered(bytes: Uint8Array, length: number): void {
-    const polled = this.#caller.askedBusId === EVENT_POLL_ID;
-    const sound = headerIsSound(bytes, length);
-    if (!sound) this.#violation('MALFORMED_MESSAGE', 'an answer without a sound header');
-    else if (peekIsBus(bytes)) this.#busAnswer(bytes, length);
-    else this.#transportAnswer(bytes, length);
+    const polled = this.#carriers.direct.askedBusId === EVENT_POLL_ID;
+    const sound = this.#dispatch(bytes, length);
     // An event comes in place of the response to EVENT_POLL; anything else ends the polling for now.
-    if (polled) this.#poller.send(sound && peekIsEvent(bytes) ? EVENT : EMPTY);
+    if (polled)
+      this.#poller.send(sound && peekIsEvent(bytes) ? PollEvents.EVENT : PollEvents.EMPTY);
   }
 
-  #transportAnswer(bytes: Uint8Array, length: number): void {
-    const client = this.#clients.get(peekDevice(bytes));
-    if (client === undefined) this.#violation('UNKNOWN_DEVICE', `device ${peekDevice(bytes)}`);
-    else client.message(bytes, length);
+  /** A message that came by itself: indirect, or through the FIFO. */
+  #received(bytes: Uint8Array, length: number): void {
+    if (!this.#dispatch(bytes, length)) return;
+    if (peekIsEvent(bytes)) this.#poller.send(PollEvents.EVENT);
+    else if (peekIsBus(bytes) && peekId(bytes) === EVENT_POLL_ID)
+      this.#poller.send(PollEvents.EMPTY);
+  }
+
+  /** Gives a message to whom it is for; false when it makes no sense. */
+  #dispatch(bytes: Uint8Array, length: number): boolean {
+    const sound = headerIsSound(bytes, length);
+    if (!sound) this.#violation('MALFORMED_MESSAGE', 'a message without a sound header');
+    else if (peekIsBus(bytes)) this.#busAnswer(bytes, length);
+    else {
+      const client = this.#clients.get(peekDevice(bytes));
+      if (client === undefined) this.#violation('UNKNOWN_DEVICE', `device ${peekDevice(bytes)}`);
+      else client.message(bytes, length);
+    }
+    return sound;
   }
 
   #busAnswer(bytes: Uint8Array, length: number): void {
@@ -317,10 +315,10 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
 
   #busMessage(message: FfaMessage): void {
     switch (message.type) {
-      case 'res.RESET':
-        return this.#session.result(message.body.result);
       case 'res.VERSION':
         return this.#session.version(message.body);
+      case 'res.RESET':
+      case 'res.FIFO_CONFIGURE':
       case 'res.EVENT_CONFIGURE':
         return this.#session.result(message.body.result);
       case 'res.GET_DEVICES':
@@ -330,7 +328,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       case 'res.ERROR':
         return this.#refused(message);
       case 'req.EVENT_DEVICE':
-        return this.#deviceChanged(message.body);
+        return this.#clients.changed(message.body.number, message.body.state);
       case 'req.AREA_RELEASE':
       case 'res.PING':
         return;
@@ -340,8 +338,8 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   }
 
   /** The partition answered with ERROR, which repeats device and token of what it refused. */
-  #refused({ dev, token }: FfaMessage): void {
-    const id = this.#caller.askedBusId;
+  #refused({ dev, token, body }: FfaMessageOf<'res.ERROR'>): void {
+    const id = this.#refusedBusId(body.originalId);
     if (id < 0) {
       this.#clients.get(dev)?.undeliverable(token, 'the partition answered with an ERROR');
     } else if (id === ffaMessages.AREA_SHARE.id) {
@@ -351,21 +349,21 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     }
   }
 
+  /** Id of the bus request that was refused; -1 for a transport message. */
+  #refusedBusId(originalId: number): number {
+    if (this.#plan.options.messages === 'direct') return this.#carriers.direct.askedBusId;
+    // Other carriers have many requests under way; only the set-up asks with standard ids.
+    return originalId >= 0x80 || !this.#clients.anyReachable ? originalId : -1;
+  }
+
   #areaAnswered({ areaId, result }: FfaMessageOf<'res.AREA_SHARE'>['body']): void {
     if (this.#areas.answered(areaId, result === FfaResult.SUCCESS)) return;
     this.#violation('UNEXPECTED_RESPONSE', `AREA_SHARE of area ${areaId}`);
   }
 
-  /** A device came or went. Saying so again changes nothing. */
-  #deviceChanged({ number, state }: { readonly number: number; readonly state: number }): void {
-    const client = this.#clients.get(number);
-    if (client === undefined) return;
-    if (state === DeviceState.READY && !this.#reachable.has(number)) {
-      this.#reachable.add(number);
-      client.online();
-    } else if (state === DeviceState.REMOVED && this.#reachable.delete(number)) {
-      client.offline('the device was removed');
-    }
+  #announceFifo(handle: number, pageCount: number): void {
+    const body = { memHandle: BigInt(handle), pageCount, driverNotificationId: NOTIFICATION_ID };
+    this.#sendBus({ type: 'req.FIFO_CONFIGURE', body });
   }
 
   #announce(areaId: number, handle: number, pageCount: number): void {
@@ -383,14 +381,17 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
 
   /** A call to the SPMC that the partition's node answers, or an answer of ours. */
   #callSpmc(kind: number, a: number, b: number): void {
-    const { kernel, index } = this.#node;
-    const packet = kernel.packets.acquire(0);
+    const delay = this.#node.charge(this.#switchTime);
+    this.#post(this.#node.kernel.packets.acquire(0), kind, a, delay, b);
+  }
+
+  #post(packet: Packet, kind: number, a: number, delay: number, b = 0): void {
     packet.kind = kind;
     packet.a = a;
     packet.b = b;
     packet.c = 0;
     packet.d = 0;
-    const delay = this.#node.charge(this.#timing.worldSwitch);
+    const { kernel, index } = this.#node;
     kernel.send(index, this.#plan.device, this.#plan.devicePort, delay, packet);
   }
 

@@ -16,13 +16,15 @@ import {
   driverSessionChart,
 } from './driver-chart.ts';
 import {
+  dialects,
   EventMethod,
   FFA_VERSION,
   type FfaBody,
   type FfaMessageOf,
   FfaResult,
+  TRANSPORT_REVISION,
 } from './messages.ts';
-import type { FfaPlan } from './options.ts';
+import { eventsOf, type FfaPlan } from './options.ts';
 import type { FfaTiming } from './timing.ts';
 
 /** Device numbers asked for in one GET_DEVICES, if the message size allows (Linux). */
@@ -32,12 +34,21 @@ const NOTIFICATION_ID = 0;
 /** Token of the requests before VERSION is agreed (Linux); others are counted. */
 const RESET_TOKEN = 1;
 
+const EVENT_METHODS = {
+  poll: EventMethod.POLL,
+  notification: EventMethod.NOTIFICATION,
+  indirect: EventMethod.INDIRECT,
+  fifo: EventMethod.FIFO,
+} as const;
+
 export interface DriverSessionOptions {
   readonly node: Node;
   readonly plan: FfaPlan;
   readonly timing: FfaTiming;
   /** Sends a bus message; without a token it gets a fresh one. */
   send(message: FfaBody, token?: number): void;
+  /** Shares the FIFOs' memory and announces it; answered by `result`. */
+  configureFifo(): void;
   /** Asks the SPMC whether the device-role service is there; answered by `partitionFound`. */
   discover(): void;
   /** The session is up; these device numbers exist. */
@@ -67,6 +78,7 @@ export class DriverSession implements CpuClient {
       input: {
         timeout: node.costs.value(timing.requestTimeout),
         busyRetry: node.costs.value(timing.busyRetry),
+        fifo: plan.options.messages === 'fifo',
       },
       perform: (effect: DriverSessionEffect) => this.#perform(effect),
     });
@@ -121,9 +133,11 @@ export class DriverSession implements CpuClient {
       case 'sendReset':
         return send({ type: 'req.RESET', body: {} }, RESET_TOKEN);
       case 'probeVersion':
-        return this.#sendVersion({ busVersion: 0, transportRevision: 0 });
+        return this.#sendVersion(this.#firstVersion());
       case 'echoVersion':
         return this.#sendVersion(this.#version);
+      case 'configureFifo':
+        return this.#options.configureFifo();
       case 'configureEvents':
         return this.#configureEvents();
       case 'getDevices':
@@ -135,6 +149,14 @@ export class DriverSession implements CpuClient {
     }
   }
 
+  /** Linux asks with zeroes what is spoken; OP-TEE says what it speaks. */
+  #firstVersion(): { readonly busVersion: number; readonly transportRevision: number } {
+    const { plan } = this.#options;
+    const { probes, busVersion } = dialects[plan.options.dialect];
+    if (probes) return { busVersion: 0, transportRevision: 0 };
+    return { busVersion, transportRevision: TRANSPORT_REVISION[plan.revision] };
+  }
+
   #sendVersion(version: { readonly busVersion: number; readonly transportRevision: number }): void {
     const body = { ...version, ffaVersion: FFA_VERSION };
     this.#options.send({ type: 'req.VERSION', body });
@@ -142,8 +164,7 @@ export class DriverSession implements CpuClient {
 
   #configureEvents(): void {
     const { plan, send } = this.#options;
-    const polls = plan.options.events === 'poll';
-    const eventMethod = polls ? EventMethod.POLL : EventMethod.NOTIFICATION;
+    const eventMethod = EVENT_METHODS[eventsOf(plan.options)];
     const body = { eventMethod, reserved: 0, notificationId: NOTIFICATION_ID };
     send({ type: 'req.EVENT_CONFIGURE', body });
   }

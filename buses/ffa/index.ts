@@ -6,7 +6,7 @@ import { defineMessageBus } from '../common/index.ts';
 import { FfaDeviceEnd } from './device-end.ts';
 import { FfaDriverEnd } from './driver-end.ts';
 import { ffaMessages } from './messages.ts';
-import { ffaOptions } from './options.ts';
+import { type FfaOptions, ffaOptions } from './options.ts';
 import { ffaTiming } from './timing.ts';
 
 export const ffa = defineMessageBus({
@@ -15,26 +15,60 @@ export const ffa = defineMessageBus({
   spec: 'Arm DEN0077 (FF-A 1.2); bus messages as in the Linux driver of 2026',
   options: ffaOptions,
   timing: ffaTiming,
-  latencies: ['ffa.worldSwitch', 'ffa.notificationDelivery', 'memory.lineLatency'],
+  latencies: ['ffa.worldSwitch', 'ffa.vmSwitch', 'ffa.notificationDelivery', 'memory.lineLatency'],
   messages: codec('v1', ffaMessages).names,
   check: (plan, topology) => [
     ...checkMessageSize(plan as BusPlan),
     ...checkWorlds(plan as BusPlan, topology),
+    ...checkWays(plan as BusPlan),
   ],
   createDriverEnd: (environment) => new FfaDriverEnd(environment),
   createDeviceEnd: (environment) => new FfaDeviceEnd(environment),
 });
 
-/** Direct messages go from the normal world to a partition of the secure world. */
-function checkWorlds({ driver, device }: BusPlan, { nodes }: Topology): readonly Finding[] {
+/** The SPMC stands between the worlds, a hypervisor between VMs of the normal world. */
+function checkWorlds(
+  { driver, device, options }: BusPlan,
+  { nodes }: Topology,
+): readonly Finding[] {
   const findings: Finding[] = [];
+  const name = (index: number) => `'${nodes[index].name}'`;
   if (nodes[driver].world !== 'normal') {
-    const message = `the driver's node '${nodes[driver].name}' is in the secure world`;
+    const message = `the driver's node ${name(driver)} is in the secure world`;
     findings.push({ field: 'driver', message, expected: 'a node of the normal world' });
   }
-  if (nodes[device].world !== 'secure' || nodes[device].kind !== 'partition') {
-    const message = `the device's node '${nodes[device].name}' is no secure partition`;
-    findings.push({ field: 'device', message, expected: 'a partition of the secure world' });
+  const byHypervisor = options['mediator'] === 'hypervisor';
+  const isSecure = nodes[device].world === 'secure' && nodes[device].kind === 'partition';
+  if (byHypervisor && nodes[device].world !== 'normal') {
+    const message = `the device's node ${name(device)} is no VM behind the hypervisor`;
+    findings.push({ field: 'device', message, expected: 'a node of the normal world' });
+  } else if (!byHypervisor && !isSecure) {
+    const message = `the device's node ${name(device)} is no secure partition`;
+    const expected = 'a partition of the secure world, or mediator: hypervisor';
+    findings.push({ field: 'device', message, expected });
+  }
+  return findings;
+}
+
+/** What goes together of the ways that messages and events move, dialects and mediators. */
+function checkWays({ options }: BusPlan): readonly Finding[] {
+  const { messages, events, mediator, dialect, deviceDialect } = options as FfaOptions;
+  const findings: Finding[] = [];
+  const objects = (field: string, message: string, expected: string) =>
+    findings.push({ field, message, expected });
+  if (events === 'fifo' && messages !== 'fifo') {
+    objects('events', 'events go through a FIFO only where messages do', 'messages: fifo');
+  }
+  if (mediator === 'hypervisor' && messages !== 'indirect') {
+    objects('messages', 'VMs have no direct messages to each other', 'messages: indirect');
+  }
+  const optee = dialect === 'optee' || deviceDialect === 'optee';
+  if (optee && (messages !== 'direct' || (events ?? 'notification') !== 'poll')) {
+    objects(
+      'dialect',
+      'OP-TEE has direct messages and polling only',
+      'messages: direct, events: poll',
+    );
   }
   return findings;
 }

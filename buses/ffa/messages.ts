@@ -1,6 +1,7 @@
 // Messages private to the FF-A bus, in the dialect of the Linux driver of 2026 (reference B1).
 import type { StandardMessages } from '../../platform/virtio/messages/index.ts';
 import {
+  absent,
   defineMessages,
   hex,
   le16,
@@ -97,6 +98,15 @@ export const ffaMessages = defineMessages({
     request: { eventMethod: oneOf(EventMethod, u8), reserved: u8, notificationId: le16 },
     response: { result },
   },
+  FIFO_CONFIGURE: {
+    id: 0x86,
+    scope: 'bus',
+    sender: 'driver',
+    spec: SPEC,
+    doc: 'Announces the memory of the FIFOs and exchanges notification ids.',
+    request: { memHandle: le64, pageCount: le16, driverNotificationId: le16 },
+    response: { result, deviceNotificationId: le16 },
+  },
   ERROR: {
     id: 0x87,
     scope: 'bus',
@@ -125,9 +135,46 @@ export type FfaBody = BodyOf<FfaMessage>;
 type BodyOf<M> = M extends { type: infer T; body: infer B } ? { type: T; body: B } : never;
 export type FfaMessageOf<T extends FfaMessage['type']> = Extract<FfaMessage, { type: T }>;
 
-/** Direct RX and TX and notification RX and TX: what this end can do (feature_bits of VERSION). */
-export const FEATURE_BITS = 0b110011;
-export const BUS_VERSION = 1;
+/** VERSION as OP-TEE speaks it: no FF-A version in the request, and another order in the response. */
+const opteeVersion = {
+  request: { busVersion: hex(le32), transportRevision: le32, ffaVersion: absent(le32) },
+  response: {
+    busVersion: hex(le32),
+    transportRevision: le32,
+    busFeatures: hex(le32),
+    featureBits: hex(le32),
+    maxAreas: le16,
+    ffaVersion: absent(le32),
+  },
+} as const;
+
+/** The two known dialects. A pair of different ones does not agree on VERSION. */
+export const dialects = {
+  linux: { messages: ffaMessages, busVersion: 1, probes: true, featureBits: 0b1111111 },
+  optee: {
+    // The bodies have the same values, so that both ends are written once.
+    messages: {
+      ...ffaMessages,
+      VERSION: { ...ffaMessages.VERSION, spec: 'FF-A bus, OP-TEE', ...opteeVersion },
+    } as unknown as FfaMessages,
+    busVersion: 0x0001_0000,
+    probes: false,
+    // Direct RX alone.
+    featureBits: 0b1,
+  },
+} as const;
+
+export type DialectName = keyof typeof dialects;
+export type Dialect = (typeof dialects)[DialectName];
+
+/** True for the messages that set a session up: beside a FIFO they go by direct call. */
+export function isControl(id: number): boolean {
+  const { VERSION, RESET, EVENT_CONFIGURE, FIFO_CONFIGURE } = ffaMessages;
+  return (
+    id === VERSION.id || id === RESET.id || id === EVENT_CONFIGURE.id || id === FIFO_CONFIGURE.id
+  );
+}
+
 /** FF-A 1.2 as FFA_VERSION packs it. */
 export const FFA_VERSION = 0x0001_0002;
 /** Areas are numbered 1 … 31, so that a bus address (area << 48 | offset) is exact in a double. */

@@ -8,13 +8,31 @@ const REGISTER_BYTES = 112;
 
 export const ffaOptions = z.strictObject({
   messages: z
-    .literal('direct')
+    .enum(['direct', 'indirect', 'fifo'])
     .default('direct')
-    .describe('How messages move: direct (FFA_MSG_SEND_DIRECT_REQ2, the caller lends its CPU).'),
+    .describe(
+      'How messages move: direct (FFA_MSG_SEND_DIRECT_REQ2, the caller lends its CPU), indirect ' +
+        '(FFA_MSG_SEND2 through RX and TX buffers) or fifo (rings in shared pages, notifications).',
+    ),
   events: z
-    .enum(['notification', 'poll'])
-    .default('notification')
-    .describe('How the driver hears of events: an FF-A notification, or a timer; then EVENT_POLL.'),
+    .enum(['notification', 'poll', 'indirect', 'fifo'])
+    .optional()
+    .describe(
+      'How the driver hears of events: a notification or a timer and then EVENT_POLL, or the events ' +
+        'themselves by indirect message or FIFO. Default: what suits `messages`.',
+    ),
+  mediator: z
+    .enum(['spmc', 'hypervisor'])
+    .default('spmc')
+    .describe('Who stands between the ends: the SPMC (normal and secure world) or a hypervisor.'),
+  dialect: z
+    .enum(['linux', 'optee'])
+    .default('linux')
+    .describe('Dialect of the bus messages on both ends.'),
+  deviceDialect: z
+    .enum(['linux', 'optee'])
+    .optional()
+    .describe("The device end's dialect, where it is another than the driver end's."),
   pollInterval: time({ min: 1 })
     .optional()
     .describe(
@@ -29,6 +47,11 @@ export const ffaOptions = z.strictObject({
 });
 
 export type FfaOptions = z.output<typeof ffaOptions>;
+
+/** How the driver hears of events, with the default of the way that messages move. */
+export function eventsOf({ events, messages }: FfaOptions): NonNullable<FfaOptions['events']> {
+  return events ?? (messages === 'direct' ? 'notification' : messages);
+}
 
 /** A bus's plan with its options. */
 export type FfaPlan = WithOptions<BusPlan, FfaOptions>;

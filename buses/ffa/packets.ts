@@ -17,3 +17,7 @@ export const MEM_RETRIEVE = 6;
 export const MEM_RETRIEVE_REPLY = 7;
 /** FFA_MEM_RELINQUISH. a: handle. */
 export const MEM_RELINQUISH = 8;
+/** FFA_MSG_SEND2 with a message, into the receiver's RX buffer. */
+export const INDIRECT = 9;
+/** FFA_RX_RELEASE: the receiver's RX buffer is free again. */
+export const RX_RELEASE = 10;

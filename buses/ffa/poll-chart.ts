@@ -9,6 +9,14 @@ export type PollEvent =
   | { readonly type: 'EMPTY' }
   | { readonly type: 'LOST' };
 
+/** The events without data, made once. */
+export const PollEvents = {
+  WAKE: { type: 'WAKE' },
+  EVENT: { type: 'EVENT' },
+  EMPTY: { type: 'EMPTY' },
+  LOST: { type: 'LOST' },
+} as const satisfies Record<string, PollEvent>;
+
 export type PollEffect = { readonly type: 'poll' };
 
 export interface PollInput {

@@ -8,6 +8,17 @@ export const ffaTiming = [
     dimension: 'time',
     doc: 'One way between normal and secure world, through EL3 and the SPMC.',
   },
+  {
+    name: 'ffa.vmSwitch',
+    dimension: 'time',
+    doc: 'One way between two VMs of the normal world, through the hypervisor.',
+  },
+  { name: 'ffa.schedule', dimension: 'time', doc: 'Having the receiver of a message scheduled.' },
+  {
+    name: 'ffa.indirectRetry',
+    dimension: 'time',
+    doc: 'Time before FFA_MSG_SEND2 is tried again.',
+  },
   { name: 'ffa.spmcRoute', dimension: 'time', doc: 'The SPMC validates and routes one call.' },
   { name: 'ffa.notificationSet', dimension: 'time', doc: 'FFA_NOTIFICATION_SET, for its caller.' },
   {

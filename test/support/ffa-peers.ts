@@ -2,7 +2,7 @@
 // partition for the driver's end, a caller for the device's end.
 import { FfaDeviceEnd } from '../../buses/ffa/device-end.ts';
 import { FfaDriverEnd } from '../../buses/ffa/driver-end.ts';
-import { BUS_VERSION, FFA_VERSION, ffaMessages } from '../../buses/ffa/messages.ts';
+import { dialects, FFA_VERSION, ffaMessages } from '../../buses/ffa/messages.ts';
 import {
   DIRECT_REQUEST,
   DIRECT_RESPONSE,
@@ -193,7 +193,7 @@ export class ScriptedPartition implements Component {
         return this.response(
           'res.VERSION',
           {
-            busVersion: BUS_VERSION,
+            busVersion: dialects.linux.busVersion,
             transportRevision,
             ffaVersion: FFA_VERSION,
             featureBits: 0,
@@ -307,7 +307,11 @@ export function scriptedCaller(parts: ScenarioParts = {}, numbers: readonly numb
   };
   const agree = () => {
     const transportRevision = plan.revision === 'v2' ? 2 : 1;
-    const body = { busVersion: BUS_VERSION, transportRevision, ffaVersion: FFA_VERSION };
+    const body = {
+      busVersion: dialects.linux.busVersion,
+      transportRevision,
+      ffaVersion: FFA_VERSION,
+    };
     return ask({ type: 'req.VERSION', dev: 0, token: 3, body });
   };
   return { topology, kernel, storage, deviceEnd, caller, devices, ask, agree };

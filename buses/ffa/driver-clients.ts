@@ -1,0 +1,55 @@
+// The transports behind the driver's end, by device number, and which of their devices are there.
+import type { DriverBusClient } from '../../platform/contracts/index.ts';
+import { assert } from '../../platform/errors.ts';
+import { DeviceState } from '../../platform/virtio/messages/index.ts';
+
+export class DriverClients {
+  readonly #bus: string;
+  readonly #clients = new Map<number, DriverBusClient>();
+  /** Numbers of the devices that were found and not removed. */
+  readonly #reachable = new Set<number>();
+
+  constructor(bus: string) {
+    this.#bus = bus;
+  }
+
+  attach(deviceNumber: number, client: DriverBusClient): void {
+    assert(!this.#clients.has(deviceNumber), `${this.#bus}: device ${deviceNumber} is attached`);
+    this.#clients.set(deviceNumber, client);
+  }
+
+  get(deviceNumber: number): DriverBusClient | undefined {
+    return this.#clients.get(deviceNumber);
+  }
+
+  /** True once devices were found. */
+  get anyReachable(): boolean {
+    return this.#reachable.size > 0;
+  }
+
+  goOffline(reason: string): void {
+    this.#reachable.clear();
+    for (const client of this.#clients.values()) client.offline(reason);
+  }
+
+  goOnline(found: ReadonlySet<number>): void {
+    for (const [number, client] of this.#clients) {
+      if (found.has(number)) {
+        this.#reachable.add(number);
+        client.online();
+      } else client.offline(`${this.#bus} has no device number ${number}`);
+    }
+  }
+
+  /** A device came or went. Saying so again changes nothing. */
+  changed(number: number, state: number): void {
+    const client = this.#clients.get(number);
+    if (client === undefined) return;
+    if (state === DeviceState.READY && !this.#reachable.has(number)) {
+      this.#reachable.add(number);
+      client.online();
+    } else if (state === DeviceState.REMOVED && this.#reachable.delete(number)) {
+      client.offline('the device was removed');
+    }
+  }
+}

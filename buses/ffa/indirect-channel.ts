@@ -1,0 +1,152 @@
+// One end's way of sending and receiving with FFA_MSG_SEND2: the message is copied through the sender's
+// TX buffer into the receiver's RX buffer, which holds one message until the receiver releases it. A
+// sender that finds it full is told BUSY and tries again later, as the Linux driver does.
+import type { Component, Packet } from '../../platform/kernel/index.ts';
+import {
+  type CpuClient,
+  InterruptLine,
+  labels,
+  type Node,
+  Priority,
+} from '../../platform/node/index.ts';
+import { FrameQueue } from '../common/index.ts';
+import { INDIRECT, RX_RELEASE } from './packets.ts';
+import type { FfaTiming } from './timing.ts';
+
+const SEND = 0;
+const RECEIVE = 1;
+const RETRY = 2;
+
+export interface IndirectOptions {
+  readonly node: Node;
+  readonly timing: FfaTiming;
+  readonly maxMessageSize: number;
+  /** Names of constants: one way to the peer, and having the receiver scheduled. */
+  readonly switchTime: number;
+  readonly scheduleTime: number;
+  /** Sends a packet to the peer's end of the bus. */
+  post(packet: Packet, kind: number, a: number, delay: number): void;
+  /** Called on a core of this node with each message received. */
+  received(bytes: Uint8Array, length: number): void;
+}
+
+export class IndirectChannel implements Component, CpuClient {
+  sent = 0;
+  /** Sends that were refused because the receiver's buffer was full. */
+  busy = 0;
+  readonly #options: IndirectOptions;
+  readonly #queue: FrameQueue;
+  readonly #line: InterruptLine;
+  readonly #id: number;
+  readonly #received: Uint8Array;
+  #receivedLength = 0;
+  #sending = false;
+  /** What the SPMC knows of the peer's RX buffer. */
+  #peerFull = false;
+
+  constructor(options: IndirectOptions) {
+    this.#options = options;
+    const { node, maxMessageSize } = options;
+    this.#queue = new FrameQueue(maxMessageSize);
+    this.#received = new Uint8Array(maxMessageSize);
+    this.#line = new InterruptLine(node, () => this.#interrupted());
+    this.#id = node.add(this);
+  }
+
+  get highWater(): number {
+    return this.#queue.highWater;
+  }
+
+  get interrupts(): number {
+    return this.#line.taken;
+  }
+
+  send(bytes: Uint8Array, length: number): void {
+    const { kernel } = this.#options.node;
+    const waits = this.#sending && kernel.causes !== null;
+    const ticket = waits ? kernel.causes!.suspend(kernel.currentKey, kernel.now) : -1;
+    this.#queue.push(bytes, length, ticket);
+    if (!this.#sending) this.#next();
+  }
+
+  /** Takes packets of the kinds INDIRECT and RX_RELEASE. */
+  receive(packet: Packet): void {
+    if (packet.kind === RX_RELEASE) {
+      this.#peerFull = false;
+      return;
+    }
+    this.#receivedLength = packet.length;
+    this.#received.set(packet.bytes.subarray(0, packet.length));
+    this.#line.raise();
+  }
+
+  deliver(step: number): void {
+    if (step === SEND) this.#call();
+    else if (step === RECEIVE) this.#take();
+    else this.#attempt();
+  }
+
+  clear(): void {
+    this.#queue.clear();
+  }
+
+  #next(): void {
+    this.#sending = true;
+    const { kernel } = this.#options.node;
+    const ticket = this.#queue.peek().mark;
+    if (ticket >= 0) kernel.causes!.restore(ticket, labels.WAIT_BUS, kernel.now);
+    this.#attempt();
+  }
+
+  /** Encodes and copies to the TX buffer, then calls. */
+  #attempt(): void {
+    if (this.#queue.length === 0) {
+      this.#sending = false;
+      return;
+    }
+    const { node } = this.#options;
+    const cost =
+      node.charge(node.timing.messageEncode) +
+      node.chargeBytes(node.timing.copyRate, this.#queue.peek().length);
+    node.cpu.submit(Priority.task, cost, this, SEND);
+  }
+
+  #call(): void {
+    const { node, timing, switchTime, scheduleTime, post } = this.#options;
+    if (this.#queue.length === 0) {
+      this.#sending = false;
+      return;
+    }
+    if (this.#peerFull) {
+      this.busy++;
+      node.kernel.schedule(this.#id, node.charge(timing.indirectRetry), RETRY);
+      return;
+    }
+    const frame = this.#queue.shift();
+    this.sent++;
+    this.#peerFull = true;
+    const packet = node.kernel.packets.acquire(frame.length);
+    packet.bytes.set(frame.bytes.subarray(0, frame.length));
+    const delay =
+      node.charge(switchTime) + node.charge(timing.spmcRoute) + node.charge(scheduleTime);
+    post(packet, INDIRECT, 0, delay);
+    if (this.#queue.length > 0) this.#next();
+    else this.#sending = false;
+  }
+
+  /** A thread is woken; it copies the message out and releases the buffer. */
+  #interrupted(): void {
+    const { node } = this.#options;
+    const cost =
+      node.charge(node.timing.workSwitch) +
+      node.chargeBytes(node.timing.copyRate, this.#receivedLength) +
+      node.charge(node.timing.messageHandle);
+    node.cpu.submit(Priority.task, cost, this, RECEIVE);
+  }
+
+  #take(): void {
+    const { node, switchTime, post, received } = this.#options;
+    post(node.kernel.packets.acquire(0), RX_RELEASE, 0, node.charge(switchTime));
+    received(this.#received, this.#receivedLength);
+  }
+}
