@@ -12,6 +12,30 @@ interface Chunk {
   readonly words: Int32Array;
 }
 
+/** Compares words four at a time, which is what keeps verification cheap. */
+function sameWords(
+  mine: Int32Array,
+  at: number,
+  other: Int32Array,
+  start: number,
+  count: number,
+): boolean {
+  const whole = count & ~3;
+  let i = 0;
+  for (; i < whole; i += 4) {
+    const a = at + i;
+    const b = start + i;
+    const difference =
+      (mine[a] ^ other[b]) |
+      (mine[a + 1] ^ other[b + 1]) |
+      (mine[a + 2] ^ other[b + 2]) |
+      (mine[a + 3] ^ other[b + 3]);
+    if (difference !== 0) return false;
+  }
+  for (; i < count; i++) if (mine[at + i] !== other[start + i]) return false;
+  return true;
+}
+
 function newChunk(): Chunk {
   const bytes = new Uint8Array(CHUNK_SIZE);
   return { bytes, words: new Int32Array(bytes.buffer) };
@@ -74,9 +98,7 @@ export class Backing {
       const { words } = this.#chunk(offset + done);
       const mine = at / 4;
       const theirs = done / 4;
-      for (let i = 0; i < step / 4; i++) {
-        if (words[mine + i] !== other[theirs + i]) return false;
-      }
+      if (!sameWords(words, mine, other, theirs, step / 4)) return false;
       done += step;
     }
     return true;
