@@ -3,6 +3,7 @@ import { blk } from './blk/index.ts';
 import { consoleDevice } from './console/index.ts';
 import { gpio } from './gpio/index.ts';
 import { i2c } from './i2c/index.ts';
+import { net } from './net/index.ts';
 import { rng } from './rng/index.ts';
 
-export const devices = { blk, rng, i2c, gpio, ['console']: consoleDevice } as const;
+export const devices = { blk, rng, i2c, gpio, ['console']: consoleDevice, net } as const;

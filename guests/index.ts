@@ -4,9 +4,28 @@ import { blk } from './blk/index.ts';
 import { consoleDriver } from './console/index.ts';
 import { gpio } from './gpio/index.ts';
 import { i2c } from './i2c/index.ts';
+import { net } from './net/index.ts';
 import { rng } from './rng/index.ts';
-import { consoleEcho, entropy, fio, gpioToggle, hwclock } from './workloads/index.ts';
+import {
+  consoleEcho,
+  entropy,
+  fio,
+  gpioToggle,
+  hwclock,
+  ping,
+  pktgen,
+  stream,
+} from './workloads/index.ts';
 
-export const drivers = { blk, rng, i2c, gpio, ['console']: consoleDriver } as const;
+export const drivers = { blk, rng, i2c, gpio, ['console']: consoleDriver, net } as const;
 
-export const workloads = { fio, entropy, hwclock, gpioToggle, consoleEcho } as const;
+export const workloads = {
+  fio,
+  entropy,
+  hwclock,
+  gpioToggle,
+  consoleEcho,
+  ping,
+  pktgen,
+  stream,
+} as const;

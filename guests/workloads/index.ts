@@ -4,3 +4,6 @@ export { fio } from './fio.ts';
 export { gpioToggle } from './gpio-toggle.ts';
 export { hwclock } from './hwclock.ts';
 export { phaseChart } from './phase-chart.ts';
+export { ping } from './ping.ts';
+export { pktgen } from './pktgen.ts';
+export { stream } from './stream.ts';

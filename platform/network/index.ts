@@ -22,6 +22,7 @@ export {
   ARP,
   ARP_SIZE,
   FrameView,
+  flowHash,
   foldSum,
   ICMP,
   ICMP_HEADER,

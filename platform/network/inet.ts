@@ -82,6 +82,13 @@ export function ipv4Text(address: number): string {
   return [24, 16, 8, 0].map((shift) => (address >>> shift) & 0xff).join('.');
 }
 
+/** A number for a flow: `addresses` and `ports` are those of both ends, joined by exclusive or. */
+export function flowHash(addresses: number, ports: number, protocol: number): number {
+  let hash = Math.imul(addresses, 0x9e3779b1) ^ Math.imul(ports + protocol, 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 15), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
+
 /** What is where in a frame. One view is used for many frames; `parse` fills it anew. */
 export class FrameView {
   /** Of the innermost header: behind a VLAN tag, if there is one. */
@@ -122,10 +129,8 @@ export class FrameView {
   /** A number that is the same for both directions of a flow. */
   flowHash(): number {
     if (!this.isIpv4) return 0;
-    let hash = Math.imul(this.source ^ this.destination, 0x9e3779b1);
-    hash ^= Math.imul((this.sourcePort ^ this.destinationPort) + this.protocol, 0x85ebca6b);
-    hash = Math.imul(hash ^ (hash >>> 15), 0xc2b2ae35);
-    return (hash ^ (hash >>> 16)) >>> 0;
+    const ports = this.sourcePort ^ this.destinationPort;
+    return flowHash(this.source ^ this.destination, ports, this.protocol);
   }
 
   /** True when the checksum of a TCP or UDP packet is right; UDP may go without one. */

@@ -136,6 +136,7 @@ export {
   NET_OK,
   NET_PAIRS_MAX,
   NET_S,
+  netFeatures,
   receiveQueue,
   transmitQueue,
 } from './net.ts';

@@ -1,8 +1,60 @@
 // What both sides of virtio-net agree on (virtio 1.4 §5.1).
+import { defineBits } from '../wire/index.ts';
 
 export const NET_DEVICE_ID = 1;
 
-/** Feature bits (§5.1.3). */
+const FEATURE_SPEC = 'virtio 1.4 §5.1.3';
+
+/** Feature bits of a network device. */
+export const netFeatures = defineBits({
+  CSUM: {
+    bit: 0,
+    spec: FEATURE_SPEC,
+    doc: 'Checksums of packets to send may be left to the device.',
+  },
+  GUEST_CSUM: {
+    bit: 1,
+    spec: FEATURE_SPEC,
+    doc: 'Checksums of received packets may be checked by the device.',
+  },
+  CTRL_GUEST_OFFLOADS: { bit: 2, spec: FEATURE_SPEC, doc: 'GUEST_CSUM can be turned off and on.' },
+  MTU: { bit: 3, spec: FEATURE_SPEC, doc: 'The configuration has an MTU.' },
+  MAC: { bit: 5, spec: FEATURE_SPEC, doc: 'The configuration has an address.' },
+  HOST_TSO4: {
+    bit: 11,
+    spec: FEATURE_SPEC,
+    doc: 'Large TCP packets over IPv4 may be left to the device to cut.',
+  },
+  MRG_RXBUF: { bit: 15, spec: FEATURE_SPEC, doc: 'A received packet may lie in several buffers.' },
+  STATUS: { bit: 16, spec: FEATURE_SPEC, doc: 'The configuration has the state of the link.' },
+  CTRL_VQ: { bit: 17, spec: FEATURE_SPEC, doc: 'There is a control queue.' },
+  CTRL_RX: {
+    bit: 18,
+    spec: FEATURE_SPEC,
+    doc: 'Commands for receive modes and for the address table.',
+  },
+  CTRL_VLAN: { bit: 19, spec: FEATURE_SPEC, doc: 'Commands for the VLAN table.' },
+  CTRL_RX_EXTRA: { bit: 20, spec: FEATURE_SPEC, doc: 'Commands for more receive modes.' },
+  GUEST_ANNOUNCE: {
+    bit: 21,
+    spec: FEATURE_SPEC,
+    doc: 'The device may ask the driver to announce itself.',
+  },
+  MQ: {
+    bit: 22,
+    spec: FEATURE_SPEC,
+    doc: 'Several pairs of queues, with automatic receive steering.',
+  },
+  CTRL_MAC_ADDR: { bit: 23, spec: FEATURE_SPEC, doc: 'A command for the address.' },
+  GUEST_HDRLEN: {
+    bit: 59,
+    spec: FEATURE_SPEC,
+    doc: 'The driver gives the exact length of the headers.',
+  },
+  SPEED_DUPLEX: { bit: 63, spec: FEATURE_SPEC, doc: 'The configuration has speed and duplex.' },
+});
+
+/** Masks of the feature bits (§5.1.3). */
 export const NET_F = {
   CSUM: 1n << 0n,
   GUEST_CSUM: 1n << 1n,

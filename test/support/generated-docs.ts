@@ -25,6 +25,7 @@ import {
   i2cFeatures,
   i2cFlags,
   i2cRequestHeader,
+  netFeatures,
 } from '../../platform/virtio/index.ts';
 import {
   type BitTable,
@@ -223,6 +224,7 @@ const { buses, devices, drivers, workloads } = tables;
 /** What some types show of themselves besides options and constants. */
 const EXTRA_PARTS: Readonly<Record<string, Parts>> = {
   'buses/ffa': { messages: messagesMarkdown(ffaMessages) },
+  'devices/net': { features: bitsTable(netFeatures) },
   'devices/blk': {
     features: markdownTable(
       ['bit', 'feature'],

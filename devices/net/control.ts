@@ -1,0 +1,142 @@
+// The commands of the control queue (virtio 1.4 §5.1.6.5): class, command, data; the answer is a byte.
+// A command that was not negotiated, or makes no sense, is answered with an error and changes nothing.
+import { isGroupMac, readMac } from '../../platform/network/index.ts';
+import {
+  NET_CTRL,
+  NET_CTRL_ANNOUNCE,
+  NET_CTRL_GUEST_OFFLOADS,
+  NET_CTRL_MAC,
+  NET_CTRL_MQ,
+  NET_CTRL_RX,
+  NET_CTRL_VLAN,
+  NET_F,
+} from '../../platform/virtio/index.ts';
+import type { ReceiveFilter } from './receive-filter.ts';
+
+const VLAN_MAX = 4095;
+const MAC_SIZE = 6;
+
+/** What commands change. */
+export interface ControlTarget {
+  readonly driverFeatures: bigint;
+  readonly filter: ReceiveFilter;
+  readonly pairsMax: number;
+  setPairs(pairs: number): void;
+  setMac(mac: number): void;
+  /** Offloads of received packets, as feature bits; each of them is negotiated. */
+  setGuestOffloads(offloads: bigint): void;
+  announced(): void;
+}
+
+/** Obeys a command. Returns false when it could not. */
+export function obey(target: ControlTarget, bytes: Uint8Array, length: number): boolean {
+  if (length < 2) return false;
+  const [type, command] = bytes;
+  const data = bytes.subarray(2, length);
+  const { driverFeatures } = target;
+  const has = (feature: bigint) => (driverFeatures & feature) !== 0n;
+  switch (type) {
+    case NET_CTRL.RX:
+      return receiveMode(target.filter, command, data, has);
+    case NET_CTRL.MAC:
+      if (command === NET_CTRL_MAC.TABLE_SET) {
+        return has(NET_F.CTRL_RX) && setMacTable(target.filter, data);
+      }
+      if (command !== NET_CTRL_MAC.ADDR_SET || !has(NET_F.CTRL_MAC_ADDR)) return false;
+      if (data.length !== MAC_SIZE || isGroupMac(readMac(data, 0))) return false;
+      target.setMac(readMac(data, 0));
+      return true;
+    case NET_CTRL.VLAN:
+      return has(NET_F.CTRL_VLAN) && setVlan(target.filter, command, data);
+    case NET_CTRL.ANNOUNCE:
+      if (command !== NET_CTRL_ANNOUNCE.ACK || !has(NET_F.GUEST_ANNOUNCE)) return false;
+      target.announced();
+      return true;
+    case NET_CTRL.MQ:
+      return has(NET_F.MQ) && command === NET_CTRL_MQ.VQ_PAIRS_SET && setPairs(target, data);
+    case NET_CTRL.GUEST_OFFLOADS:
+      if (command !== NET_CTRL_GUEST_OFFLOADS.SET || !has(NET_F.CTRL_GUEST_OFFLOADS)) return false;
+      return setOffloads(target, data);
+    default:
+      return false;
+  }
+}
+
+function receiveMode(
+  filter: ReceiveFilter,
+  command: number,
+  data: Uint8Array,
+  has: (feature: bigint) => boolean,
+): boolean {
+  const basic = command === NET_CTRL_RX.PROMISC || command === NET_CTRL_RX.ALLMULTI;
+  if (!has(basic ? NET_F.CTRL_RX : NET_F.CTRL_RX_EXTRA)) return false;
+  if (data.length !== 1 || data[0] > 1) return false;
+  const on = data[0] === 1;
+  switch (command) {
+    case NET_CTRL_RX.PROMISC:
+      filter.promiscuous = on;
+      return true;
+    case NET_CTRL_RX.ALLMULTI:
+      filter.allMulticast = on;
+      return true;
+    case NET_CTRL_RX.ALLUNI:
+      filter.allUnicast = on;
+      return true;
+    case NET_CTRL_RX.NOMULTI:
+      filter.noMulticast = on;
+      return true;
+    case NET_CTRL_RX.NOUNI:
+      filter.noUnicast = on;
+      return true;
+    case NET_CTRL_RX.NOBCAST:
+      filter.noBroadcast = on;
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Two tables, each a count and addresses: first single stations, then groups. */
+function setMacTable(filter: ReceiveFilter, data: Uint8Array): boolean {
+  const unicast = readMacs(data, 0);
+  if (unicast === null || unicast.some(isGroupMac)) return false;
+  const multicast = readMacs(data, 4 + unicast.length * MAC_SIZE);
+  if (multicast === null || !multicast.every(isGroupMac)) return false;
+  filter.setTable(unicast, multicast);
+  return true;
+}
+
+function readMacs(data: Uint8Array, at: number): number[] | null {
+  if (at + 4 > data.length) return null;
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const count = view.getUint32(at, true);
+  if (at + 4 + count * MAC_SIZE > data.length) return null;
+  return Array.from({ length: count }, (_, i) => readMac(data, at + 4 + i * MAC_SIZE));
+}
+
+function setVlan(filter: ReceiveFilter, command: number, data: Uint8Array): boolean {
+  if (data.length !== 2) return false;
+  const vlan = data[0] | (data[1] << 8);
+  if (vlan > VLAN_MAX || filter.vlans === null) return false;
+  if (command === NET_CTRL_VLAN.ADD) filter.vlans.add(vlan);
+  else if (command === NET_CTRL_VLAN.DEL) filter.vlans.delete(vlan);
+  else return false;
+  return true;
+}
+
+function setPairs(target: ControlTarget, data: Uint8Array): boolean {
+  if (data.length !== 2) return false;
+  const pairs = data[0] | (data[1] << 8);
+  if (pairs < 1 || pairs > target.pairsMax) return false;
+  target.setPairs(pairs);
+  return true;
+}
+
+function setOffloads(target: ControlTarget, data: Uint8Array): boolean {
+  if (data.length !== 8) return false;
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const offloads = view.getBigUint64(0, true);
+  if ((offloads & ~(NET_F.GUEST_CSUM & target.driverFeatures)) !== 0n) return false;
+  target.setGuestOffloads(offloads);
+  return true;
+}

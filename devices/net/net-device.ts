@@ -1,0 +1,298 @@
+// The device side of virtio-net (virtio 1.4 §5.1): its queues, its configuration, and the cable that it
+// hangs on. What it does not offer is listed in the README beside this file.
+import type { DeviceEnvironment, DmaPort, Statistics } from '../../platform/contracts/index.ts';
+import { assert } from '../../platform/errors.ts';
+import type { Component } from '../../platform/kernel/index.ts';
+import {
+  ETHER,
+  ETHERNET_HEADER,
+  FrameView,
+  macOf,
+  NetworkPort,
+  readMac,
+  VLAN_TAG,
+  writeMac,
+} from '../../platform/network/index.ts';
+import {
+  controlQueue,
+  NET_CONFIG,
+  NET_CONFIG_SIZE,
+  NET_DEVICE_ID,
+  NET_DUPLEX_FULL,
+  NET_ERR,
+  NET_F,
+  NET_F_REQUIRES,
+  NET_OK,
+  NET_S,
+  receiveQueue,
+  STATUS,
+  transmitQueue,
+} from '../../platform/virtio/index.ts';
+import {
+  type Chain,
+  type FetchedRequest,
+  type QueueEngine,
+  RequestFetcher,
+  ringFeatures,
+  scatter,
+  VirtioDevice,
+} from '../common/index.ts';
+import { type ControlTarget, obey } from './control.ts';
+import type { NetOptions } from './options.ts';
+import { ReceiveFilter } from './receive-filter.ts';
+import { ReceiveQueue } from './receive-queue.ts';
+import { Steering } from './steering.ts';
+import { TransmitQueue } from './transmit-queue.ts';
+
+/** Commands are read no further than this: two full address tables and some. */
+const COMMAND_MAX = 4096;
+const MBIT_PER_S = 125_000;
+
+const LINK_DOWN = 0;
+const LINK_UP = 1;
+const ANNOUNCE = 2;
+
+export class NetDevice extends VirtioDevice implements Component, ControlTarget {
+  readonly filter: ReceiveFilter;
+  readonly pairsMax: number;
+  readonly mtu: number;
+  linkUp = true;
+  readonly #mac: number;
+  readonly #port: NetworkPort;
+  readonly #receive: readonly ReceiveQueue[];
+  readonly #transmit: readonly TransmitQueue[];
+  readonly #control: RequestFetcher;
+  readonly #steering = new Steering();
+  readonly #view = new FrameView();
+  readonly #ack = new Uint8Array(1);
+  #offloads = 0n;
+  #filtered = 0;
+  /** Frames that came while the device was not in use or its cable was out. */
+  #unheard = 0;
+
+  constructor({ node, plan, network }: DeviceEnvironment<NetOptions>) {
+    const { options } = plan;
+    assert(network !== null, `${plan.name} has a network`);
+    const mac = macOf(plan);
+    const sizes = new Array<number>(2 * options.queues + 1).fill(options.queueSize);
+    super(node, plan, {
+      deviceId: NET_DEVICE_ID,
+      features: featuresOf(options),
+      config: configSpace(options, mac, network.network.rate),
+      queueSizes: sizes,
+    });
+    this.#mac = mac;
+    this.filter = new ReceiveFilter(mac);
+    this.pairsMax = options.queues;
+    this.mtu = options.mtu;
+    this.#port = new NetworkPort(node, network, (bytes, length) => this.#arrived(bytes, length));
+    const timing = {
+      deviceTransmit: node.costs.idOf('net.deviceTransmit'),
+      deviceReceive: node.costs.idOf('net.deviceReceive'),
+      checksumRate: node.costs.idOf('net.checksumRate'),
+    };
+    const pairs = Array.from({ length: options.queues }, (_, pair) => pair);
+    this.#receive = pairs.map((pair) => {
+      const queue = this.queues[receiveQueue(pair)];
+      return new ReceiveQueue(this, { queue, timing, buffer: options.receiveBuffer });
+    });
+    this.#transmit = pairs.map((pair) => {
+      const queue = this.queues[transmitQueue(pair)];
+      return new TransmitQueue(this, { queue, pair, timing });
+    });
+    this.#control = new RequestFetcher({
+      node,
+      name: plan.name,
+      dma: (): DmaPort => this.dma,
+      bytesMax: COMMAND_MAX,
+      ready: (request) => this.#command(request),
+    });
+    this.#plan(options);
+  }
+
+  get checksChecksums(): boolean {
+    return (this.#offloads & NET_F.GUEST_CSUM) !== 0n;
+  }
+
+  override setStatus(status: number): number {
+    // Features that need others are refused without them (§5.1.3.1).
+    const wants = (status & STATUS.FEATURES_OK) !== 0 && (this.status & STATUS.FEATURES_OK) === 0;
+    const allowed = wants && !this.#consistent() ? status & ~STATUS.FEATURES_OK : status;
+    const result = super.setStatus(allowed);
+    if (result === 0) this.#startOver();
+    else if (wants && (result & STATUS.FEATURES_OK) !== 0) this.#negotiated();
+    return result;
+  }
+
+  /** Puts a frame on the cable; its flow is remembered for what comes back. */
+  sendFrame(pair: number, bytes: Uint8Array, offset: number, length: number): number {
+    if (this.#steering.pairs > 1) {
+      const view = this.#view;
+      view.parse(bytes.subarray(offset, offset + length), length);
+      this.#steering.sent(view.flowHash(), pair);
+    }
+    return this.#port.cable.send(bytes, offset, length);
+  }
+
+  setPairs(pairs: number): void {
+    this.#steering.setPairs(pairs);
+  }
+
+  setMac(mac: number): void {
+    this.filter.mac = mac;
+    writeMac(this.config, NET_CONFIG.mac, mac);
+    this.configGeneration = (this.configGeneration + 1) >>> 0;
+  }
+
+  setGuestOffloads(offloads: bigint): void {
+    this.#offloads = offloads;
+  }
+
+  /** The driver has taken notice of ANNOUNCE. */
+  announced(): void {
+    this.config[NET_CONFIG.status] &= ~NET_S.ANNOUNCE;
+    this.configGeneration = (this.configGeneration + 1) >>> 0;
+  }
+
+  deliver(what: number): void {
+    if (what === ANNOUNCE) {
+      if ((this.driverFeatures & NET_F.GUEST_ANNOUNCE) === 0n) return;
+      this.config[NET_CONFIG.status] |= NET_S.ANNOUNCE;
+    } else {
+      this.linkUp = what === LINK_UP;
+      if (this.linkUp) this.config[NET_CONFIG.status] |= NET_S.LINK_UP;
+      else this.config[NET_CONFIG.status] &= ~NET_S.LINK_UP;
+    }
+    this.configChanged();
+  }
+
+  networkStatistics(): Statistics {
+    const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+    return {
+      ...this.#port.cable.statistics(),
+      packetsSent: sum(this.#transmit.map(({ packets }) => packets)),
+      packetsDropped: sum(this.#transmit.map(({ dropped }) => dropped)),
+      received: sum(this.#receive.map(({ frames }) => frames)),
+      missed: sum(this.#receive.map(({ missed }) => missed)),
+      filtered: this.#filtered,
+      unheard: this.#unheard,
+    };
+  }
+
+  protected serve(queue: QueueEngine, chain: Chain): void {
+    const { index } = queue;
+    if (index === this.#controlIndex()) this.#control.fetch(queue, chain);
+    else if (index % 2 === 0) this.#receive[index / 2].accept(chain);
+    else this.#transmit[(index - 1) / 2].accept(chain);
+  }
+
+  protected forget(queue: QueueEngine): void {
+    const { index } = queue;
+    // The control queue has a number that is a receive queue's in the other layout.
+    this.#control.forget(queue);
+    if (index % 2 === 0) this.#receive[index / 2]?.forget();
+    else this.#transmit[(index - 1) / 2].forget();
+  }
+
+  #controlIndex(): number {
+    // Without MQ there is one pair, however many the device has (§5.1.2).
+    return controlQueue((this.driverFeatures & NET_F.MQ) === 0n ? 1 : this.pairsMax);
+  }
+
+  #consistent(): boolean {
+    return NET_F_REQUIRES.every(
+      ({ feature, needs }) =>
+        (this.driverFeatures & feature) === 0n || (this.driverFeatures & needs) !== 0n,
+    );
+  }
+
+  #negotiated(): void {
+    const has = (feature: bigint) => (this.driverFeatures & feature) !== 0n;
+    this.#offloads = this.driverFeatures & NET_F.GUEST_CSUM;
+    this.filter.anyGroup = !has(NET_F.CTRL_RX);
+    this.filter.vlans = has(NET_F.CTRL_VLAN) ? new Set() : null;
+  }
+
+  #startOver(): void {
+    this.#steering.setPairs(1);
+    this.filter.reset(this.#mac);
+    this.#offloads = 0n;
+    writeMac(this.config, NET_CONFIG.mac, this.#mac);
+  }
+
+  /** A frame has come in whole. */
+  #arrived(bytes: Uint8Array, length: number): void {
+    if (!this.linkUp || (this.status & STATUS.DRIVER_OK) === 0) {
+      this.#unheard++;
+      return;
+    }
+    const view = this.#view;
+    const whole = view.parse(bytes, length) && length <= this.mtu + ETHERNET_HEADER + VLAN_TAG;
+    if (!whole || !this.filter.accepts(readMac(bytes, ETHER.destination), view.vlan)) {
+      this.#filtered++;
+      return;
+    }
+    const { pairs } = this.#steering;
+    let pair = pairs > 1 ? this.#steering.pairOf(view.flowHash()) : 0;
+    // While its queue is being reset, another one serves (§5.1.6.5.6.2).
+    for (let i = 0; i < pairs && !this.#receive[pair].usable; i++) pair = (pair + 1) % pairs;
+    if (this.#receive[pair].usable) this.#receive[pair].arrived(bytes, length);
+    else this.#unheard++;
+  }
+
+  #command(request: FetchedRequest): void {
+    const { bytes, length, refused } = request;
+    const chain = request.chain!;
+    const queue = request.queue!;
+    const obeyed = !refused && chain.writableBytes > 0 && obey(this, bytes, length);
+    this.#ack[0] = obeyed ? NET_OK : NET_ERR;
+    const written = scatter(this.dma, chain, 0, this.#ack, 0, 1);
+    this.#control.release(request);
+    if (!queue.complete(chain, written)) queue.fail();
+  }
+
+  /** Schedules what the scenario says happens to the cable. */
+  #plan({ linkDownAt, linkDownFor, announceAt }: NetOptions): void {
+    const { kernel } = this.node;
+    const id = this.node.add(this);
+    if (linkDownAt !== undefined) {
+      kernel.schedule(id, linkDownAt, LINK_DOWN);
+      kernel.schedule(id, linkDownAt + linkDownFor, LINK_UP);
+    }
+    if (announceAt !== undefined) kernel.schedule(id, announceAt, ANNOUNCE);
+  }
+}
+
+/** The feature bits that these options offer. */
+export function featuresOf(options: NetOptions): bigint {
+  const { checksum, segmentation, mergeable, queues } = options;
+  return (
+    ringFeatures(options) |
+    NET_F.MTU |
+    NET_F.MAC |
+    NET_F.STATUS |
+    NET_F.SPEED_DUPLEX |
+    NET_F.CTRL_VQ |
+    NET_F.CTRL_RX |
+    NET_F.CTRL_RX_EXTRA |
+    NET_F.CTRL_VLAN |
+    NET_F.CTRL_MAC_ADDR |
+    NET_F.GUEST_ANNOUNCE |
+    (checksum ? NET_F.CSUM | NET_F.GUEST_CSUM | NET_F.CTRL_GUEST_OFFLOADS : 0n) |
+    (checksum && segmentation ? NET_F.HOST_TSO4 | NET_F.GUEST_HDRLEN : 0n) |
+    (mergeable ? NET_F.MRG_RXBUF : 0n) |
+    (queues > 1 ? NET_F.MQ : 0n)
+  );
+}
+
+function configSpace(options: NetOptions, mac: number, rate: number): Uint8Array {
+  const config = new Uint8Array(NET_CONFIG_SIZE);
+  const view = new DataView(config.buffer);
+  writeMac(config, NET_CONFIG.mac, mac);
+  view.setUint16(NET_CONFIG.status, NET_S.LINK_UP, true);
+  view.setUint16(NET_CONFIG.maxPairs, options.queues, true);
+  view.setUint16(NET_CONFIG.mtu, options.mtu, true);
+  view.setUint32(NET_CONFIG.speed, Math.max(1, Math.round(rate / MBIT_PER_S)), true);
+  view.setUint8(NET_CONFIG.duplex, NET_DUPLEX_FULL);
+  return config;
+}

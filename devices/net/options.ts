@@ -1,0 +1,55 @@
+// What a scenario may say of a network device, and of the guest's interface on it.
+import { z } from 'zod';
+import { parseIpv4, parseMac } from '../../platform/network/index.ts';
+import { size, time } from '../../platform/scenario/fields.ts';
+import { ringOptions } from '../common/index.ts';
+
+/** Queue pairs at the most; the specification allows 32768. */
+export const PAIRS_MAX = 64;
+
+export const netOptions = z.strictObject({
+  network: z.string().describe('Network that its cable is plugged into.'),
+  mac: z
+    .string()
+    .refine((text) => parseMac(text) !== null, 'a MAC address is written 02:00:00:00:00:01')
+    .optional()
+    .describe('Its address; by default one that is made from its place in the scenario.'),
+  address: z
+    .string()
+    .refine((text) => parseIpv4(text) !== null, 'an IPv4 address is written 10.0.0.1')
+    .optional()
+    .describe('IPv4 address that the guest gives its interface; by default made likewise.'),
+  vlan: z
+    .int()
+    .min(1)
+    .max(4094)
+    .optional()
+    .describe('VLAN in which the guest sends and receives; without it, frames have no tag.'),
+  mtu: z.int().min(576).max(9216).default(1500).describe('Largest IP packet on its cable.'),
+  queues: z
+    .int()
+    .min(1)
+    .max(PAIRS_MAX)
+    .default(1)
+    .describe('Pairs of receive and transmit queues.'),
+  queueSize: z
+    .literal([16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768])
+    .default(256)
+    .describe('Largest size of each queue.'),
+  ...ringOptions,
+  checksum: z.boolean().default(true).describe('Offer CSUM and GUEST_CSUM.'),
+  segmentation: z.boolean().default(true).describe('Offer HOST_TSO4; needs `checksum`.'),
+  mergeable: z.boolean().default(true).describe('Offer MRG_RXBUF.'),
+  receiveBuffer: size({ min: 16_384 })
+    .default(262_144)
+    .describe('Frames that wait for a receive queue at the most; more are lost.'),
+  linkDownAt: time().optional().describe('Instant at which its cable is pulled.'),
+  linkDownFor: time({ min: 1 })
+    .prefault('1ms')
+    .describe('Time until the cable is back, with `linkDownAt` only.'),
+  announceAt: time()
+    .optional()
+    .describe('Instant at which it asks its driver to announce itself, as after a migration.'),
+});
+
+export type NetOptions = z.output<typeof netOptions>;

@@ -1,0 +1,108 @@
+// The control queue on the driver's side: one command at a time, each a buffer with class, command and
+// data, and a byte for the answer (virtio 1.4 §5.1.6.5).
+import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
+import { type DriverRing, NET_OK, REAP_BROKEN, REAP_NONE } from '../../platform/virtio/index.ts';
+
+/** Bytes of memory for a command. */
+export const COMMAND_BYTES = 1024;
+const ANSWER = COMMAND_BYTES - 1;
+const UNANSWERED = 0xff;
+
+const SUBMIT = 0;
+const REAP = 1;
+
+export interface ChannelOwner {
+  readonly node: Node;
+  busAddress(address: number): number;
+  tell(queue: number): void;
+  broken(): void;
+}
+
+interface Command {
+  readonly bytes: Uint8Array;
+  readonly answered: (ok: boolean) => void;
+}
+
+export class ControlChannel implements CpuClient {
+  /** Commands that the device has answered with an error. */
+  refused = 0;
+  readonly #owner: ChannelOwner;
+  readonly #commands: Command[] = [];
+  #ring: DriverRing | null = null;
+  #queue = 0;
+  #buffer = 0;
+  #epoch = 0;
+
+  constructor(owner: ChannelOwner) {
+    this.#owner = owner;
+  }
+
+  /** The device is live; `buffer` is COMMAND_BYTES of memory. */
+  start(ring: DriverRing, queue: number, buffer: number): void {
+    this.#ring = ring;
+    this.#queue = queue;
+    this.#buffer = buffer;
+  }
+
+  /** The device is lost; commands under way are never answered. */
+  stop(): void {
+    this.#epoch++;
+    this.#ring = null;
+    this.#commands.length = 0;
+  }
+
+  /** Sends a command; `answered` is told whether the device has obeyed. */
+  command(
+    type: number,
+    command: number,
+    data: Uint8Array,
+    answered: (ok: boolean) => void = () => {},
+  ): void {
+    if (this.#ring === null) return;
+    this.#commands.push({ bytes: Uint8Array.of(type, command, ...data), answered });
+    if (this.#commands.length === 1) this.#submit();
+  }
+
+  /** The device has used buffers of the queue. */
+  interrupt(): void {
+    if (this.#ring?.hasUsed !== true) return;
+    const { node } = this.#owner;
+    const cost = node.charge(node.timing.ringReap) + node.charge(node.timing.complete);
+    node.cpu.submit(Priority.interrupt, cost, this, REAP, this.#epoch);
+  }
+
+  deliver(step: number, epoch: number): void {
+    if (epoch !== this.#epoch) return;
+    if (step === SUBMIT) this.#add();
+    else this.#reap();
+  }
+
+  #submit(): void {
+    const { node } = this.#owner;
+    const cost = node.charge(node.timing.submit) + node.charge(node.timing.ringAdd);
+    node.cpu.submit(Priority.task, cost, this, SUBMIT, this.#epoch);
+  }
+
+  #add(): void {
+    const ring = this.#ring!;
+    const { bytes } = this.#commands[0];
+    const { memory } = this.#owner.node;
+    memory.copyIn(this.#buffer, bytes, 0, bytes.length);
+    memory.writeU8(this.#buffer + ANSWER, UNANSWERED);
+    ring.addSegment(this.#owner.busAddress(this.#buffer), bytes.length, false);
+    ring.addSegment(this.#owner.busAddress(this.#buffer + ANSWER), 1, true);
+    ring.commit();
+    this.#owner.tell(this.#queue);
+  }
+
+  #reap(): void {
+    const head = this.#ring!.reap();
+    if (head === REAP_NONE) return;
+    if (head === REAP_BROKEN) return this.#owner.broken();
+    const ok = this.#owner.node.memory.readU8(this.#buffer + ANSWER) === NET_OK;
+    if (!ok) this.refused++;
+    const { answered } = this.#commands.shift()!;
+    if (this.#commands.length > 0) this.#submit();
+    answered(ok);
+  }
+}

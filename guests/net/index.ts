@@ -1,0 +1,33 @@
+// The network driver, and what workloads on it need to know of the far ends that every stack has.
+import type { DriverDefinition } from '../../platform/contracts/index.ts';
+import { NetDriver } from './net-driver.ts';
+import { servePacketCounts } from './packet-counter.ts';
+import { serveStreams } from './stream-sink.ts';
+
+export { type NetClient, NetDriver } from './net-driver.ts';
+export {
+  COUNTER_HEADER,
+  COUNTER_KIND,
+  COUNTER_PORT,
+  type PacketCounts,
+  readCounts,
+} from './packet-counter.ts';
+export type { DatagramPlace, NetStack, TcpConnection, TcpHandler } from './stack/index.ts';
+export {
+  STREAM_ANSWER,
+  STREAM_HEADER,
+  STREAM_PORT,
+  StreamPattern,
+} from './stream-sink.ts';
+
+export const net: DriverDefinition = {
+  type: 'net',
+  doc: 'Network driver and a small stack: ARP, IPv4, ICMP echo, UDP and TCP.',
+  spec: 'virtio 1.4 §5.1',
+  create: (environment) => {
+    const driver = new NetDriver(environment);
+    serveStreams(environment.node, driver.stack);
+    servePacketCounts(environment.node, driver.stack);
+    return driver;
+  },
+};

@@ -1,0 +1,257 @@
+// The virtio-net driver (virtio 1.4 §5.1): it brings queue pairs and control queue up, follows the state
+// of the cable, and carries frames between its queues and the guest's stack.
+import type { DriverEnvironment } from '../../platform/contracts/index.ts';
+import { ipv4Of, readMac } from '../../platform/network/index.ts';
+import {
+  controlQueue,
+  NET_CONFIG,
+  NET_CONFIG_SIZE,
+  NET_CTRL,
+  NET_CTRL_ANNOUNCE,
+  NET_CTRL_MQ,
+  NET_CTRL_VLAN,
+  NET_DEVICE_ID,
+  NET_F,
+  NET_HEADER_SIZE,
+  NET_S,
+  receiveQueue,
+  STATUS,
+  transmitQueue,
+} from '../../platform/virtio/index.ts';
+import { VirtioDriver } from '../common/index.ts';
+import { COMMAND_BYTES, ControlChannel } from './control-channel.ts';
+import type { Offload } from './packet.ts';
+import { type PairTiming, QueuePair } from './queue-pair.ts';
+import { NetStack } from './stack/index.ts';
+
+const QUEUE_SIZE = 256;
+/** A buffer that may be merged with others; it holds a frame of the usual size. */
+const MERGED_BUFFER = 1536;
+/** Ethernet header and VLAN tag. */
+const FRAME_HEADERS = 18;
+const LINE = 64;
+/** Memory of each pair for packets on their way out: four of the largest. */
+const ARENA_BYTES = 4 * 65_600;
+
+const FEATURES =
+  NET_F.CSUM |
+  NET_F.GUEST_CSUM |
+  NET_F.MTU |
+  NET_F.MAC |
+  NET_F.HOST_TSO4 |
+  NET_F.GUEST_HDRLEN |
+  NET_F.MRG_RXBUF |
+  NET_F.STATUS |
+  NET_F.CTRL_VQ |
+  NET_F.CTRL_RX |
+  NET_F.CTRL_VLAN |
+  NET_F.GUEST_ANNOUNCE |
+  NET_F.MQ;
+
+/** Whoever uses the network. */
+export interface NetClient {
+  /** The interface is up. */
+  netReady(): void;
+  /** The device is lost. */
+  netDown(reason: string): void;
+}
+
+export class NetDriver extends VirtioDriver {
+  readonly stack: NetStack;
+  readonly timing: PairTiming;
+  /** True while the cable is plugged in at both ends, as far as the device knows. */
+  linkUp = true;
+  /** Times that the state of the cable has changed. */
+  linkChanges = 0;
+  readonly #pairs: QueuePair[] = [];
+  readonly #control: ControlChannel;
+  readonly #clients: NetClient[] = [];
+  #pairCount = 0;
+  #pairsInUse = 1;
+
+  constructor(environment: DriverEnvironment) {
+    super(environment, {
+      deviceId: NET_DEVICE_ID,
+      queueCount: 2,
+      queueSize: QUEUE_SIZE,
+      features: FEATURES,
+      configSize: NET_CONFIG_SIZE,
+    });
+    const { node, plan } = environment;
+    this.timing = {
+      driverTransmit: node.costs.idOf('net.driverTransmit'),
+      driverReceive: node.costs.idOf('net.driverReceive'),
+      poll: node.costs.idOf('net.poll'),
+      checksumRate: node.costs.idOf('net.checksumRate'),
+    };
+    this.#control = new ControlChannel(this);
+    const { vlan } = plan.options;
+    this.stack = new NetStack({
+      node,
+      name: plan.name,
+      address: ipv4Of(plan),
+      vlan: typeof vlan === 'number' ? vlan : -1,
+      send: (flow, bytes, length, offload) => this.#send(flow, bytes, length, offload),
+    });
+  }
+
+  /** Adds somebody to be told when the network is there. Only before the device is live. */
+  attach(client: NetClient): void {
+    this.#clients.push(client);
+  }
+
+  override used(queue: number): void {
+    if (!this.live) return;
+    if (queue === this.#controlQueue) this.#control.interrupt();
+    else this.#pairs[queue >> 1]?.interrupt();
+  }
+
+  busAddress(address: number): number {
+    return this.transport.busAddress(address);
+  }
+
+  tell(queue: number): void {
+    this.kick(queue);
+  }
+
+  broken(): void {
+    this.node.violations.report('BAD_DESCRIPTOR', `${this.name}: a used element names no chain`);
+    this.configChanged(STATUS.DEVICE_NEEDS_RESET);
+  }
+
+  received(bytes: Uint8Array, length: number, checked: boolean): void {
+    this.stack.receive(bytes, length, checked);
+  }
+
+  polled(): void {
+    this.stack.roundOver();
+  }
+
+  writable(): void {
+    this.stack.writable();
+  }
+
+  protected override get plugged(): boolean {
+    return false;
+  }
+
+  protected override queuesWanted(): number {
+    this.#pairCount = this.#has(NET_F.MQ) ? this.#config16(NET_CONFIG.maxPairs) : 1;
+    return 2 * this.#pairCount + (this.#has(NET_F.CTRL_VQ) ? 1 : 0);
+  }
+
+  protected override bufferBytes(): number {
+    return COMMAND_BYTES + this.#pairCount * (QUEUE_SIZE * this.#bufferSize + ARENA_BYTES);
+  }
+
+  protected override wentLive(buffers: number): void {
+    const status = this.#has(NET_F.STATUS) ? this.#config16(NET_CONFIG.status) : NET_S.LINK_UP;
+    this.linkUp = (status & NET_S.LINK_UP) !== 0;
+    this.#startPairs(buffers + COMMAND_BYTES);
+    this.stack.start(readMac(this.config, NET_CONFIG.mac), {
+      checksum: this.#has(NET_F.CSUM),
+      segmentation: this.#has(NET_F.HOST_TSO4),
+      mtu: this.#has(NET_F.MTU) ? this.#config16(NET_CONFIG.mtu) : 1500,
+    });
+    this.#pairsInUse = 1;
+    if (this.#has(NET_F.CTRL_VQ)) {
+      this.#control.start(this.rings[this.#controlQueue], this.#controlQueue, buffers);
+    }
+    this.#configure();
+  }
+
+  protected override wentDown(reason: string): void {
+    this.#control.stop();
+    for (const pair of this.#pairs) pair.stop();
+    this.stack.stop(reason);
+    for (const client of this.#clients) client.netDown(reason);
+  }
+
+  protected override completed(): void {}
+
+  protected override work(): void {}
+
+  protected override configurationChanged(): void {
+    if (this.#has(NET_F.STATUS)) this.readConfig(NET_CONFIG.status, 2);
+  }
+
+  protected override configRead(_offset: number, data: Uint8Array): void {
+    const linkUp = (data[0] & NET_S.LINK_UP) !== 0;
+    if (linkUp !== this.linkUp) {
+      this.linkUp = linkUp;
+      this.linkChanges++;
+      if (linkUp) this.stack.announce();
+    }
+    if ((data[0] & NET_S.ANNOUNCE) === 0 || !this.#has(NET_F.GUEST_ANNOUNCE)) return;
+    this.stack.announce();
+    this.#control.command(NET_CTRL.ANNOUNCE, NET_CTRL_ANNOUNCE.ACK, new Uint8Array(0));
+  }
+
+  /** Sends what the driver has to say first; everybody is told once it is done. */
+  #configure(): void {
+    const { vlan } = this.stack;
+    if (vlan >= 0 && this.#has(NET_F.CTRL_VLAN)) {
+      this.#control.command(NET_CTRL.VLAN, NET_CTRL_VLAN.ADD, little16(vlan));
+    }
+    const pairs = Math.min(this.#pairCount, this.node.cpu.count);
+    if (!this.#has(NET_F.MQ) || pairs === 1) return this.#ready();
+    this.#control.command(NET_CTRL.MQ, NET_CTRL_MQ.VQ_PAIRS_SET, little16(pairs), (ok) => {
+      if (ok) this.#pairsInUse = pairs;
+      this.#ready();
+    });
+  }
+
+  #ready(): void {
+    this.stack.announce();
+    for (const client of this.#clients) client.netReady();
+  }
+
+  #send(flow: number, bytes: Uint8Array, length: number, offload: Offload): boolean {
+    // Without a cable, packets are lost at once, as by any interface that has no carrier.
+    if (!this.live || !this.linkUp) return true;
+    return this.#pairs[flow % this.#pairsInUse].send(bytes, length, offload);
+  }
+
+  #startPairs(memory: number): void {
+    const bufferBytes = this.#bufferSize;
+    const arena = memory + this.#pairCount * QUEUE_SIZE * bufferBytes;
+    for (let pair = 0; pair < this.#pairCount; pair++) {
+      if (this.#pairs.length === pair) this.#pairs.push(new QueuePair(this, pair));
+      this.#pairs[pair].start({
+        receive: this.rings[receiveQueue(pair)],
+        transmit: this.rings[transmitQueue(pair)],
+        receiveQueue: receiveQueue(pair),
+        transmitQueue: transmitQueue(pair),
+        buffers: memory + pair * QUEUE_SIZE * bufferBytes,
+        bufferBytes,
+        arena: arena + pair * ARENA_BYTES,
+        arenaBytes: ARENA_BYTES,
+        checksumOffload: this.#has(NET_F.CSUM),
+        checksChecksums: this.#has(NET_F.GUEST_CSUM),
+      });
+    }
+  }
+
+  get #controlQueue(): number {
+    return controlQueue(this.#pairCount);
+  }
+
+  /** Buffers that can't be merged must each hold the largest frame. */
+  get #bufferSize(): number {
+    if (this.#has(NET_F.MRG_RXBUF)) return MERGED_BUFFER;
+    const mtu = this.#has(NET_F.MTU) ? this.#config16(NET_CONFIG.mtu) : 1500;
+    return Math.ceil((NET_HEADER_SIZE + FRAME_HEADERS + mtu) / LINE) * LINE;
+  }
+
+  #has(feature: bigint): boolean {
+    return (this.features & feature) !== 0n;
+  }
+
+  #config16(at: number): number {
+    return this.config[at] | (this.config[at + 1] << 8);
+  }
+}
+
+function little16(value: number): Uint8Array {
+  return Uint8Array.of(value & 0xff, value >>> 8);
+}

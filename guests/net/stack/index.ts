@@ -1,0 +1,10 @@
+export { ARP_INTERVAL, ARP_TRIES, ArpTable } from './arp-table.ts';
+export { Congestion, RTO_MIN } from './congestion.ts';
+export type { EchoHandler } from './echo.ts';
+export { NetStack, type StackOptions } from './net-stack.ts';
+export { tcpChart } from './tcp-chart.ts';
+export { TcpConnection, type TcpHandler } from './tcp-connection.ts';
+export type { Call, Listener } from './tcp-layer.ts';
+export { TcpReceiver } from './tcp-receiver.ts';
+export { TcpSender } from './tcp-sender.ts';
+export type { Datagram, DatagramPlace } from './udp.ts';

@@ -1,0 +1,199 @@
+// A workload that sends UDP datagrams of one size, at a rate or as fast as it can. The far end counts
+// what arrives; the generator asks for the counts at the end.
+import { z } from 'zod';
+import type { Statistics, WorkloadEnvironment } from '../../platform/contracts/index.ts';
+import { PS_PER_MS, PS_PER_S, transferTime } from '../../platform/kernel/index.ts';
+import {
+  bytesOnCable,
+  ETHERNET_HEADER,
+  FRAME_MIN,
+  IPV4_HEADER,
+  UDP_HEADER,
+} from '../../platform/network/index.ts';
+import { rate, size, time } from '../../platform/scenario/fields.ts';
+import { defineWorkload } from '../common/index.ts';
+import {
+  COUNTER_HEADER,
+  COUNTER_KIND,
+  COUNTER_PORT,
+  type DatagramPlace,
+  type NetDriver,
+  type PacketCounts,
+  readCounts,
+} from '../net/index.ts';
+import { checkPeer, NetWorkload } from './net-workload.ts';
+
+const HEADERS = ETHERNET_HEADER + IPV4_HEADER + UDP_HEADER;
+const SIZE_MIN = Math.max(FRAME_MIN, HEADERS + COUNTER_HEADER);
+
+export const pktgenOptions = z.strictObject({
+  to: z.string().describe('Whom to send to: a network device, an IPv4 address, or a MAC address.'),
+  size: size({ min: SIZE_MIN, max: 9234 })
+    .default(SIZE_MIN)
+    .describe('Bytes of a frame, from Ethernet header to payload.'),
+  packets: z.int().min(1).optional().describe('Frames in all. Default: until `duration`, or 1000.'),
+  duration: time({ min: 1 }).optional().describe('How long to send.'),
+  rate: rate({ min: 1 })
+    .optional()
+    .describe('Bytes/s on the cable, gaps included. Default: as fast as the device takes them.'),
+});
+
+type PktgenOptions = z.output<typeof pktgenOptions>;
+
+const DEFAULT_PACKETS = 1000;
+const FIRST_PORT = 40_000;
+/** When an answer does not come, the question is sent again: so long after, and so often. */
+const ASK_AGAIN = 10 * PS_PER_MS;
+const ASK_MAX = 20;
+
+const SEND = 0;
+const END = 1;
+const ASK = 2;
+
+class Pktgen extends NetWorkload {
+  readonly #options: PktgenOptions;
+  readonly #generator: number;
+  readonly #place: DatagramPlace;
+  readonly #payload: Uint8Array;
+  readonly #view: DataView;
+  readonly #interval: number;
+  readonly #sendMore = (): void => this.#send();
+  #left: number;
+  #sent = 0;
+  #asked = 0;
+  #lastSentAt = 0;
+  #counts: PacketCounts | null = null;
+
+  constructor(environment: WorkloadEnvironment<PktgenOptions, NetDriver>) {
+    const { options, index } = environment.plan;
+    super(environment, Infinity);
+    this.#options = options;
+    this.#generator = index;
+    const ownPort = FIRST_PORT + (index % 20_000);
+    this.#place = { ...this.peer, port: COUNTER_PORT, ownPort };
+    this.#payload = new Uint8Array(options.size - HEADERS);
+    this.#view = new DataView(this.#payload.buffer);
+    this.#interval =
+      options.rate === undefined ? 0 : transferTime(bytesOnCable(options.size), options.rate);
+    const unbounded = options.duration === undefined ? DEFAULT_PACKETS : Infinity;
+    this.#left = options.packets ?? unbounded;
+    this.stack.udp.listen(ownPort, ({ bytes, offset, length }) => {
+      this.#answered(new DataView(bytes.buffer, bytes.byteOffset + offset, length));
+    });
+  }
+
+  override deliver(kind: number): void {
+    if (kind === END) this.#left = 0;
+    if (kind === ASK) this.#ask();
+    else this.#send();
+  }
+
+  protected override begin(): void {
+    const { duration } = this.#options;
+    const { address, mac } = this.peer;
+    const start = () => {
+      this.started = this.node.kernel.now;
+      if (duration !== undefined) this.node.kernel.schedule(this.id, duration, END);
+      this.#send();
+    };
+    if (mac >= 0) return start();
+    // Frames would be dropped, not held up, while nobody knows whom they are for.
+    this.stack.resolve(address, (found) => {
+      if (found >= 0) return start();
+      this.failure = 'nobody has the address';
+      this.enough();
+      this.drained();
+    });
+  }
+
+  protected override extra(): Statistics {
+    const { size: frame } = this.#options;
+    const counts = this.#counts;
+    const rateOf = (packets: number, time: number) =>
+      time > 0 && packets > 1 ? Math.round((8 * frame * (packets - 1) * PS_PER_S) / time) : 0;
+    const received = counts?.packets ?? 0;
+    const receiving = (counts?.lastAt ?? 0) - (counts?.firstAt ?? 0);
+    const delay = received > 0 ? counts!.delaySum / received : 0;
+    return {
+      sent: this.#sent,
+      received,
+      lost: counts === null ? 0 : this.#sent - received,
+      reordered: counts?.reordered ?? 0,
+      sendBitsPerSecond: rateOf(this.#sent, this.#lastSentAt - this.started),
+      receiveBitsPerSecond: rateOf(received, receiving),
+      delayMeanNs: Math.round(delay / 1000),
+      delayMaxNs: Math.round((counts?.delayMax ?? 0) / 1000),
+    };
+  }
+
+  /** Sends the next frame, or all that there is room for when there is no rate. */
+  #send(): void {
+    if (!this.running) return;
+    const { kernel } = this.node;
+    while (this.#left > 0) {
+      this.#fill(COUNTER_KIND.packet);
+      if (!this.stack.udp.send(this.#place, this.#payload)) {
+        return this.stack.udp.whenWritable(this.#sendMore);
+      }
+      this.#sent++;
+      this.#left--;
+      this.#lastSentAt = kernel.now;
+      if (this.#interval > 0 && this.#left > 0) {
+        kernel.schedule(this.id, this.#interval, SEND);
+        return;
+      }
+    }
+    this.enough();
+    this.ended = kernel.now;
+    this.#ask();
+  }
+
+  /** Asks for the counts; nobody answers for a station of which only the MAC address is known. */
+  #ask(): void {
+    if (this.#counts !== null || this.done) return;
+    if (this.peer.mac >= 0) {
+      this.requests = this.#sent;
+      this.bytes = this.#sent * this.#options.size;
+      return this.drained();
+    }
+    if (this.#asked++ === ASK_MAX) {
+      this.failure = 'the far end does not tell its counts';
+      return this.drained();
+    }
+    this.#fill(COUNTER_KIND.question);
+    this.stack.udp.send(this.#place, this.#payload);
+    this.node.kernel.schedule(this.id, ASK_AGAIN, ASK);
+  }
+
+  #answered(view: DataView): void {
+    if (view.byteLength < COUNTER_HEADER || this.#counts !== null) return;
+    if (view.getUint32(0, true) !== COUNTER_KIND.answer) return;
+    this.#counts = readCounts(view);
+    this.requests = this.#sent;
+    this.errors = this.#sent - this.#counts.packets;
+    this.bytes = this.#counts.packets * this.#options.size;
+    this.ended = Math.max(this.ended, this.#counts.lastAt);
+    this.drained();
+  }
+
+  #fill(kind: number): void {
+    this.#view.setUint32(0, kind, true);
+    this.#view.setUint32(4, this.#generator, true);
+    this.#view.setFloat64(8, this.#sent, true);
+    this.#view.setFloat64(16, this.node.kernel.now, true);
+  }
+}
+
+export const pktgen = defineWorkload({
+  type: 'pktgen',
+  drives: 'net',
+  doc: 'Sends UDP datagrams at a rate; the far end counts them.',
+  spec: 'after pktgen of Linux',
+  options: pktgenOptions,
+  timing: [],
+  check: (plan, topology) => {
+    const packet = Number((plan.options as PktgenOptions).size) - ETHERNET_HEADER;
+    return checkPeer(plan as never, topology, packet);
+  },
+  create: (environment: WorkloadEnvironment<PktgenOptions, NetDriver>) => new Pktgen(environment),
+});
