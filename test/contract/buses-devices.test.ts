@@ -1,0 +1,124 @@
+// What every device promises over every bus: it comes up, its workload's data is what it must be, a reset
+// in full swing does no harm, and it can be started again; the same bytes and digests on both engines.
+import { describe, expect, it } from 'vitest';
+import { tables } from '../../platform/cli/tables.ts';
+import { REVISIONS } from '../../platform/contracts/topology.ts';
+import { brokenRules, revision } from '../../platform/virtio/messages/index.ts';
+import { Rig } from '../support/rig.ts';
+import {
+  BUS_CASES,
+  type Choice,
+  contractTopology,
+  DEVICE_CASES,
+  listeningTables,
+  RING_CASES,
+} from './cases.ts';
+
+const DEVICE = 5;
+const MILLISECOND = 1_000_000_000;
+const buses = Object.keys(BUS_CASES);
+const devices = Object.keys(DEVICE_CASES);
+const rings = Object.keys(RING_CASES);
+const pairs = buses.flatMap((bus) => devices.map((device) => ({ bus, device })));
+
+function rigOf(choice: Choice) {
+  const listening = listeningTables();
+  return { rig: new Rig(contractTopology(choice), { tables: listening.tables }), listening };
+}
+
+/** Runs in small steps, while the condition holds. */
+function runWhile(rig: Rig, condition: () => boolean): void {
+  const end = rig.kernel.now + 1000 * MILLISECOND;
+  for (let until = rig.kernel.now; condition() && until < end; ) {
+    until += 1_000_000;
+    rig.runUntil(until);
+  }
+}
+
+describe('the tables', () => {
+  it('have a case for every bus and every device', () => {
+    const covered = new Set(Object.values(BUS_CASES).map(({ type }) => type));
+    expect(Object.keys(tables.buses).filter((type) => !covered.has(type))).toEqual([]);
+    expect(Object.keys(tables.devices).filter((type) => !devices.includes(type))).toEqual([]);
+  });
+
+  it('have a driver for every device, and a workload for every case', () => {
+    for (const [type, { workload }] of Object.entries(DEVICE_CASES)) {
+      expect(tables.drivers[type].type).toBe(type);
+      expect(tables.workloads[workload.type].drives).toBe(type);
+    }
+  });
+});
+
+describe.each(pairs)('$device over $bus', ({ bus, device }) => {
+  it.each(rings)('comes up and verifies its data on a ring: %s', (ring) => {
+    const { rig } = rigOf({ bus, device, ring });
+    expect(rig.run()).toBe('done');
+    const [workload] = rig.outcome.workloads;
+    expect(workload).toMatchObject({ done: true, driverState: 'live', downReason: null });
+    const { requests, errors, verified, failure } = workload.result;
+    expect([errors, failure, rig.violations]).toEqual([0, null, []]);
+    expect(Math.min(requests, verified)).toBeGreaterThan(0);
+  });
+
+  it.each(REVISIONS)('speaks %s as its rules demand', (name) => {
+    const { rig } = rigOf({ bus, device, revision: name });
+    expect(rig.run()).toBe('done');
+    expect(rig.violations).toEqual([]);
+    const transport = rig.messages.filter(({ bytes }) => (bytes[0] & 2) === 0);
+    const broken = transport.flatMap(({ bytes }) =>
+      brokenRules(revision(name), bytes, bytes.length),
+    );
+    expect(broken).toEqual([]);
+    const numbers = new Set(transport.map(({ message }) => message.dev));
+    expect([...numbers]).toEqual([DEVICE]);
+  });
+
+  it('gives one digest on both engines and when repeated, another for another seed', () => {
+    const digest = (engine: 'compiled' | 'xstate', seed: number) => {
+      const rig = new Rig(contractTopology({ bus, device, seed }), { engine });
+      rig.run();
+      return rig.digest;
+    };
+    const reference = digest('xstate', 1);
+    expect([digest('compiled', 1), digest('compiled', 1)]).toEqual([reference, reference]);
+    if (device === 'blk' || device === 'rng') expect(digest('compiled', 2)).not.toBe(reference);
+  });
+
+  it.each(rings)('survives a reset in full swing, and starts again, on a ring: %s', (ring) => {
+    const { rig, listening } = rigOf({ bus, device, ring });
+    // Some requests are over, and the device has just been told of another.
+    const requests = () => rig.result().requests;
+    runWhile(rig, () => requests() === 0);
+    const told = listening.notifications();
+    runWhile(rig, () => listening.notifications() === told);
+    expect([rig.outcome.workloads[0].done, rig.violations]).toEqual([false, []]);
+    const busy = rig.kernel.now;
+    // Behind its driver's back, who has requests under way.
+    listening.models[0].setStatus(0);
+    rig.runUntil(busy + MILLISECOND);
+    // The carrier goes and comes back: the requests are lost, and the device comes up again.
+    const [listener] = listening.listeners;
+    listening.operations.length = 0;
+    listener.offline('the carrier was reset');
+    listener.online();
+    rig.runUntil(busy + 30 * MILLISECOND);
+    const [workload] = rig.outcome.workloads;
+    expect(workload).toMatchObject({ done: true, driverState: 'live', downReason: null });
+    expect(workload.result.failure).toBe('the carrier was reset');
+    expect(listening.operations.length).toBeGreaterThan(15);
+    expect(rig.violations).toEqual([]);
+  });
+});
+
+describe.each(devices)('%s', (device) => {
+  it('is asked the same, and answers the same, over every bus', () => {
+    const sequences = buses.map((bus) => {
+      const { rig, listening } = rigOf({ bus, device });
+      expect(rig.run()).toBe('done');
+      return listening.operations;
+    });
+    expect(sequences[0].length).toBeGreaterThan(15);
+    for (const sequence of sequences) expect(sequence).toEqual(sequences[0]);
+  });
+});

@@ -1,0 +1,178 @@
+// What the contract suite needs to know of each row of the tables: how a scenario has the bus, and which
+// small workload puts the device through its paces with verified data. A row without a case fails there.
+import { tables } from '../../platform/cli/tables.ts';
+import type {
+  BusDefinition,
+  DeviceModel,
+  DriverTransport,
+  ModelTables,
+  TransportListener,
+} from '../../platform/contracts/index.ts';
+import { type LoadedScenario, parseScenario } from '../../platform/scenario/index.ts';
+
+type Entry = Readonly<Record<string, unknown>>;
+
+/** How a bus is used; several for one type when it has several ways of doing things. */
+export const BUS_CASES: Readonly<Record<string, { readonly type: string } & Entry>> = {
+  'ffa with notifications': { type: 'ffa', events: 'notification' },
+  'ffa with polling': { type: 'ffa', events: 'poll', pollInterval: '20us' },
+};
+
+export interface DeviceCase {
+  readonly device?: Entry;
+  readonly workload: { readonly type: string } & Entry;
+}
+
+/** By type of device. */
+export const DEVICE_CASES: Readonly<Record<string, DeviceCase>> = {
+  blk: {
+    device: { capacity: '1MiB' },
+    workload: { type: 'fio', rw: 'randrw', depth: 8, operations: 300, flushEvery: 50 },
+  },
+  rng: {
+    workload: { type: 'entropy', depth: 4, requestSize: '100B', operations: 100 },
+  },
+  i2c: {
+    device: { mode: 'fast' },
+    workload: { type: 'hwclock', set: '2024-02-29 23:59:57', operations: 5, interval: '10ms' },
+  },
+  gpio: {
+    device: { lines: 4, loop: [[0, 1]] },
+    workload: { type: 'gpioToggle', out: 0, in: 1, interrupt: 'both', operations: 40 },
+  },
+  console: {
+    workload: { type: 'consoleEcho', operations: 20 },
+  },
+};
+
+/** Features of rings that a scenario may ask for. */
+export const RING_CASES: Readonly<Record<string, Entry>> = {
+  split: {},
+  packed: { ring: 'packed' },
+  'split with EVENT_IDX and INDIRECT_DESC': { eventIdx: true, indirect: true },
+  'packed with everything': {
+    ring: 'packed',
+    eventIdx: true,
+    indirect: true,
+    notificationData: true,
+  },
+};
+
+export interface Choice {
+  readonly bus: string;
+  readonly device: string;
+  readonly ring?: string;
+  readonly revision?: string;
+  readonly seed?: number;
+}
+
+/** Loads the scenario of a bus, a device on it, and the device's workload. */
+export function contractTopology(choice: Choice): LoadedScenario {
+  const { bus, device, ring = 'split', revision = 'v1', seed = 1 } = choice;
+  const { device: options = {}, workload } = DEVICE_CASES[device];
+  const scenario = {
+    name: 'contract',
+    seed,
+    nodes: {
+      linux: { kind: 'vm', cpus: 2, memory: '16MiB' },
+      storage: { kind: 'partition', cpus: 1, memory: '4MiB' },
+    },
+    buses: { bus0: { ...BUS_CASES[bus], driver: 'linux', device: 'storage', revision } },
+    devices: { dut: { type: device, bus: 'bus0', number: 5, ...options, ...RING_CASES[ring] } },
+    workloads: [{ device: 'dut', ...workload }],
+    until: { workloads: 'done', atMost: '2s' },
+  };
+  const text = JSON.stringify(scenario);
+  return parseScenario({ text, file: 'contract.yaml', folder: import.meta.dirname }, tables);
+}
+
+/** The real tables, with an ear between drivers and their transports, and a hand on the models. */
+export function listeningTables() {
+  /** What drivers asked of their transports and were told, in one line each; not notifications. */
+  const operations: string[] = [];
+  const listeners: TransportListener[] = [];
+  const models: DeviceModel[] = [];
+  let notified = 0;
+  const wrap = (row: BusDefinition): BusDefinition => ({
+    ...row,
+    createDriverEnd(environment) {
+      const end = row.createDriverEnd(environment);
+      const transport = end.transport.bind(end);
+      end.transport = (plan) => {
+        const made = transport(plan);
+        const connect = made.connect.bind(made);
+        made.connect = (listener) => {
+          listeners.push(listener);
+          connect(heard(listener, operations));
+        };
+        const notify = made.notify.bind(made);
+        made.notify = (queue, next) => {
+          notified++;
+          notify(queue, next);
+        };
+        return overheard(made, operations);
+      };
+      return end;
+    },
+    createDeviceEnd(environment) {
+      const end = row.createDeviceEnd(environment);
+      const connect = end.connect.bind(end);
+      end.connect = (plan, model) => {
+        models.push(model);
+        connect(plan, model);
+      };
+      return end;
+    },
+  });
+  const entries = Object.entries(tables.buses).map(([type, row]) => [type, wrap(row)] as const);
+  const listening: ModelTables = { ...tables, buses: Object.fromEntries(entries) };
+  const notifications = () => notified;
+  return { tables: listening, operations, listeners, models, notifications };
+}
+
+function heard(listener: TransportListener, log: string[]): TransportListener {
+  return {
+    online: () => listener.online(),
+    offline: (reason) => listener.offline(reason),
+    used: (queue) => listener.used(queue),
+    configChanged: (status) => listener.configChanged(status),
+    reply: (reply) => {
+      log.push(textOf(reply));
+      listener.reply(reply);
+    },
+  };
+}
+
+const OPERATIONS = [
+  'getInfo',
+  'getFeatures',
+  'setFeatures',
+  'getStatus',
+  'setStatus',
+  'getConfig',
+  'setConfig',
+  'getQueue',
+  'setQueue',
+  'resetQueue',
+  'allocate',
+] as const satisfies readonly (keyof DriverTransport)[];
+
+function overheard(transport: DriverTransport, log: string[]): DriverTransport {
+  for (const name of OPERATIONS) {
+    const operation = transport[name].bind(transport) as (...values: unknown[]) => void;
+    const replacement = (...values: unknown[]) => {
+      log.push(`${name} ${textOf(values)}`);
+      operation(...values);
+    };
+    Object.assign(transport, { [name]: replacement });
+  }
+  return transport;
+}
+
+/** Addresses differ from bus to bus; all else is to be the same. */
+function textOf(value: unknown): string {
+  return JSON.stringify(value, (key, field) => {
+    if (typeof field === 'bigint') return field.toString(16);
+    return key === 'address' || key.endsWith('Area') ? 'somewhere' : field;
+  });
+}
