@@ -38,6 +38,7 @@ import { DeviceCarriers } from './device-carriers.ts';
 import { EventOutbox } from './event-outbox.ts';
 import {
   AREA_SPAN,
+  DEVICE_ROLE_UUID,
   dialects,
   EventMethod,
   type FfaBody,
@@ -179,11 +180,17 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
       case MEM_RETRIEVE_REPLY:
         return this.#responder.retrieved(packet.a, packet.b);
       case PARTITION_INFO:
-        // The device-role service is there: the SPMC says so without running the partition.
-        return this.#reply(PARTITION_INFO_REPLY, 1, 0);
+        return this.#partitionInfo(packet);
       default:
         assert(false, `${this.name}: packet of kind ${packet.kind} at the device's end`);
     }
+  }
+
+  /** The SPMC knows the services of a partition and answers without running it. */
+  #partitionInfo({ bytes, length }: Packet): void {
+    const uuid = DEVICE_ROLE_UUID;
+    const known = length === uuid.length && uuid.every((byte, i) => bytes[i] === byte);
+    this.#reply(PARTITION_INFO_REPLY, known ? 1 : 0, 0);
   }
 
   deliver(step: number): void {

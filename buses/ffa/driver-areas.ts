@@ -13,8 +13,11 @@ interface Area {
   readonly id: number;
   readonly address: number;
   readonly pages: number;
-  /** Bytes handed out so far. */
+  /** What FFA_MEM_SHARE returned, or -1 before. */
+  handle: number;
+  /** Bytes handed out so far, and to whom. */
   used: number;
+  readonly clients: Set<DriverBusClient>;
 }
 
 interface Allocation {
@@ -33,23 +36,28 @@ export interface DriverAreasOptions {
   readonly areaSize: number;
   /** Sends AREA_SHARE; `answered` is called with the result. */
   announce(areaId: number, handle: number, pageCount: number): void;
+  /** Sends AREA_UNSHARE; `unshared` is called when the partition has given the area back. */
+  withdraw(areaId: number): void;
 }
 
 export class DriverAreas implements CpuClient {
   readonly #options: DriverAreasOptions;
-  readonly #areas: Area[] = [];
+  /** By area number - 1; null for a number that is free again. */
+  readonly #areas: (Area | null)[] = [];
+  /** The area being made. */
+  #making: Area | null = null;
   readonly #allocations: Allocation[] = [];
   /** The area whose AREA_SHARE has not been answered, or 0. */
   #announced = 0;
-  /** What was shared of it. */
-  #shared = { handle: 0, pageCount: 0 };
+  /** Pages that were shared of it. */
+  #sharedPages = 0;
 
   constructor(options: DriverAreasOptions) {
     this.#options = options;
   }
 
   get count(): number {
-    return this.#areas.length;
+    return this.#areas.reduce((count, area) => count + (area === null ? 0 : 1), 0);
   }
 
   /**
@@ -69,8 +77,24 @@ export class DriverAreas implements CpuClient {
     if (areaId !== this.#announced || areaId === 0) return false;
     this.#announced = 0;
     if (success) this.#filled();
-    else this.#fail('the partition refused the area');
+    else {
+      this.#reclaim(this.#making!);
+      this.#fail('the partition refused the area');
+    }
     return true;
+  }
+
+  /** A client needs its memory no more: areas that are its alone are given back. */
+  release(client: DriverBusClient): void {
+    for (const area of this.#areas) {
+      if (area?.clients.size === 1 && area.clients.has(client)) this.#options.withdraw(area.id);
+    }
+  }
+
+  /** The partition has given an area back, asked or by itself. */
+  unshared(areaId: number): void {
+    const area = this.#areas[areaId - 1] ?? null;
+    if (area !== null) this.#reclaim(area);
   }
 
   /** The partition answered AREA_SHARE with an ERROR. */
@@ -81,6 +105,7 @@ export class DriverAreas implements CpuClient {
   /** The bus address of a byte of an area; -1 for memory in none. */
   busAddress(address: number): number {
     for (const area of this.#areas) {
+      if (area === null) continue;
       const offset = address - area.address;
       if (offset >= 0 && offset < area.pages * PAGE_SIZE) return area.id * AREA_SPAN + offset;
     }
@@ -90,27 +115,29 @@ export class DriverAreas implements CpuClient {
   /** FFA_MEM_SHARE is done: announce the area that was made last. */
   deliver(): void {
     const { faults, handles, borrower } = this.#options;
-    const { id, address, pages } = this.#areas[this.#areas.length - 1];
+    const area = this.#making!;
+    const { id, address, pages } = area;
     const missing = faults.active ? faults.shrinksBy('AREA_SHARE') : 0;
-    const pageCount = Math.max(1, pages - missing);
-    this.#shared = { handle: handles.share(address, pageCount, borrower, true), pageCount };
+    this.#sharedPages = Math.max(1, pages - missing);
+    area.handle = handles.share(address, this.#sharedPages, borrower, true);
     this.#announced = id;
     this.#announce();
   }
 
   #announce(): void {
-    const { handle, pageCount } = this.#shared;
-    this.#options.announce(this.#announced, handle, pageCount);
+    this.#options.announce(this.#announced, this.#making!.handle, this.#sharedPages);
   }
 
   /** Serves the first allocation in line, from an area with room or from a new one. */
   #next(): void {
     if (this.#finish()) return;
     const { node, timing, faults, areaSize } = this.#options;
-    if (this.#areas.length === AREAS_MAX) return this.#fail('all area numbers are taken');
+    const id = this.#freeNumber();
+    if (id > AREAS_MAX) return this.#fail('all area numbers are taken');
     const pages = pagesOf(Math.max(this.#allocations[0].length, areaSize));
     const address = node.memory.allocate(pages * PAGE_SIZE, PAGE_SIZE);
-    this.#areas.push({ id: this.#areas.length + 1, address, pages, used: 0 });
+    this.#making = { id, address, pages, handle: -1, used: 0, clients: new Set() };
+    this.#areas[id - 1] = this.#making;
     if (faults.active && faults.omits('AREA_SHARE')) return this.#filled();
     const cost = node.charge(timing.memShare) + node.chargeTimes(timing.memPage, pages);
     node.cpu.submit(Priority.task, cost, this, 0);
@@ -125,14 +152,28 @@ export class DriverAreas implements CpuClient {
   #finish(): boolean {
     const { client, length } = this.#allocations[0];
     const bytes = pagesOf(length) * PAGE_SIZE;
-    const area = this.#areas.find(({ pages, used }) => used + bytes <= pages * PAGE_SIZE);
-    if (area === undefined) return false;
+    const area = this.#areas.find((a) => a !== null && a.used + bytes <= a.pages * PAGE_SIZE);
+    if (area == null) return false;
     const address = area.address + area.used;
     area.used += bytes;
+    area.clients.add(client);
     this.#allocations.shift();
     client.allocated(address, null);
     if (this.#allocations.length > 0) this.#next();
     return true;
+  }
+
+  /** FFA_MEM_RECLAIM: the memory is ours alone again, and its number free. */
+  #reclaim(area: Area): void {
+    const { node, handles } = this.#options;
+    if (area.handle >= 0 && !handles.reclaim(area.handle)) return;
+    node.memory.free(area.address, area.pages * PAGE_SIZE);
+    this.#areas[area.id - 1] = null;
+  }
+
+  #freeNumber(): number {
+    const gap = this.#areas.indexOf(null);
+    return gap >= 0 ? gap + 1 : this.#areas.length + 1;
   }
 
   #fail(reason: string): void {

@@ -41,15 +41,17 @@ export class DriverClients {
     }
   }
 
-  /** A device came or went. Saying so again changes nothing. */
-  changed(number: number, state: number): void {
+  /** A device came or went; saying so again changes nothing. Returns the client of one that went. */
+  changed(number: number, state: number): DriverBusClient | null {
     const client = this.#clients.get(number);
-    if (client === undefined) return;
+    if (client === undefined) return null;
     if (state === DeviceState.READY && !this.#reachable.has(number)) {
       this.#reachable.add(number);
       client.online();
     } else if (state === DeviceState.REMOVED && this.#reachable.delete(number)) {
       client.offline('the device was removed');
+      return client;
     }
+    return null;
   }
 }

@@ -10,7 +10,7 @@ import type {
 import { assert } from '../../platform/errors.ts';
 import type { Component, Packet } from '../../platform/kernel/index.ts';
 import type { Chart } from '../../platform/machine/index.ts';
-import { MemoryHandles } from '../../platform/memory/index.ts';
+import type { MemoryHandles } from '../../platform/memory/index.ts';
 import {
   type CpuClient,
   InterruptLine,
@@ -30,36 +30,22 @@ import {
   type StandardMessages,
 } from '../../platform/virtio/messages/index.ts';
 import { WireError } from '../../platform/wire/index.ts';
-import {
-  DMA_READ,
-  DMA_WRITE,
-  FaultySender,
-  MessageCounter,
-  SharedMemoryTarget,
-} from '../common/index.ts';
-import { DriverAreas } from './driver-areas.ts';
+import { FaultySender, MessageCounter } from '../common/index.ts';
 import { DriverCarriers } from './driver-carriers.ts';
 import { DriverClients } from './driver-clients.ts';
+import { DriverMemory } from './driver-memory.ts';
 import { DriverSession } from './driver-session.ts';
 import {
+  DEVICE_ROLE_UUID,
   dialects,
   type FfaBody,
   type FfaMessage,
   type FfaMessageOf,
   type FfaMessages,
-  FfaResult,
   ffaMessages,
-  SHARING_ATTRIBUTES,
 } from './messages.ts';
 import { eventsOf, type FfaOptions } from './options.ts';
-import {
-  MEM_RELINQUISH,
-  MEM_RETRIEVE,
-  MEM_RETRIEVE_REPLY,
-  NOTIFICATION,
-  PARTITION_INFO,
-  PARTITION_INFO_REPLY,
-} from './packets.ts';
+import { NOTIFICATION, PARTITION_INFO, PARTITION_INFO_REPLY } from './packets.ts';
 import { type PollEffect, type PollEvent, PollEvents, pollChart } from './poll-chart.ts';
 import { type FfaTiming, ffaTimingIds } from './timing.ts';
 
@@ -81,7 +67,6 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   readonly maxMessageSize: number;
   readonly requestTimeout: number;
   readonly statusPollInterval: number;
-  readonly handles = new MemoryHandles();
   readonly #node: Node;
   readonly #plan: BusEnvironment<FfaOptions>['plan'];
   readonly #timing: FfaTiming;
@@ -94,8 +79,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   readonly #line: InterruptLine;
   readonly #carriers: DriverCarriers;
   readonly #switchTime: number;
-  readonly #memoryTarget: SharedMemoryTarget;
-  readonly #areas: DriverAreas;
+  readonly #memory: DriverMemory;
   readonly #frame: Uint8Array;
   readonly #id: number;
   #token = FIRST_TOKEN;
@@ -126,32 +110,24 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     this.#line = new InterruptLine(node, () => this.#interrupted());
     this.#switchTime =
       options.mediator === 'spmc' ? this.#timing.worldSwitch : this.#timing.vmSwitch;
+    this.#memory = new DriverMemory({
+      node,
+      plan,
+      timing: this.#timing,
+      faults: this.#sender.injector,
+      send: (message) => this.#sendBus(message),
+      answerSpmc: (kind, a, b) => this.#answerSpmc(kind, a, b),
+    });
     this.#carriers = new DriverCarriers({
       node,
       plan,
       timing: this.#timing,
-      handles: this.handles,
+      handles: this.#memory.handles,
       switchTime: this.#switchTime,
       post: (packet, kind, a, delay) => this.#post(packet, kind, a, delay),
       answered: (bytes, length) => this.#answered(bytes, length),
       received: (bytes, length) => this.#received(bytes, length),
       announceFifo: (handle, pageCount) => this.#announceFifo(handle, pageCount),
-    });
-    this.#areas = new DriverAreas({
-      node,
-      timing: this.#timing,
-      handles: this.handles,
-      faults: this.#sender.injector,
-      borrower: plan.device,
-      areaSize: options.areaSize,
-      announce: (areaId, handle, pageCount) => this.#announce(areaId, handle, pageCount),
-    });
-    this.#memoryTarget = new SharedMemoryTarget({
-      node,
-      handles: this.handles,
-      borrowerNode: plan.device,
-      borrowerPort: plan.devicePort,
-      name: plan.name,
     });
     this.#session = new DriverSession({
       node,
@@ -159,7 +135,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       timing: this.#timing,
       send: (message, token) => this.#sendBus(message, token),
       configureFifo: () => this.#carriers.configureFifo(),
-      discover: () => this.#callSpmc(PARTITION_INFO, 0, 0),
+      discover: () => this.#discover(),
       online: (found) => {
         this.#poller.send({ type: 'ENABLE' });
         this.#clients.goOnline(found);
@@ -173,6 +149,11 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       perform: (_: PollEffect) => this.#sendBus({ type: 'req.EVENT_POLL', body: {} }),
     });
     this.#poller.begin();
+  }
+
+  /** What is shared with the partition. */
+  get handles(): MemoryHandles {
+    return this.#memory.handles;
   }
 
   attach(deviceNumber: number, client: DriverBusClient): void {
@@ -199,29 +180,19 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   }
 
   allocate(deviceNumber: number, length: number): void {
-    this.#areas.allocate(this.#clients.get(deviceNumber)!, length);
+    this.#memory.allocate(this.#clients.get(deviceNumber)!, length);
   }
 
   busAddress(address: number): number {
-    const mapped = this.#areas.busAddress(address);
-    assert(mapped >= 0, 'a bus address was asked for memory in no area');
-    return mapped;
+    return this.#memory.busAddress(address);
   }
 
   receive(packet: Packet): void {
-    if (this.#carriers.receive(packet)) return;
+    if (this.#carriers.receive(packet) || this.#memory.receive(packet)) return;
     switch (packet.kind) {
-      case DMA_READ:
-      case DMA_WRITE:
-        return this.#memoryTarget.receive(packet);
       case NOTIFICATION:
         this.#carriers.notified();
         if (eventsOf(this.#plan.options) === 'notification') this.#line.raise();
-        return;
-      case MEM_RETRIEVE:
-        return this.#retrieve(packet);
-      case MEM_RELINQUISH:
-        this.handles.relinquish(packet.a, this.#plan.device);
         return;
       case PARTITION_INFO_REPLY:
         return this.#session.partitionFound(packet.a === 1);
@@ -242,9 +213,9 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       ...this.#carriers.statistics(),
       interrupts: this.#line.taken + this.#carriers.interrupts,
       interruptsCoalesced: this.#line.coalesced,
-      areas: this.#areas.count,
-      bytesToDevice: this.#memoryTarget.link.bytes,
-      linkBusyPs: this.#memoryTarget.link.busy,
+      areas: this.#memory.areaCount,
+      bytesToDevice: this.#memory.link.bytes,
+      linkBusyPs: this.#memory.link.busy,
       faultsInjected: this.#sender.injector.acted,
       ...this.#counter.byName(),
     };
@@ -324,12 +295,15 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       case 'res.GET_DEVICES':
         return this.#session.devices(message.body);
       case 'res.AREA_SHARE':
-        return this.#areaAnswered(message.body);
+        if (this.#memory.shareAnswered(message.body)) return;
+        return this.#violation('UNEXPECTED_RESPONSE', `AREA_SHARE of area ${message.body.areaId}`);
       case 'res.ERROR':
         return this.#refused(message);
       case 'req.EVENT_DEVICE':
-        return this.#clients.changed(message.body.number, message.body.state);
+        return this.#deviceChanged(message.body);
+      case 'res.AREA_UNSHARE':
       case 'req.AREA_RELEASE':
+        return this.#memory.unshared(message.body.areaId);
       case 'res.PING':
         return;
       default:
@@ -343,7 +317,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     if (id < 0) {
       this.#clients.get(dev)?.undeliverable(token, 'the partition answered with an ERROR');
     } else if (id === ffaMessages.AREA_SHARE.id) {
-      this.#areas.refused();
+      this.#memory.shareRefused();
     } else {
       this.#session.refused();
     }
@@ -356,9 +330,10 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     return originalId >= 0x80 || !this.#clients.anyReachable ? originalId : -1;
   }
 
-  #areaAnswered({ areaId, result }: FfaMessageOf<'res.AREA_SHARE'>['body']): void {
-    if (this.#areas.answered(areaId, result === FfaResult.SUCCESS)) return;
-    this.#violation('UNEXPECTED_RESPONSE', `AREA_SHARE of area ${areaId}`);
+  /** A device came or went; the memory of one that went is given back. */
+  #deviceChanged({ number, state }: FfaMessageOf<'req.EVENT_DEVICE'>['body']): void {
+    const removed = this.#clients.changed(number, state);
+    if (removed !== null) this.#memory.release(removed);
   }
 
   #announceFifo(handle: number, pageCount: number): void {
@@ -366,21 +341,15 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     this.#sendBus({ type: 'req.FIFO_CONFIGURE', body });
   }
 
-  #announce(areaId: number, handle: number, pageCount: number): void {
-    const memHandle = BigInt(handle);
-    const sharingAttributes = SHARING_ATTRIBUTES;
-    const body = { areaId, memHandle, memTag: 0n, pageCount, sharingAttributes };
-    this.#sendBus({ type: 'req.AREA_SHARE', body });
+  /** FFA_PARTITION_INFO_GET with the UUID of the role that we look for. */
+  #discover(): void {
+    const packet = this.#node.kernel.packets.acquire(DEVICE_ROLE_UUID.length);
+    packet.bytes.set(DEVICE_ROLE_UUID);
+    this.#post(packet, PARTITION_INFO, 0, this.#node.charge(this.#switchTime));
   }
 
-  /** The SPMC maps the memory for the partition, if it was shared with it. */
-  #retrieve({ a: handle, b: areaId }: Packet): void {
-    const pages = this.handles.retrieve(handle, this.#plan.device);
-    this.#callSpmc(MEM_RETRIEVE_REPLY, pages, areaId);
-  }
-
-  /** A call to the SPMC that the partition's node answers, or an answer of ours. */
-  #callSpmc(kind: number, a: number, b: number): void {
+  /** The SPMC's answer to a call of the partition. */
+  #answerSpmc(kind: number, a: number, b: number): void {
     const delay = this.#node.charge(this.#switchTime);
     this.#post(this.#node.kernel.packets.acquire(0), kind, a, delay, b);
   }

@@ -177,6 +177,11 @@ export function isControl(id: number): boolean {
 
 /** FF-A 1.2 as FFA_VERSION packs it. */
 export const FFA_VERSION = 0x0001_0002;
+/** The device-role service, c66028b5-2498-4aa1-9de7-77da6122abf0, by which a partition is found. */
+export const DEVICE_ROLE_UUID = Uint8Array.of(
+  ...[0xc6, 0x60, 0x28, 0xb5, 0x24, 0x98, 0x4a, 0xa1],
+  ...[0x9d, 0xe7, 0x77, 0xda, 0x61, 0x22, 0xab, 0xf0],
+);
 /** Areas are numbered 1 … 31, so that a bus address (area << 48 | offset) is exact in a double. */
 export const AREAS_MAX = 31;
 export const AREA_SPAN = 2 ** 48;

@@ -1,7 +1,7 @@
 // Packet kinds between the two ends of an FF-A bus, besides those of shared-memory DMA. What is no
 // virtio-msg message is a call to the SPMC or hypervisor, which answers for the node that it serves.
 
-/** FFA_PARTITION_INFO_GET: looks for the device-role service. */
+/** FFA_PARTITION_INFO_GET. Bytes: the UUID of the service that is looked for. */
 export const PARTITION_INFO = 1;
 /** a: 1 when the service is there. */
 export const PARTITION_INFO_REPLY = 2;

@@ -152,7 +152,9 @@ describe('an area', () => {
     deviceEnd.dma.readSegment(AREA_SPAN, 1);
     deviceEnd.dma.read(client, 1);
     expect(client.faults.length).toBe(1);
-    expect(driverEnd.handles.reclaim(1)).toBe(true);
+    // The driver's end has reclaimed it.
+    expect(driverEnd.handles.reclaim(1)).toBe(false);
+    expect(driverEnd.handles.denial).toBe('no such handle');
   });
 
   it('that was reclaimed behind the partition is refused by the owner, and reported there', () => {

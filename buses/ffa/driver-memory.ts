@@ -1,0 +1,112 @@
+// Memory of the driver's node as the partition may reach it: the handles under which it is shared, the
+// areas made of them, and the partition's accesses.
+import type { DriverBusClient } from '../../platform/contracts/index.ts';
+import { assert } from '../../platform/errors.ts';
+import type { FaultInjector } from '../../platform/faults/index.ts';
+import type { Packet } from '../../platform/kernel/index.ts';
+import { MemoryHandles } from '../../platform/memory/index.ts';
+import type { Node } from '../../platform/node/index.ts';
+import { DMA_READ, DMA_WRITE, type OrderedLink, SharedMemoryTarget } from '../common/index.ts';
+import { DriverAreas } from './driver-areas.ts';
+import { type FfaBody, type FfaMessageOf, FfaResult, SHARING_ATTRIBUTES } from './messages.ts';
+import type { FfaPlan } from './options.ts';
+import { MEM_RELINQUISH, MEM_RETRIEVE, MEM_RETRIEVE_REPLY } from './packets.ts';
+import type { FfaTiming } from './timing.ts';
+
+export interface DriverMemoryOptions {
+  readonly node: Node;
+  readonly plan: FfaPlan;
+  readonly timing: FfaTiming;
+  readonly faults: FaultInjector;
+  /** Sends a bus message. */
+  send(message: FfaBody): void;
+  /** Answers the partition's call to the SPMC. */
+  answerSpmc(kind: number, a: number, b: number): void;
+}
+
+export class DriverMemory {
+  readonly handles = new MemoryHandles();
+  readonly #options: DriverMemoryOptions;
+  readonly #areas: DriverAreas;
+  readonly #target: SharedMemoryTarget;
+
+  constructor(options: DriverMemoryOptions) {
+    this.#options = options;
+    const { node, plan, timing, faults, send } = options;
+    const { handles } = this;
+    this.#areas = new DriverAreas({
+      node,
+      timing,
+      handles,
+      faults,
+      borrower: plan.device,
+      areaSize: plan.options.areaSize,
+      announce: (areaId, handle, pageCount) => this.#announce(areaId, handle, pageCount),
+      withdraw: (areaId) => send({ type: 'req.AREA_UNSHARE', body: { areaId } }),
+    });
+    this.#target = new SharedMemoryTarget({
+      node,
+      handles,
+      borrowerNode: plan.device,
+      borrowerPort: plan.devicePort,
+      name: plan.name,
+    });
+  }
+
+  /** The way of data to the device. */
+  get link(): OrderedLink {
+    return this.#target.link;
+  }
+
+  get areaCount(): number {
+    return this.#areas.count;
+  }
+
+  allocate(client: DriverBusClient, length: number): void {
+    this.#areas.allocate(client, length);
+  }
+
+  release(client: DriverBusClient): void {
+    this.#areas.release(client);
+  }
+
+  busAddress(address: number): number {
+    const mapped = this.#areas.busAddress(address);
+    assert(mapped >= 0, 'a bus address was asked for memory in no area');
+    return mapped;
+  }
+
+  /** Takes a packet that is about memory; false for others. */
+  receive(packet: Packet): boolean {
+    const { plan, answerSpmc } = this.#options;
+    if (packet.kind === DMA_READ || packet.kind === DMA_WRITE) this.#target.receive(packet);
+    else if (packet.kind === MEM_RETRIEVE) {
+      // The SPMC maps the memory for the partition, if it was shared with it.
+      answerSpmc(MEM_RETRIEVE_REPLY, this.handles.retrieve(packet.a, plan.device), packet.b);
+    } else if (packet.kind === MEM_RELINQUISH) this.handles.relinquish(packet.a, plan.device);
+    else return false;
+    return true;
+  }
+
+  /** The partition has answered AREA_SHARE. Returns false when that was not asked. */
+  shareAnswered({ areaId, result }: FfaMessageOf<'res.AREA_SHARE'>['body']): boolean {
+    return this.#areas.answered(areaId, result === FfaResult.SUCCESS);
+  }
+
+  /** The partition answered AREA_SHARE with an ERROR. */
+  shareRefused(): void {
+    this.#areas.refused();
+  }
+
+  /** The partition has given an area back, asked or by itself. */
+  unshared(areaId: number): void {
+    this.#areas.unshared(areaId);
+  }
+
+  #announce(areaId: number, handle: number, pageCount: number): void {
+    const memHandle = BigInt(handle);
+    const sharingAttributes = SHARING_ATTRIBUTES;
+    const body = { areaId, memHandle, memTag: 0n, pageCount, sharingAttributes };
+    this.#options.send({ type: 'req.AREA_SHARE', body });
+  }
+}
