@@ -18,6 +18,7 @@ export type {
   DriverDefinition,
   DriverEnd,
   DriverEnvironment,
+  MessageMonitor,
   ModelTables,
   NetworkAttachment,
   Observed,

@@ -58,7 +58,17 @@ export interface BusEnvironment<Options> {
   readonly plan: WithOptions<BusPlan, Options>;
   /** Fault rules of this bus. Each end gets all and applies those that concern what it sends. */
   readonly faults: readonly FaultPlan[];
+  /** Sees every transport message that this end's transports send, if anybody wants to. */
+  readonly monitor?: MessageMonitor | undefined;
 }
+
+/** Told of transport messages as they are sent; the bytes are valid only during the call. */
+export type MessageMonitor = (
+  bus: number,
+  from: 'driver' | 'device',
+  bytes: Uint8Array,
+  length: number,
+) => void;
 
 /** The driver's end of a bus, or of an older transport. */
 export interface DriverEnd extends Observed {

@@ -8,6 +8,7 @@ import type {
   DevicePlan,
   Driver,
   DriverEnd,
+  MessageMonitor,
   ModelTables,
   NetworkAttachment,
   NetworkPlan,
@@ -34,6 +35,8 @@ export interface GroupOptions {
   readonly outbox: Outbox | null;
   /** Record causes and milestones of every request. */
   readonly anatomy: boolean;
+  /** Sees every transport message. Left out, nobody does. */
+  readonly monitor?: MessageMonitor;
 }
 
 export interface NodeOutcome {
@@ -105,6 +108,7 @@ export class Group {
   allFinished: () => void = () => {};
   readonly #topology: Topology;
   readonly #tables: ModelTables;
+  readonly #monitor: MessageMonitor | undefined;
   readonly #nodes = new Map<number, Node>();
   readonly #driverEnds = new Map<number, DriverEnd>();
   readonly #deviceEnds = new Map<number, DeviceEnd>();
@@ -118,6 +122,7 @@ export class Group {
     const { topology, tables, nodes, outbox, anatomy } = options;
     this.#topology = topology;
     this.#tables = tables;
+    this.#monitor = options.monitor;
     this.kernel = new Kernel(topology.nodes.length, outbox);
     if (anatomy) this.kernel.causes = new CauseLog();
     for (const index of nodes) this.#nodes.set(index, this.#makeNode(index, options));
@@ -182,14 +187,15 @@ export class Group {
   #makeBus(plan: BusPlan): void {
     const row = this.#tables.buses[plan.type];
     const faults = this.#topology.faults.filter(({ bus }) => bus === plan.index);
+    const monitor = this.#monitor;
     const driverNode = this.#nodes.get(plan.driver);
     if (driverNode !== undefined) {
-      const environment = { node: driverNode, plan: plan as never, faults };
+      const environment = { node: driverNode, plan: plan as never, faults, monitor };
       this.#driverEnds.set(plan.index, row.createDriverEnd(environment));
     }
     const deviceNode = this.#nodes.get(plan.device);
     if (deviceNode !== undefined) {
-      const environment = { node: deviceNode, plan: plan as never, faults };
+      const environment = { node: deviceNode, plan: plan as never, faults, monitor };
       this.#deviceEnds.set(plan.index, row.createDeviceEnd(environment));
     }
   }

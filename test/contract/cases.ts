@@ -16,12 +16,27 @@ type Entry = Readonly<Record<string, unknown>>;
 export const BUS_CASES: Readonly<Record<string, { readonly type: string } & Entry>> = {
   'ffa with notifications': { type: 'ffa', events: 'notification' },
   'ffa with polling': { type: 'ffa', events: 'poll', pollInterval: '20us' },
+  'ffa by indirect messages': { type: 'ffa', messages: 'indirect' },
+  'ffa through FIFOs': { type: 'ffa', messages: 'fifo' },
 };
 
 export interface DeviceCase {
   readonly device?: Entry;
   readonly workload: { readonly type: string } & Entry;
+  /** More entries by section: what the device needs besides its bus. */
+  readonly more?: Readonly<Record<string, Entry>>;
 }
+
+/** A second network card, for the first one to talk to. */
+const NET_PEER = {
+  nodes: {
+    vm: { kind: 'vm', cpus: 2, memory: '16MiB' },
+    card: { kind: 'partition', cpus: 1, memory: '4MiB' },
+  },
+  buses: { bus1: { type: 'ffa', driver: 'vm', device: 'card' } },
+  networks: { lan: { type: 'switch' } },
+  devices: { peer: { type: 'net', bus: 'bus1', number: 5, network: 'lan' } },
+};
 
 /** By type of device. */
 export const DEVICE_CASES: Readonly<Record<string, DeviceCase>> = {
@@ -39,6 +54,11 @@ export const DEVICE_CASES: Readonly<Record<string, DeviceCase>> = {
   gpio: {
     device: { lines: 4, loop: [[0, 1]] },
     workload: { type: 'gpioToggle', out: 0, in: 1, interrupt: 'both', operations: 40 },
+  },
+  net: {
+    device: { network: 'lan' },
+    workload: { type: 'ping', to: 'peer', size: '900B', requests: 40, interval: '100us' },
+    more: NET_PEER,
   },
   console: {
     workload: { type: 'consoleEcho', operations: 20 },
@@ -58,6 +78,9 @@ export const RING_CASES: Readonly<Record<string, Entry>> = {
   },
 };
 
+/** Name of the device under test. */
+const DUT = 'dut';
+
 export interface Choice {
   readonly bus: string;
   readonly device: string;
@@ -69,21 +92,33 @@ export interface Choice {
 /** Loads the scenario of a bus, a device on it, and the device's workload. */
 export function contractTopology(choice: Choice): LoadedScenario {
   const { bus, device, ring = 'split', revision = 'v1', seed = 1 } = choice;
-  const { device: options = {}, workload } = DEVICE_CASES[device];
+  const { device: options = {}, workload, more = {} } = DEVICE_CASES[device];
   const scenario = {
     name: 'contract',
     seed,
     nodes: {
       linux: { kind: 'vm', cpus: 2, memory: '16MiB' },
       storage: { kind: 'partition', cpus: 1, memory: '4MiB' },
+      ...more.nodes,
     },
-    buses: { bus0: { ...BUS_CASES[bus], driver: 'linux', device: 'storage', revision } },
-    devices: { dut: { type: device, bus: 'bus0', number: 5, ...options, ...RING_CASES[ring] } },
-    workloads: [{ device: 'dut', ...workload }],
+    buses: {
+      bus0: { ...BUS_CASES[bus], driver: 'linux', device: 'storage', revision },
+      ...mapEntries(more.buses ?? {}, (entry) => ({ ...entry, revision })),
+    },
+    networks: more.networks ?? {},
+    devices: {
+      [DUT]: { type: device, bus: 'bus0', number: 5, ...options, ...RING_CASES[ring] },
+      ...more.devices,
+    },
+    workloads: [{ device: DUT, ...workload }],
     until: { workloads: 'done', atMost: '2s' },
   };
   const text = JSON.stringify(scenario);
   return parseScenario({ text, file: 'contract.yaml', folder: import.meta.dirname }, tables);
+}
+
+function mapEntries(entries: Entry, map: (entry: object) => object): Entry {
+  return Object.fromEntries(Object.entries(entries).map(([k, v]) => [k, map(v as object)]));
 }
 
 /** The real tables, with an ear between drivers and their transports, and a hand on the models. */
@@ -100,6 +135,7 @@ export function listeningTables() {
       const transport = end.transport.bind(end);
       end.transport = (plan) => {
         const made = transport(plan);
+        if (plan.name !== DUT) return made;
         const connect = made.connect.bind(made);
         made.connect = (listener) => {
           listeners.push(listener);
@@ -118,7 +154,7 @@ export function listeningTables() {
       const end = row.createDeviceEnd(environment);
       const connect = end.connect.bind(end);
       end.connect = (plan, model) => {
-        models.push(model);
+        if (plan.name === DUT) models.push(model);
         connect(plan, model);
       };
       return end;

@@ -45,6 +45,8 @@ export class Rig {
   readonly group: Group;
   readonly kernel: Kernel;
   readonly messages: SeenMessage[] = [];
+  /** Every transport message that was sent, whatever carries it. */
+  readonly transportFrames: Uint8Array[] = [];
   filter: PacketFilter = () => true;
   readonly #tables: ModelTables;
   #started = false;
@@ -62,6 +64,9 @@ export class Rig {
       nodes: this.topology.nodes.map((_, index) => index),
       outbox: null,
       anatomy: false,
+      monitor: (_bus, _from, bytes, length) => {
+        this.transportFrames.push(bytes.slice(0, length));
+      },
     });
     this.kernel = this.group.kernel;
     this.#tap();
