@@ -1,80 +1,71 @@
-// The device side of virtio-blk (virtio 1.4 §5.2): read, write, flush and get-id on one queue. What it
-// does not offer is listed in the README beside this file.
-import type { DeviceEnvironment, DmaClient, DmaFault } from '../../platform/contracts/index.ts';
-import { Backing } from '../../platform/memory/index.ts';
+// The device side of virtio-blk (virtio 1.4 §5.2): how a request goes through the disk. What it does not
+// offer is listed in the README beside this file.
+import type {
+  DeviceEnvironment,
+  DmaClient,
+  DmaFault,
+  Statistics,
+} from '../../platform/contracts/index.ts';
 import { type CpuClient, Milestone, Priority } from '../../platform/node/index.ts';
 import {
   BLK_CONFIG,
-  BLK_CONFIG_SIZE,
   BLK_DEVICE_ID,
   BLK_F,
-  BLK_HEADER_SIZE,
   BLK_ID_SIZE,
   BLK_S,
   BLK_T,
+  F,
   SECTOR_SIZE,
+  STATUS,
 } from '../../platform/virtio/index.ts';
-import type { Chain, QueueEngine } from '../common/index.ts';
-import { ringFeatures, ServiceStation, VirtioDevice } from '../common/index.ts';
+import { type Chain, type QueueEngine, scatter, VirtioDevice } from '../common/index.ts';
+import { configSpace, offeredFeatures } from './config-space.ts';
+import { Medium } from './medium.ts';
 import type { BlkOptions } from './options.ts';
-
-/** Segments of data the driver may put into one request. */
-export const SEGMENTS_MAX = 16;
+import { type DiskLimits, interpret, Request } from './request.ts';
 
 const STEP_SERVE = 0;
 const STEP_FINISH = 1;
+const POWER_LOSS = 2;
+const RESIZE = 3;
 /** More than the largest queue holds. A tag is generation × SLOTS + slot. */
-const SLOTS = 65536;
-
-/** One request under way. Slots are reused; their buffers grow to the largest request seen. */
-class Request {
-  queue: QueueEngine | null = null;
-  chain: Chain | null = null;
-  /** Counts the uses of the slot, so that a late answer to a forgotten request is known as such. */
-  generation = 0;
-  type = 0;
-  offset = 0;
-  dataLength = 0;
-  status: number = BLK_S.OK;
-  /** Header and data as read from the driver, or the data to be written to it. */
-  bytes = new Uint8Array(BLK_HEADER_SIZE + 4096);
-}
+const SLOTS = 2 ** 26;
 
 export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
-  readonly backing: Backing;
   readonly #options: BlkOptions;
-  readonly #timing: {
-    readonly read: number;
-    readonly write: number;
-    readonly flush: number;
-    readonly mediaRate: number;
-  };
-  readonly #media: ServiceStation;
+  readonly #medium: Medium;
   readonly #requests: Request[] = [];
   readonly #freeSlots: number[] = [];
   readonly #statusByte = new Uint8Array(1);
+  /** Slots of each queue in the order in which they came; kept only while IN_ORDER is in force. */
+  readonly #order: number[][];
+  readonly #limits: DiskLimits;
+  #keepsOrder = false;
+  /** True while completed writes may still be volatile (§5.2.6.2). */
+  #writesBack = false;
 
   constructor({ node, plan, resolve }: DeviceEnvironment<BlkOptions>) {
-    const { options } = plan;
-    const backing =
-      options.image === undefined
-        ? Backing.ofMemory(options.capacity)
-        : Backing.ofFile(resolve(options.image));
+    const { options, name } = plan;
+    let served: (tag: number) => void = () => {};
+    const medium = new Medium({ node, name, options, resolve, served: (tag) => served(tag) });
     super(node, plan, {
       deviceId: BLK_DEVICE_ID,
-      features: ringFeatures(options) | BLK_F.SEG_MAX | BLK_F.BLK_SIZE | BLK_F.FLUSH,
-      config: configSpace(backing.size),
-      queueSizes: [options.queueSize],
+      features: offeredFeatures(options),
+      config: configSpace(options, medium.backing.size),
+      queueSizes: new Array<number>(options.queues).fill(options.queueSize),
     });
-    this.backing = backing;
+    served = (tag) => this.#step(STEP_FINISH, tag);
     this.#options = options;
-    this.#timing = {
-      read: node.costs.idOf('blk.serviceRead'),
-      write: node.costs.idOf('blk.serviceWrite'),
-      flush: node.costs.idOf('blk.serviceFlush'),
-      mediaRate: node.costs.idOf('blk.mediaRate'),
+    this.#medium = medium;
+    this.#order = this.queues.map(() => []);
+    this.#limits = {
+      size: medium.backing.size,
+      readOnly: options.readOnly,
+      features: 0n,
+      segmentsMax: options.segments,
+      segmentSizeMax: options.segmentSize ?? Infinity,
     };
-    this.#media = new ServiceStation(node, options.parallel, (tag) => this.#step(STEP_FINISH, tag));
+    this.#scheduleEvents();
   }
 
   protected serve(queue: QueueEngine, chain: Chain): void {
@@ -82,9 +73,10 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
     const request = this.#requests[slot];
     request.queue = queue;
     request.chain = chain;
+    if (this.#keepsOrder) this.#order[queue.index].push(slot);
     const tag = request.generation * SLOTS + slot;
     // Nothing to read is no request, but the chain has to come back.
-    if (chain.readableBytes === 0) return this.readDone(tag, this.#statusByte, 0);
+    if (chain.readableBytes === 0) return this.readDone(tag, request.bytes, 0);
     // The header and, for writes, the data: one gathered read of all readable segments.
     for (let i = 0; i < chain.readableCount; i++) {
       this.dma.readSegment(chain.addresses[i], chain.lengths[i]);
@@ -93,18 +85,39 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
   }
 
   protected forget(queue: QueueEngine): void {
+    this.#order[queue.index].length = 0;
     for (let slot = 0; slot < this.#requests.length; slot++) {
       const request = this.#requests[slot];
-      if (request.chain !== null && request.queue === queue) this.#release(slot);
+      if (request.chain === null || request.queue !== queue) continue;
+      this.#medium.forget(request);
+      this.#release(slot);
     }
+  }
+
+  override setStatus(status: number): number {
+    const before = this.status;
+    const after = super.setStatus(status);
+    if (status === 0) this.config[BLK_CONFIG.writeback] = this.#options.writeCache > 0 ? 1 : 0;
+    if ((after & ~before & STATUS.FEATURES_OK) !== 0) this.#featuresAgreed();
+    return after;
+  }
+
+  /** The cache mode is all that a driver may write. */
+  override writeConfig(offset: number, source: Uint8Array): boolean {
+    const isMode = offset === BLK_CONFIG.writeback && source.length === 1 && source[0] <= 1;
+    if (!isMode || !this.#has(BLK_F.CONFIG_WCE)) return false;
+    this.config[BLK_CONFIG.writeback] = source[0];
+    this.#writesBack = source[0] === 1;
+    return true;
   }
 
   readDone(tag: number, bytes: Uint8Array, length: number): void {
     const request = this.#find(tag);
     if (request === null) return;
     if (request.bytes.length < length) request.bytes = new Uint8Array(length);
-    request.bytes.set(bytes.subarray(0, length));
-    this.#parse(request, length);
+    if (length > 0) request.bytes.set(bytes.subarray(0, length));
+    const problem = interpret(request, length, this.#limits);
+    if (problem !== null) this.node.violations.report('BAD_REQUEST', `${this.name}: ${problem}`);
     this.#step(STEP_SERVE, tag);
   }
 
@@ -116,21 +129,41 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
     );
     const request = this.#find(tag);
     if (request === null) return;
-    this.#fail(request, BLK_S.IOERR);
+    request.fail(BLK_S.IOERR);
     this.#step(STEP_FINISH, tag);
   }
 
   deliver(step: number, tag: number): void {
+    if (step === POWER_LOSS) return this.#losePower(tag);
+    if (step === RESIZE) return this.#resize(tag);
     const request = this.#find(tag);
     if (request === null) return;
-    if (step === STEP_SERVE) this.#serveMedia(request, tag);
-    else this.#finish(request, tag % SLOTS);
+    if (step === STEP_FINISH) return this.#finish(request, tag % SLOTS);
+    request.queue!.mark(request.chain!, Milestone.started);
+    this.#medium.serve(request, tag, this.#writesBack);
+  }
+
+  statistics(): Statistics {
+    return this.#medium.statistics();
   }
 
   /** Writes changes to the image when the scenario asks for it. Called once, after the run. */
   close(): void {
-    if (this.#options.writeBack) this.backing.writeBack();
-    this.backing.close();
+    if (this.#options.writeBack) this.#medium.backing.writeBack();
+    this.#medium.backing.close();
+  }
+
+  #featuresAgreed(): void {
+    const flushes = this.#has(BLK_F.FLUSH);
+    this.#limits.features = this.driverFeatures;
+    this.#keepsOrder = this.#has(F.IN_ORDER);
+    // §5.2.5.2: whoever can't flush gets a cache that needs no flushing.
+    if (!flushes) this.config[BLK_CONFIG.writeback] = 0;
+    this.#writesBack = this.#options.writeCache > 0 && flushes;
+  }
+
+  #has(feature: bigint): boolean {
+    return (this.driverFeatures & feature) !== 0n;
   }
 
   /** The request that a tag names, or null when it was forgotten meanwhile. */
@@ -151,65 +184,36 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
     node.cpu.submit(Priority.task, node.charge(node.timing.deviceStep), this, step, tag);
   }
 
-  /** Makes sense of the header, or turns the request into an error (§5.2.6.2). */
-  #parse(request: Request, length: number): void {
-    const { bytes } = request;
-    const chain = request.chain!;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    request.status = BLK_S.OK;
-    request.dataLength = 0;
-    if (length < BLK_HEADER_SIZE || chain.writableBytes < 1) {
-      this.node.violations.report('BAD_REQUEST', `${this.name}: a chain without header or status`);
-      return this.#fail(request, BLK_S.IOERR);
-    }
-    request.type = view.getUint32(0, true);
-    const sector = view.getUint32(8, true) + view.getUint32(12, true) * 2 ** 32;
-    request.offset = sector * SECTOR_SIZE;
-    if (request.type === BLK_T.IN) request.dataLength = chain.writableBytes - 1;
-    else if (request.type === BLK_T.OUT) request.dataLength = length - BLK_HEADER_SIZE;
-    else if (request.type === BLK_T.GET_ID) {
-      request.dataLength = Math.min(BLK_ID_SIZE, chain.writableBytes - 1);
-      return;
-    } else if (request.type === BLK_T.FLUSH) return;
-    else return this.#fail(request, BLK_S.UNSUPP);
-    const aligned = request.dataLength % SECTOR_SIZE === 0;
-    if (!aligned || request.offset + request.dataLength > this.backing.size) {
-      this.#fail(request, BLK_S.IOERR);
-    }
-  }
-
-  #fail(request: Request, status: number): void {
-    request.status = status;
-    request.dataLength = 0;
-  }
-
-  #serveMedia(request: Request, tag: number): void {
-    request.queue!.mark(request.chain!, Milestone.started);
-    this.#media.request(this.#serviceTime(request), tag);
-  }
-
-  #serviceTime(request: Request): number {
-    const { node } = this;
-    if (request.status !== BLK_S.OK) return 0;
-    if (request.type === BLK_T.FLUSH) return node.charge(this.#timing.flush);
-    const base = request.type === BLK_T.OUT ? this.#timing.write : this.#timing.read;
-    return node.charge(base) + node.chargeBytes(this.#timing.mediaRate, request.dataLength);
-  }
-
-  /** Moves the data and returns the chain with its status byte. */
+  /** Does what was asked for, and returns the chain unless others have to come back first. */
   #finish(request: Request, slot: number): void {
+    const { queue, status, type, offset, dataLength } = request;
+    queue!.mark(request.chain!, Milestone.served);
+    const transfers = type === BLK_T.IN || type === BLK_T.OUT;
+    // The disk may have become smaller meanwhile.
+    const beyond = transfers && offset + dataLength > this.#limits.size;
+    if (status === BLK_S.OK && beyond) {
+      this.#medium.forget(request);
+      request.fail(BLK_S.IOERR);
+    }
+    if (request.status === BLK_S.OK) this.#medium.finish(request);
+    if (!this.#keepsOrder) return this.#return(request, slot);
+    request.served = true;
+    const order = this.#order[queue!.index];
+    while (order.length > 0 && this.#requests[order[0]].served) {
+      const first = order.shift()!;
+      this.#return(this.#requests[first], first);
+    }
+  }
+
+  /** Returns a chain with its data and status byte. */
+  #return(request: Request, slot: number): void {
     const chain = request.chain!;
     const queue = request.queue!;
-    queue.mark(chain, Milestone.served);
     let written = Math.min(1, chain.writableBytes);
-    if (request.status === BLK_S.OK) {
-      if (request.type === BLK_T.OUT) {
-        this.backing.write(request.offset, request.bytes, BLK_HEADER_SIZE, request.dataLength);
-      } else if (request.dataLength > 0) {
-        this.#loadData(request);
-        this.#scatter(request, chain);
-        written += request.dataLength;
-      }
+    if (request.status === BLK_S.OK && request.type === BLK_T.GET_ID) this.#loadName(request);
+    const reads = request.type === BLK_T.IN || request.type === BLK_T.GET_ID;
+    if (request.status === BLK_S.OK && reads) {
+      written += scatter(this.dma, chain, 0, request.bytes, 0, request.dataLength);
     }
     this.#writeStatus(request, chain);
     if (!queue.complete(chain, written)) {
@@ -221,27 +225,11 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
     this.#release(slot);
   }
 
-  #loadData(request: Request): void {
-    if (request.bytes.length < request.dataLength) {
-      request.bytes = new Uint8Array(request.dataLength);
-    }
-    if (request.type === BLK_T.IN) {
-      this.backing.read(request.offset, request.bytes, 0, request.dataLength);
-      return;
-    }
+  #loadName(request: Request): void {
+    const { serial } = this.#options;
     request.bytes.fill(0, 0, BLK_ID_SIZE);
-    for (let i = 0; i < Math.min(BLK_ID_SIZE, this.#options.serial.length); i++) {
-      request.bytes[i] = this.#options.serial.charCodeAt(i);
-    }
-  }
-
-  /** Gathers the writes that spread the data over the chain's writable segments. */
-  #scatter(request: Request, chain: Chain): void {
-    let done = 0;
-    for (let i = chain.readableCount; i < chain.count && done < request.dataLength; i++) {
-      const step = Math.min(chain.lengths[i], request.dataLength - done);
-      this.dma.writeSegment(chain.addresses[i], request.bytes, done, step);
-      done += step;
+    for (let i = 0; i < Math.min(BLK_ID_SIZE, serial.length); i++) {
+      request.bytes[i] = serial.charCodeAt(i);
     }
   }
 
@@ -249,18 +237,30 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
   #writeStatus(request: Request, chain: Chain): void {
     if (chain.writableBytes === 0) return;
     this.#statusByte[0] = request.status;
-    let last = chain.count - 1;
-    while (chain.lengths[last] === 0) last--;
-    const at = chain.addresses[last] + chain.lengths[last] - 1;
-    this.dma.writeSegment(at, this.#statusByte, 0, 1);
+    scatter(this.dma, chain, chain.writableBytes - 1, this.#statusByte, 0, 1);
   }
-}
 
-function configSpace(size: number): Uint8Array {
-  const config = new Uint8Array(BLK_CONFIG_SIZE);
-  const view = new DataView(config.buffer);
-  view.setBigUint64(BLK_CONFIG.capacity, BigInt(Math.floor(size / SECTOR_SIZE)), true);
-  view.setUint32(BLK_CONFIG.segMax, SEGMENTS_MAX, true);
-  view.setUint32(BLK_CONFIG.blkSize, SECTOR_SIZE, true);
-  return config;
+  /** What the scenario has planned for the disk. */
+  #scheduleEvents(): void {
+    const { powerLoss, resize } = this.#options;
+    if (powerLoss.length + resize.length === 0) return;
+    const { kernel } = this.node;
+    const id = this.node.add(this);
+    for (const [index, { at }] of powerLoss.entries()) kernel.schedule(id, at, POWER_LOSS, index);
+    for (const [index, { at }] of resize.entries()) kernel.schedule(id, at, RESIZE, index);
+  }
+
+  #losePower(index: number): void {
+    this.#medium.losePower(this.node.kernel.now + this.#options.powerLoss[index].for);
+    this.needsReset();
+  }
+
+  #resize(index: number): void {
+    const { capacity } = this.#options.resize[index];
+    this.#medium.backing.resize(capacity);
+    this.#limits.size = capacity;
+    const view = new DataView(this.config.buffer);
+    view.setBigUint64(BLK_CONFIG.capacity, BigInt(capacity / SECTOR_SIZE), true);
+    this.configChanged();
+  }
 }

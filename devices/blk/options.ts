@@ -1,7 +1,22 @@
 // What a scenario may say of a block device.
 import { z } from 'zod';
-import { inputFile, size } from '../../platform/scenario/fields.ts';
+import type { DevicePlan, Finding } from '../../platform/contracts/index.ts';
+import { count, inputFile, size, time } from '../../platform/scenario/fields.ts';
+import { BLK_QUEUES_MAX } from '../../platform/virtio/index.ts';
 import { ringOptions } from '../common/index.ts';
+
+const SECTOR = 512;
+const sectors = (bounds: { readonly min?: number } = {}) =>
+  size({ min: 0, ...bounds, multipleOf: SECTOR });
+
+const topology = z.strictObject({
+  physicalBlock: sectors({ min: SECTOR }).describe('Bytes of a block of the medium itself.'),
+  alignmentOffset: count({ max: 255 })
+    .default(0)
+    .describe('Blocks before the first one that is aligned with the medium.'),
+  minimumIo: sectors().default(0).describe('Smallest request that is served well; 0 to say none.'),
+  optimalIo: sectors().default(0).describe('Size of requests served best; 0 to say none.'),
+});
 
 export const blkOptions = z.strictObject({
   image: inputFile().optional().describe('Image file, relative to the scenario; read on demand.'),
@@ -15,16 +30,78 @@ export const blkOptions = z.strictObject({
   queueSize: z
     .literal([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768])
     .default(256)
-    .describe('Largest size of the request queue.'),
-  queues: z.literal(1).default(1).describe('Number of request queues.'),
+    .describe('Largest size of each request queue.'),
+  queues: count({ min: 1, max: BLK_QUEUES_MAX })
+    .default(1)
+    .describe('Number of request queues; more than one are offered by MQ.'),
   ...ringOptions,
-  parallel: z
-    .int()
-    .min(1)
-    .max(1024)
+  inOrder: z
+    .boolean()
+    .default(false)
+    .describe('Offer IN_ORDER: requests of a queue come back in the order of their arrival.'),
+  readOnly: z.boolean().default(false).describe('Offer RO: the disk refuses to be written.'),
+  blockSize: sectors({ min: SECTOR })
+    .default(SECTOR)
+    .describe('What BLK_SIZE says; requests are still in sectors of 512 bytes.'),
+  topology: topology.optional().describe('What TOPOLOGY says; not offered when left out.'),
+  segments: count({ min: 1, max: 1024 })
+    .default(16)
+    .describe('What SEG_MAX says: segments of data in one request.'),
+  segmentSize: size({ min: SECTOR })
+    .optional()
+    .describe('What SIZE_MAX says: bytes of one segment; not offered when left out.'),
+  discard: z.boolean().default(false).describe('Offer DISCARD.'),
+  writeZeroes: z.boolean().default(false).describe('Offer WRITE_ZEROES.'),
+  writeCache: size({ min: 0 })
+    .default(0)
+    .describe('Volatile write cache of this size, which CONFIG_WCE can switch off; 0 for none.'),
+  parallel: count({ min: 1, max: 1024 })
     .default(8)
     .describe('Requests that the medium serves at the same time.'),
+  service: z
+    .enum(['constant', 'exponential'])
+    .default('constant')
+    .describe('Service times as the constants say, or drawn with them as means.'),
   serial: z.string().max(20).default('busbar').describe('What GET_ID answers.'),
+  powerLoss: z
+    .array(
+      z.strictObject({
+        at: time().describe('When the power goes.'),
+        for: time({ min: 1 }).describe('How long the medium then serves nothing.'),
+      }),
+    )
+    .default([])
+    .describe('Power failures, e.g. [{ at: 3ms, for: 2ms }]: see below.'),
+  resize: z
+    .array(
+      z.strictObject({
+        at: time({ min: 1 }).describe('When the capacity changes.'),
+        capacity: sectors({ min: SECTOR }).describe('What it is from then on.'),
+      }),
+    )
+    .default([])
+    .describe('Changes of the capacity while the disk is in use.'),
 });
 
 export type BlkOptions = z.output<typeof blkOptions>;
+
+const isPowerOfTwo = (value: number) => value >= 1 && Number.isInteger(Math.log2(value));
+
+/** What the schema cannot say: block sizes are powers of two, and fit one another. */
+export function checkBlk({ options }: DevicePlan): readonly Finding[] {
+  const { blockSize, topology: layout, capacity, image } = options as BlkOptions;
+  const findings: Finding[] = [];
+  if (!isPowerOfTwo(blockSize) || blockSize > 65536) {
+    const expected = 'a power of two from 512B to 64KiB';
+    findings.push({ field: 'blockSize', message: 'no block has this size', expected });
+  }
+  if (layout !== undefined && !isPowerOfTwo(layout.physicalBlock / blockSize)) {
+    const expected = 'physicalBlock a power of two times blockSize';
+    findings.push({ field: 'topology', message: 'blocks do not fit the medium', expected });
+  }
+  if (image === undefined && capacity % blockSize !== 0) {
+    const expected = 'a multiple of blockSize';
+    findings.push({ field: 'capacity', message: 'the last block is cut short', expected });
+  }
+  return findings;
+}

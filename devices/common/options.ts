@@ -17,6 +17,10 @@ export const ringOptions = {
     .boolean()
     .default(false)
     .describe('Offer NOTIFICATION_DATA: a notification says how far the ring is filled.'),
+  ringReset: z
+    .boolean()
+    .default(false)
+    .describe('Offer RING_RESET: one queue can be reset while the others go on.'),
 } as const;
 
 export type RingOptions = z.output<z.ZodObject<typeof ringOptions>>;
@@ -27,6 +31,7 @@ export function ringFeatures(options: RingOptions): bigint {
     (options.ring === 'packed' ? F.RING_PACKED : 0n) |
     (options.eventIdx ? F.EVENT_IDX : 0n) |
     (options.indirect ? F.INDIRECT_DESC : 0n) |
-    (options.notificationData ? F.NOTIFICATION_DATA : 0n)
+    (options.notificationData ? F.NOTIFICATION_DATA : 0n) |
+    (options.ringReset ? F.RING_RESET : 0n)
   );
 }

@@ -61,8 +61,7 @@ export class PackedDeviceRing implements DeviceRing {
   constructor(setup: QueueSetup, options: DeviceRingOptions) {
     this.setup = setup;
     this.#options = options;
-    // Buffer ids are any 16-bit number the driver likes.
-    this.#uses = new Int32Array(65536);
+    this.#uses = new Int32Array(setup.size);
   }
 
   gatherLook(dma: DmaPort): void {
@@ -192,7 +191,8 @@ export class PackedDeviceRing implements DeviceRing {
     if (last) {
       // The buffer id is that of the chain's last descriptor.
       chain.head = readU16(bytes, at + PACKED_DESC.id);
-      chain.use = this.#uses[chain.head]++;
+      // Ids are any numbers that the driver likes, but drivers here take them below the size.
+      if (chain.head < this.#uses.length) chain.use = this.#uses[chain.head]++;
       chain.next = -1;
       this.batch.push(chain);
     }

@@ -173,6 +173,11 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
   }
 
   queueBroken(): void {
+    this.needsReset();
+  }
+
+  /** The device cannot go on; requests under way are lost (§2.1.2). */
+  protected needsReset(): void {
     this.#chart.send({ type: 'ERROR' });
   }
 

@@ -5,7 +5,7 @@ import type { DriverEnvironment } from '../../platform/contracts/index.ts';
 import { Milestone, Priority } from '../../platform/node/index.ts';
 import {
   BLK_CONFIG,
-  BLK_CONFIG_SIZE,
+  BLK_CONFIG_SIZE_LEAST,
   BLK_DEVICE_ID,
   BLK_F,
   BLK_HEADER_SIZE,
@@ -60,7 +60,7 @@ export class BlkDriver extends VirtioDriver {
       queueCount: 1,
       queueSize: QUEUE_SIZE,
       features: BLK_F.SEG_MAX | BLK_F.BLK_SIZE | BLK_F.FLUSH,
-      configSize: BLK_CONFIG_SIZE,
+      configSize: BLK_CONFIG_SIZE_LEAST,
       segmentsMax: SEGMENTS,
     });
   }

@@ -45,16 +45,19 @@ function newChunk(): Chunk {
 const ZEROES = newChunk();
 
 export class Backing {
-  readonly size: number;
+  size: number;
   readonly #file: number | null;
   readonly #path: string | null;
   readonly #chunks: (Chunk | undefined)[] = [];
   readonly #dirty = new Set<number>();
+  /** Bytes of the image that still count: what a smaller disk has cut off is zeroes afterwards. */
+  #imageEnd: number;
 
   private constructor(size: number, file: number | null, path: string | null) {
     this.size = size;
     this.#file = file;
     this.#path = path;
+    this.#imageEnd = size;
   }
 
   /** Opens an image file; a missing one was refused when the scenario was loaded. */
@@ -104,19 +107,37 @@ export class Backing {
     return true;
   }
 
+  /** Makes a range zeroes. Whole chunks cost next to nothing. */
+  zero(offset: number, length: number): void {
+    for (let done = 0; done < length; ) {
+      const at = (offset + done) % CHUNK_SIZE;
+      const step = Math.min(length - done, CHUNK_SIZE - at);
+      const index = Math.floor((offset + done) / CHUNK_SIZE);
+      if (step < CHUNK_SIZE) {
+        this.#ownChunk(offset + done).bytes.fill(0, at, at + step);
+      } else {
+        this.#chunks[index] = ZEROES;
+        if (this.#file !== null) this.#dirty.add(index);
+      }
+      done += step;
+    }
+  }
+
+  /** Changes the size. What is added is zeroes, even where there were other bytes once. */
+  resize(size: number): void {
+    if (size < this.size) this.zero(size, this.size - size);
+    this.#imageEnd = Math.min(this.#imageEnd, size);
+    this.size = size;
+  }
+
   /** Writes changed bytes to the image file. Memory has nowhere to write to. */
   writeBack(): void {
     if (this.#path === null) return;
     const file = openSync(this.#path, 'r+');
     for (const index of this.#dirty) {
       const start = index * CHUNK_SIZE;
-      writeSync(
-        file,
-        this.#chunks[index]!.bytes,
-        0,
-        Math.min(CHUNK_SIZE, this.size - start),
-        start,
-      );
+      const length = Math.min(CHUNK_SIZE, this.size - start);
+      if (length > 0) writeSync(file, this.#chunks[index]!.bytes, 0, length, start);
     }
     closeSync(file);
   }
@@ -132,7 +153,9 @@ export class Backing {
     if (known !== undefined) return known;
     if (this.#file === null) return ZEROES;
     const chunk = newChunk();
-    readSync(this.#file, chunk.bytes, 0, CHUNK_SIZE, index * CHUNK_SIZE);
+    const start = index * CHUNK_SIZE;
+    const length = Math.min(CHUNK_SIZE, this.#imageEnd - start);
+    if (length > 0) readSync(this.#file, chunk.bytes, 0, length, start);
     this.#chunks[index] = chunk;
     return chunk;
   }

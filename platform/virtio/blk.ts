@@ -1,10 +1,18 @@
 // What both sides of virtio-blk agree on (virtio 1.4 §5.2).
+import { defineBits, LayoutCodec, le16, le32, le64, reserved, u8 } from '../wire/index.ts';
 
 export const BLK_DEVICE_ID = 2;
 export const SECTOR_SIZE = 512;
 
 /** Request types (§5.2.6). */
-export const BLK_T = { IN: 0, OUT: 1, FLUSH: 4, GET_ID: 8 } as const;
+export const BLK_T = {
+  IN: 0,
+  OUT: 1,
+  FLUSH: 4,
+  GET_ID: 8,
+  DISCARD: 11,
+  WRITE_ZEROES: 13,
+} as const;
 /** Request results, the last byte of every chain (§5.2.6). */
 export const BLK_S = { OK: 0, IOERR: 1, UNSUPP: 2 } as const;
 
@@ -13,14 +21,81 @@ export const BLK_HEADER_SIZE = 16;
 /** Bytes of the string that GET_ID returns. */
 export const BLK_ID_SIZE = 20;
 
-/** Feature bits (§5.2.3). */
+/** One range of a discard or write-zeroes request: sector le64, number of sectors le32, flags le32. */
+export const BLK_RANGE = { sector: 0, sectorCount: 8, flags: 12 } as const;
+export const BLK_RANGE_SIZE = 16;
+/** The only flag of a range. */
+export const BLK_RANGE_UNMAP = 1;
+
+/** Queues that `num_queues` can tell of, as far as this project goes. */
+export const BLK_QUEUES_MAX = 1024;
+
+const SPEC = 'virtio 1.4 §5.2.3';
+
+export const blkFeatures = defineBits({
+  SIZE_MAX: { bit: 1, spec: SPEC, doc: 'A segment has at most `sizeMax` bytes.' },
+  SEG_MAX: { bit: 2, spec: SPEC, doc: 'A request has at most `segMax` segments of data.' },
+  RO: { bit: 5, spec: SPEC, doc: 'The disk cannot be written.' },
+  BLK_SIZE: { bit: 6, spec: SPEC, doc: 'Blocks are of `blkSize` bytes.' },
+  FLUSH: { bit: 9, spec: SPEC, doc: 'FLUSH requests.' },
+  TOPOLOGY: { bit: 10, spec: SPEC, doc: 'How requests are best aligned and sized.' },
+  CONFIG_WCE: { bit: 11, spec: SPEC, doc: 'The driver chooses the cache mode by `writeback`.' },
+  MQ: { bit: 12, spec: SPEC, doc: 'There are `numQueues` queues.' },
+  DISCARD: { bit: 13, spec: SPEC, doc: 'DISCARD requests.' },
+  WRITE_ZEROES: { bit: 14, spec: SPEC, doc: 'WRITE_ZEROES requests.' },
+});
+
+/** Masks of the feature bits. */
 export const BLK_F = {
+  SIZE_MAX: 1n << 1n,
   SEG_MAX: 1n << 2n,
+  RO: 1n << 5n,
   BLK_SIZE: 1n << 6n,
   FLUSH: 1n << 9n,
+  TOPOLOGY: 1n << 10n,
+  CONFIG_WCE: 1n << 11n,
+  MQ: 1n << 12n,
+  DISCARD: 1n << 13n,
+  WRITE_ZEROES: 1n << 14n,
 } as const;
 
-/** Offsets in the configuration space (§5.2.4). */
-export const BLK_CONFIG = { capacity: 0, segMax: 12, blkSize: 20 } as const;
-/** Bytes of configuration space up to and including blk_size. */
-export const BLK_CONFIG_SIZE = 24;
+/** The configuration space (§5.2.4) up to what WRITE_ZEROES needs; sizes in sectors of 512 bytes. */
+export const blkConfig = new LayoutCodec('blk config', {
+  capacity: le64,
+  sizeMax: le32,
+  segMax: le32,
+  geometry: reserved(4),
+  blkSize: le32,
+  physicalBlockExp: u8,
+  alignmentOffset: u8,
+  minIoSize: le16,
+  optIoSize: le32,
+  writeback: u8,
+  unused0: reserved(1),
+  numQueues: le16,
+  maxDiscardSectors: le32,
+  maxDiscardSeg: le32,
+  discardSectorAlignment: le32,
+  maxWriteZeroesSectors: le32,
+  maxWriteZeroesSeg: le32,
+  writeZeroesMayUnmap: u8,
+  unused1: reserved(3),
+});
+
+/** Offsets in the configuration space. */
+export const BLK_CONFIG = {
+  capacity: blkConfig.offsetOf('capacity'),
+  sizeMax: blkConfig.offsetOf('sizeMax'),
+  segMax: blkConfig.offsetOf('segMax'),
+  blkSize: blkConfig.offsetOf('blkSize'),
+  writeback: blkConfig.offsetOf('writeback'),
+  numQueues: blkConfig.offsetOf('numQueues'),
+  maxDiscardSectors: blkConfig.offsetOf('maxDiscardSectors'),
+  maxDiscardSeg: blkConfig.offsetOf('maxDiscardSeg'),
+  maxWriteZeroesSectors: blkConfig.offsetOf('maxWriteZeroesSectors'),
+  maxWriteZeroesSeg: blkConfig.offsetOf('maxWriteZeroesSeg'),
+  writeZeroesMayUnmap: blkConfig.offsetOf('writeZeroesMayUnmap'),
+} as const;
+export const BLK_CONFIG_SIZE = blkConfig.fixedSize;
+/** Bytes up to and including `blkSize`: what every disk has. */
+export const BLK_CONFIG_SIZE_LEAST = 24;

@@ -12,12 +12,19 @@ export {
 export {
   BLK_CONFIG,
   BLK_CONFIG_SIZE,
+  BLK_CONFIG_SIZE_LEAST,
   BLK_DEVICE_ID,
   BLK_F,
   BLK_HEADER_SIZE,
   BLK_ID_SIZE,
+  BLK_QUEUES_MAX,
+  BLK_RANGE,
+  BLK_RANGE_SIZE,
+  BLK_RANGE_UNMAP,
   BLK_S,
   BLK_T,
+  blkConfig,
+  blkFeatures,
   SECTOR_SIZE,
 } from './blk.ts';
 export {

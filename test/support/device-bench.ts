@@ -82,7 +82,7 @@ export class DeviceBench implements DeviceTransport {
     const { device } = this;
     device.setStatus(STATUS.ACKNOWLEDGE);
     device.setStatus(STATUS.ACKNOWLEDGE | STATUS.DRIVER);
-    const rings = F.RING_PACKED | F.EVENT_IDX | F.INDIRECT_DESC | F.NOTIFICATION_DATA;
+    const rings = F.RING_PACKED | F.EVENT_IDX | F.INDIRECT_DESC | F.NOTIFICATION_DATA | F.IN_ORDER;
     const own = this.#features ?? device.features & ~rings;
     device.setDriverFeatures(own | F.VERSION_1 | F.ACCESS_PLATFORM);
     const ready = STATUS.ACKNOWLEDGE | STATUS.DRIVER | STATUS.FEATURES_OK;

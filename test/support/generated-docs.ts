@@ -10,10 +10,10 @@ import { parseProfile, profileNames, scenarioSchema } from '../../platform/scena
 import { busFrame, deviceFrame, workloadFrame } from '../../platform/scenario/schema.ts';
 import { constantTable, quantityPattern } from '../../platform/timing/index.ts';
 import {
-  BLK_CONFIG,
-  BLK_F,
   BLK_S,
   BLK_T,
+  blkConfig,
+  blkFeatures,
   CONSOLE_EVENT,
   consoleConfig,
   consoleControl,
@@ -186,8 +186,6 @@ function definitionTable(
   return markdownTable(['type', 'what it is', 'follows'], cells);
 }
 
-const bitOf = (mask: bigint) => mask.toString(2).length - 1;
-
 function valuesTable(title: string, values: Readonly<Record<string, number>>): string {
   const rows = Object.entries(values).map(([name, value]) => [String(value), code(name)]);
   return markdownTable([title, 'name'], rows);
@@ -226,14 +224,8 @@ const EXTRA_PARTS: Readonly<Record<string, Parts>> = {
   'buses/ffa': { messages: messagesMarkdown(ffaMessages) },
   'devices/net': { features: bitsTable(netFeatures) },
   'devices/blk': {
-    features: markdownTable(
-      ['bit', 'feature'],
-      Object.entries(BLK_F).map(([name, mask]) => [String(bitOf(mask)), code(name)]),
-    ),
-    config: markdownTable(
-      ['offset', 'field'],
-      Object.entries(BLK_CONFIG).map(([name, at]) => [String(at), code(name)]),
-    ),
+    features: bitsTable(blkFeatures),
+    config: layoutMarkdown(blkConfig.layout),
     requests: valuesTable('type', BLK_T),
     results: valuesTable('status', BLK_S),
   },

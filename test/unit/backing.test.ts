@@ -30,6 +30,44 @@ function read(backing: Backing, offset: number, length: number): string {
   return toHex(target);
 }
 
+describe('a backing that is zeroed or changes its size', () => {
+  it('zeroes what it is told, whole chunks and parts of them', () => {
+    const backing = Backing.ofFile(path);
+    backing.zero(65000, 2 * 65536);
+    const expected = image();
+    expected.fill(0, 65000, 65000 + 2 * 65536);
+    expect(read(backing, 0, SIZE)).toBe(toHex(expected));
+    backing.write(131072, Uint8Array.of(9), 0, 1);
+    expect(read(backing, 131072, 2)).toBe('0900');
+    backing.writeBack();
+    expected[131072] = 9;
+    expect(Buffer.compare(readFileSync(path), expected)).toBe(0);
+    backing.close();
+  });
+
+  it('has zeroes where it was cut off and grew again', () => {
+    const backing = Backing.ofFile(path);
+    backing.resize(100_000);
+    expect(backing.size).toBe(100_000);
+    backing.resize(SIZE + 65536);
+    const expected = new Uint8Array(SIZE + 65536);
+    expected.set(image().subarray(0, 100_000));
+    expect(read(backing, 0, SIZE + 65536)).toBe(toHex(expected));
+    backing.close();
+  });
+
+  it('writes back no more than it has', () => {
+    const backing = Backing.ofFile(path);
+    backing.write(150_000, Uint8Array.of(1), 0, 1);
+    backing.write(10, Uint8Array.of(2), 0, 1);
+    backing.resize(65536);
+    backing.writeBack();
+    const written = readFileSync(path);
+    expect([written.length, written[10], written[150_000]]).toEqual([SIZE, 2, image()[150_000]]);
+    backing.close();
+  });
+});
+
 describe('a backing', () => {
   it('of a file has its size and its bytes, over chunk borders too', () => {
     const backing = Backing.ofFile(path);

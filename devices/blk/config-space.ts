@@ -1,0 +1,57 @@
+// Which features a disk offers, and what its configuration space says of them.
+import { BLK_CONFIG_SIZE, BLK_F, blkConfig, F, SECTOR_SIZE } from '../../platform/virtio/index.ts';
+import { ringFeatures } from '../common/index.ts';
+import type { BlkOptions } from './options.ts';
+
+/** Ranges in one discard or write-zeroes request, and sectors in one range, at the most. */
+export const RANGES_MAX = 16;
+export const RANGE_SECTORS_MAX = 2 ** 22;
+
+/** The feature bits that these options offer. */
+export function offeredFeatures(options: BlkOptions): bigint {
+  const when = (condition: boolean, feature: bigint) => (condition ? feature : 0n);
+  return (
+    ringFeatures(options) |
+    BLK_F.SEG_MAX |
+    BLK_F.BLK_SIZE |
+    BLK_F.FLUSH |
+    when(options.inOrder, F.IN_ORDER) |
+    when(options.segmentSize !== undefined, BLK_F.SIZE_MAX) |
+    when(options.readOnly, BLK_F.RO) |
+    when(options.topology !== undefined, BLK_F.TOPOLOGY) |
+    when(options.writeCache > 0, BLK_F.CONFIG_WCE) |
+    when(options.queues > 1, BLK_F.MQ) |
+    when(options.discard, BLK_F.DISCARD) |
+    when(options.writeZeroes, BLK_F.WRITE_ZEROES)
+  );
+}
+
+/** The configuration space of a disk of so many bytes. Fields of features not offered are 0. */
+export function configSpace(options: BlkOptions, bytes: number): Uint8Array {
+  const { blockSize, topology, discard, writeZeroes } = options;
+  const config = new Uint8Array(BLK_CONFIG_SIZE);
+  const ranges = (offered: boolean) => ({
+    sectors: offered ? RANGE_SECTORS_MAX : 0,
+    count: offered ? RANGES_MAX : 0,
+  });
+  const value = {
+    capacity: BigInt(Math.floor(bytes / SECTOR_SIZE)),
+    sizeMax: options.segmentSize ?? 0,
+    segMax: options.segments,
+    blkSize: blockSize,
+    physicalBlockExp: topology === undefined ? 0 : Math.log2(topology.physicalBlock / blockSize),
+    alignmentOffset: topology?.alignmentOffset ?? 0,
+    minIoSize: Math.floor((topology?.minimumIo ?? 0) / blockSize),
+    optIoSize: Math.floor((topology?.optimalIo ?? 0) / blockSize),
+    writeback: options.writeCache > 0 ? 1 : 0,
+    numQueues: options.queues > 1 ? options.queues : 0,
+    maxDiscardSectors: ranges(discard).sectors,
+    maxDiscardSeg: ranges(discard).count,
+    discardSectorAlignment: discard ? blockSize / SECTOR_SIZE : 0,
+    maxWriteZeroesSectors: ranges(writeZeroes).sectors,
+    maxWriteZeroesSeg: ranges(writeZeroes).count,
+    writeZeroesMayUnmap: writeZeroes ? 1 : 0,
+  };
+  blkConfig.encode(value, config, 0);
+  return config;
+}

@@ -1,0 +1,166 @@
+// One request under way, and what its header asks for (virtio 1.4 §5.2.6). Whatever bytes a driver
+// sends, the outcome is a request that can be served or one that ends with an error status.
+import {
+  BLK_F,
+  BLK_HEADER_SIZE,
+  BLK_ID_SIZE,
+  BLK_RANGE,
+  BLK_RANGE_SIZE,
+  BLK_RANGE_UNMAP,
+  BLK_S,
+  BLK_T,
+  SECTOR_SIZE,
+} from '../../platform/virtio/index.ts';
+import { readU32 } from '../../platform/wire/index.ts';
+import type { Chain, QueueEngine } from '../common/index.ts';
+import { RANGE_SECTORS_MAX, RANGES_MAX } from './config-space.ts';
+
+/** Slots are reused; their buffers grow to the largest request seen. */
+export class Request {
+  queue: QueueEngine | null = null;
+  chain: Chain | null = null;
+  /** Counts the uses of the slot, so that a late answer to a forgotten request is known as such. */
+  generation = 0;
+  type = 0;
+  offset = 0;
+  /** Bytes of data that it moves, or those of its ranges together. */
+  dataLength = 0;
+  status: number = BLK_S.OK;
+  /** Bytes that are reserved for it in the write cache. */
+  reserved = 0;
+  /** It is served, and waits until those before it are, too. */
+  served = false;
+  /** Ranges of a discard or write-zeroes request; they lie in `bytes` behind the header. */
+  rangeCount = 0;
+  /** Header and data as read from the driver, or the data to be written to it. */
+  bytes = new Uint8Array(BLK_HEADER_SIZE + 4096);
+
+  /** Byte offset of a range on the disk. */
+  rangeOffset(index: number): number {
+    const at = BLK_HEADER_SIZE + BLK_RANGE_SIZE * index + BLK_RANGE.sector;
+    return readSector(this.bytes, at) * SECTOR_SIZE;
+  }
+
+  /** Bytes of a range. */
+  rangeLength(index: number): number {
+    const at = BLK_HEADER_SIZE + BLK_RANGE_SIZE * index + BLK_RANGE.sectorCount;
+    return readU32(this.bytes, at) * SECTOR_SIZE;
+  }
+
+  rangeFlags(index: number): number {
+    return readU32(this.bytes, BLK_HEADER_SIZE + BLK_RANGE_SIZE * index + BLK_RANGE.flags);
+  }
+
+  fail(status: number): void {
+    this.status = status;
+    this.dataLength = 0;
+    this.rangeCount = 0;
+  }
+}
+
+/** What decides whether a request is possible. */
+export interface DiskLimits {
+  size: number;
+  readonly readOnly: boolean;
+  /** Features that the driver has accepted. */
+  features: bigint;
+  /** Largest number of data segments, and of bytes in one; Infinity for no limit. */
+  readonly segmentsMax: number;
+  readonly segmentSizeMax: number;
+}
+
+/**
+ * Makes sense of the `length` bytes that were read of a chain. Returns what a driver has done wrong that
+ * no status can tell, or null.
+ */
+export function interpret(request: Request, length: number, limits: DiskLimits): string | null {
+  const { bytes } = request;
+  const chain = request.chain!;
+  request.status = BLK_S.OK;
+  request.dataLength = 0;
+  request.rangeCount = 0;
+  request.served = false;
+  if (length < BLK_HEADER_SIZE || chain.writableBytes < 1) {
+    request.fail(BLK_S.IOERR);
+    return 'a chain without header or status';
+  }
+  request.type = readU32(bytes, 0);
+  request.offset = readSector(bytes, 8) * SECTOR_SIZE;
+  if (segmentsAreTooMany(chain, limits)) {
+    request.fail(BLK_S.IOERR);
+    return 'more or longer segments than the disk has said that it takes';
+  }
+  const readable = length - BLK_HEADER_SIZE;
+  const writable = chain.writableBytes - 1;
+  switch (request.type) {
+    case BLK_T.IN:
+      checkTransfer(request, writable, limits);
+      break;
+    case BLK_T.OUT:
+      checkTransfer(request, readable, limits);
+      if (limits.readOnly) request.fail(BLK_S.IOERR);
+      break;
+    case BLK_T.FLUSH:
+      break;
+    case BLK_T.GET_ID:
+      request.dataLength = Math.min(BLK_ID_SIZE, writable);
+      break;
+    case BLK_T.DISCARD:
+    case BLK_T.WRITE_ZEROES:
+      checkRanges(request, readable, limits);
+      break;
+    default:
+      request.fail(BLK_S.UNSUPP);
+  }
+  return null;
+}
+
+/** Framing is free (§2.7.4): of each segment only what holds data counts, not header and status. */
+function segmentsAreTooMany(chain: Chain, { segmentsMax, segmentSizeMax }: DiskLimits): boolean {
+  let count = 0;
+  let end = 0;
+  for (let i = 0; i < chain.count; i++) {
+    if (i === chain.readableCount) end = 0;
+    const start = end;
+    end += chain.lengths[i];
+    const data =
+      i < chain.readableCount
+        ? end - Math.max(start, BLK_HEADER_SIZE)
+        : Math.min(end, chain.writableBytes - 1) - start;
+    if (data <= 0) continue;
+    count++;
+    if (data > segmentSizeMax) return true;
+  }
+  return count > segmentsMax;
+}
+
+function checkTransfer(request: Request, length: number, { size }: DiskLimits): void {
+  request.dataLength = length;
+  const whole = length % SECTOR_SIZE === 0;
+  if (!whole || request.offset + length > size) request.fail(BLK_S.IOERR);
+}
+
+function checkRanges(request: Request, length: number, limits: DiskLimits): void {
+  const discard = request.type === BLK_T.DISCARD;
+  const feature = discard ? BLK_F.DISCARD : BLK_F.WRITE_ZEROES;
+  if ((limits.features & feature) === 0n) return request.fail(BLK_S.UNSUPP);
+  const count = length / BLK_RANGE_SIZE;
+  const countable = Number.isInteger(count) && count > 0 && count <= RANGES_MAX;
+  if (!countable || limits.readOnly) return request.fail(BLK_S.IOERR);
+  const flags = discard ? 0 : BLK_RANGE_UNMAP;
+  let total = 0;
+  for (let i = 0; i < count; i++) {
+    if ((request.rangeFlags(i) & ~flags) !== 0) return request.fail(BLK_S.UNSUPP);
+    const bytes = request.rangeLength(i);
+    const tooLong = bytes > RANGE_SECTORS_MAX * SECTOR_SIZE;
+    if (tooLong || request.rangeOffset(i) + bytes > limits.size) return request.fail(BLK_S.IOERR);
+    total += bytes;
+  }
+  request.rangeCount = count;
+  request.dataLength = total;
+}
+
+/** A sector number; beyond 2^53 it is not exact, and far beyond any disk. */
+function readSector(bytes: Uint8Array, at: number): number {
+  return readU32(bytes, at) + readU32(bytes, at + 4) * 2 ** 32;
+}
