@@ -1,6 +1,7 @@
 // The far end of the `pktgen` workload: it counts the datagrams of each generator and tells the counts
 // to whoever asks. Datagrams carry their send time; all clocks of a simulation agree.
 import type { Node } from '../../platform/node/index.ts';
+import { LatencyRecorder, type LatencySummary } from '../../platform/observe/index.ts';
 import type { NetStack } from './stack/index.ts';
 
 /** The discard port (RFC 863). */
@@ -8,89 +9,81 @@ export const COUNTER_PORT = 9;
 /** A datagram: kind, generator (le32 both), number and send time in ps (doubles); then anything. */
 export const COUNTER_HEADER = 24;
 export const COUNTER_KIND = { packet: 0, question: 1, answer: 2 } as const;
-/** The answer after its kind and generator: seven doubles. */
-export const COUNTER_ANSWER = 64;
 
 /** What was counted of one generator. */
 export interface PacketCounts {
-  packets: number;
+  readonly packets: number;
   /** Payload bytes. */
-  bytes: number;
+  readonly bytes: number;
   /** Datagrams that came after a later one. */
-  reordered: number;
-  firstAt: number;
-  lastAt: number;
-  /** Sum of the times on the way, in ps, and the largest of them. */
-  delaySum: number;
-  delayMax: number;
+  readonly reordered: number;
+  readonly firstAt: number;
+  readonly lastAt: number;
+  /** Times on the way. */
+  readonly delays: LatencySummary;
 }
 
-const FIELDS: readonly (keyof PacketCounts)[] = [
-  'packets',
-  'bytes',
-  'reordered',
-  'firstAt',
-  'lastAt',
-  'delaySum',
-  'delayMax',
-];
+/** The figures of an answer, in their order: doubles, from byte 8 on. */
+const COUNTS = ['packets', 'bytes', 'reordered', 'firstAt', 'lastAt'] as const;
+const DELAYS = ['min', 'p50', 'p90', 'p99', 'p999', 'max', 'mean'] as const;
+const FIGURES_AT = 8;
+const ANSWER_SIZE = FIGURES_AT + 8 * (COUNTS.length + DELAYS.length);
 
-function noCounts(): PacketCounts {
-  return {
-    packets: 0,
-    bytes: 0,
-    reordered: 0,
-    firstAt: 0,
-    lastAt: 0,
-    delaySum: 0,
-    delayMax: 0,
-  };
+/** Reads an answer; null when it is too short to be one. */
+export function readCounts(view: DataView): PacketCounts | null {
+  if (view.byteLength < ANSWER_SIZE) return null;
+  const figures = <Name extends string>(names: readonly Name[], first: number) =>
+    Object.fromEntries(
+      names.map((name, i) => [name, view.getFloat64(FIGURES_AT + 8 * (first + i), true)]),
+    ) as Record<Name, number>;
+  return { ...figures(COUNTS, 0), delays: figures(DELAYS, COUNTS.length) };
 }
 
-/** Reads an answer. */
-export function readCounts(view: DataView): PacketCounts {
-  const counts = noCounts();
-  for (const [i, field] of FIELDS.entries()) counts[field] = view.getFloat64(8 + 8 * i, true);
-  return counts;
+class Counter {
+  packets = 0;
+  bytes = 0;
+  reordered = 0;
+  firstAt = 0;
+  lastAt = 0;
+  readonly #delays = new LatencyRecorder();
+  #next = 0;
+
+  count(view: DataView, now: number): void {
+    if (this.packets === 0) this.firstAt = now;
+    this.packets++;
+    this.bytes += view.byteLength;
+    this.lastAt = now;
+    this.#delays.record(now - view.getFloat64(16, true));
+    const number = view.getFloat64(8, true);
+    if (number < this.#next) this.reordered++;
+    this.#next = Math.max(this.#next, number + 1);
+  }
+
+  answer(generator: number): Uint8Array {
+    const bytes = new Uint8Array(ANSWER_SIZE);
+    const view = new DataView(bytes.buffer);
+    const delays = this.#delays.summary();
+    view.setUint32(0, COUNTER_KIND.answer, true);
+    view.setUint32(4, generator, true);
+    const figures = [...COUNTS.map((name) => this[name]), ...DELAYS.map((name) => delays[name])];
+    for (const [i, figure] of figures.entries()) view.setFloat64(FIGURES_AT + 8 * i, figure, true);
+    return bytes;
+  }
 }
 
 /** Lets a stack count datagrams. */
 export function servePacketCounts(node: Node, stack: NetStack): void {
-  const byGenerator = new Map<number, { counts: PacketCounts; next: number }>();
+  const counters = new Map<number, Counter>();
   stack.udp.listen(COUNTER_PORT, ({ source, sourcePort, bytes, offset, length }) => {
     if (length < COUNTER_HEADER) return;
     const view = new DataView(bytes.buffer, bytes.byteOffset + offset, length);
     const kind = view.getUint32(0, true);
     const generator = view.getUint32(4, true);
-    const known = byGenerator.get(generator) ?? { counts: noCounts(), next: 0 };
-    byGenerator.set(generator, known);
-    if (kind === COUNTER_KIND.packet) {
-      const number = view.getFloat64(8, true);
-      count(known.counts, length, node.kernel.now, node.kernel.now - view.getFloat64(16, true));
-      if (number < known.next) known.counts.reordered++;
-      known.next = Math.max(known.next, number + 1);
-      return;
-    }
+    const counter = counters.get(generator) ?? new Counter();
+    counters.set(generator, counter);
+    if (kind === COUNTER_KIND.packet) counter.count(view, node.kernel.now);
     if (kind !== COUNTER_KIND.question) return;
     const place = { address: source, port: sourcePort, ownPort: COUNTER_PORT, mac: -1 };
-    stack.udp.send(place, writeCounts(generator, known.counts));
+    stack.udp.send(place, counter.answer(generator));
   });
-}
-
-function count(counts: PacketCounts, bytes: number, now: number, delay: number): void {
-  if (counts.packets === 0) counts.firstAt = now;
-  counts.packets++;
-  counts.bytes += bytes;
-  counts.lastAt = now;
-  counts.delaySum += delay;
-  if (delay > counts.delayMax) counts.delayMax = delay;
-}
-
-function writeCounts(generator: number, counts: PacketCounts): Uint8Array {
-  const answer = new Uint8Array(COUNTER_ANSWER);
-  const view = new DataView(answer.buffer);
-  view.setUint32(0, COUNTER_KIND.answer, true);
-  view.setUint32(4, generator, true);
-  for (const [i, field] of FIELDS.entries()) view.setFloat64(8 + 8 * i, counts[field], true);
-  return answer;
 }

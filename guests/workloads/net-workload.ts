@@ -13,7 +13,7 @@ import type { Component, ComponentId } from '../../platform/kernel/index.ts';
 import type { Chart } from '../../platform/machine/index.ts';
 import { ipv4Of, parseIpv4, parseMac } from '../../platform/network/index.ts';
 import type { Node } from '../../platform/node/index.ts';
-import { LatencyRecorder } from '../../platform/observe/index.ts';
+import { LatencyRecorder, type LatencySummary } from '../../platform/observe/index.ts';
 import type { NetClient, NetDriver, NetStack } from '../net/index.ts';
 import { type PhaseEffect, type PhaseEvent, phaseChart } from './phase-chart.ts';
 
@@ -109,8 +109,12 @@ export abstract class NetWorkload implements Workload, NetClient, Component {
   result(): WorkloadResult {
     const { requests, errors, bytes, verified, failure } = this;
     const elapsedPs = this.ended - this.started;
-    const latency = this.#latency.summary();
+    const latency = this.latencies();
     return { requests, errors, bytes, verified, latency, elapsedPs, failure, extra: this.extra() };
+  }
+
+  protected latencies(): LatencySummary {
+    return this.#latency.summary();
   }
 
   /** True while more is to be sent. */

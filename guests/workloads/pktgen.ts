@@ -10,6 +10,7 @@ import {
   IPV4_HEADER,
   UDP_HEADER,
 } from '../../platform/network/index.ts';
+import type { LatencySummary } from '../../platform/observe/index.ts';
 import { rate, size, time } from '../../platform/scenario/fields.ts';
 import { defineWorkload } from '../common/index.ts';
 import {
@@ -113,7 +114,6 @@ class Pktgen extends NetWorkload {
       time > 0 && packets > 1 ? Math.round((8 * frame * (packets - 1) * PS_PER_S) / time) : 0;
     const received = counts?.packets ?? 0;
     const receiving = (counts?.lastAt ?? 0) - (counts?.firstAt ?? 0);
-    const delay = received > 0 ? counts!.delaySum / received : 0;
     return {
       sent: this.#sent,
       received,
@@ -121,9 +121,12 @@ class Pktgen extends NetWorkload {
       reordered: counts?.reordered ?? 0,
       sendBitsPerSecond: rateOf(this.#sent, this.#lastSentAt - this.started),
       receiveBitsPerSecond: rateOf(received, receiving),
-      delayMeanNs: Math.round(delay / 1000),
-      delayMaxNs: Math.round((counts?.delayMax ?? 0) / 1000),
     };
+  }
+
+  /** Times on the way, as the far end has measured them. */
+  protected override latencies(): LatencySummary {
+    return this.#counts?.delays ?? super.latencies();
   }
 
   /** Sends the next frame, or all that there is room for when there is no rate. */
@@ -169,6 +172,7 @@ class Pktgen extends NetWorkload {
     if (view.byteLength < COUNTER_HEADER || this.#counts !== null) return;
     if (view.getUint32(0, true) !== COUNTER_KIND.answer) return;
     this.#counts = readCounts(view);
+    if (this.#counts === null) return;
     this.requests = this.#sent;
     this.errors = this.#sent - this.#counts.packets;
     this.bytes = this.#counts.packets * this.#options.size;

@@ -20,6 +20,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   ffaDevice: { fields: { VERSION: (random) => ({ matches: random.ratio(1, 2) }) } },
   ffaDriver: { input: { timeout: 3000, busyRetry: 1000 } },
   ffaPoll: { input: { interval: 5000 } },
+  tcp: { input: { timeWait: 5000 } },
   watchdog: { input: { timeout: 4000 } },
   workload: { input: { duration: 10_000 } },
   exchange: { input: { timeout: 3000, retriesMax: 2, pollInterval: 1000 } },
