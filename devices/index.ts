@@ -1,4 +1,5 @@
 // The table of devices. A row makes its type usable in scenario files, listings and contract tests.
+import { balloon } from './balloon/index.ts';
 import { blk } from './blk/index.ts';
 import { consoleDevice } from './console/index.ts';
 import { gpio } from './gpio/index.ts';
@@ -6,4 +7,4 @@ import { i2c } from './i2c/index.ts';
 import { net } from './net/index.ts';
 import { rng } from './rng/index.ts';
 
-export const devices = { blk, rng, i2c, gpio, ['console']: consoleDevice, net } as const;
+export const devices = { blk, rng, i2c, gpio, ['console']: consoleDevice, net, balloon } as const;

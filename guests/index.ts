@@ -1,5 +1,6 @@
 // The tables of drivers and workloads. A row makes a workload's type usable in scenario files; a
 // driver is chosen by the type of its device.
+import { balloon } from './balloon/index.ts';
 import { blk } from './blk/index.ts';
 import { consoleDriver } from './console/index.ts';
 import { gpio } from './gpio/index.ts';
@@ -7,6 +8,7 @@ import { i2c } from './i2c/index.ts';
 import { net } from './net/index.ts';
 import { rng } from './rng/index.ts';
 import {
+  balloonCycle,
   consoleEcho,
   entropy,
   fio,
@@ -17,7 +19,7 @@ import {
   stream,
 } from './workloads/index.ts';
 
-export const drivers = { blk, rng, i2c, gpio, ['console']: consoleDriver, net } as const;
+export const drivers = { blk, rng, i2c, gpio, ['console']: consoleDriver, net, balloon } as const;
 
 export const workloads = {
   fio,
@@ -28,4 +30,5 @@ export const workloads = {
   ping,
   pktgen,
   stream,
+  balloonCycle,
 } as const;

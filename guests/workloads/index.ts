@@ -1,3 +1,4 @@
+export { balloonCycle } from './balloon-cycle.ts';
 export { consoleEcho } from './console-echo.ts';
 export { entropy } from './entropy.ts';
 export { fio } from './fio.ts';

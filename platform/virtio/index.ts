@@ -1,4 +1,16 @@
 export {
+  BALLOON_CONFIG,
+  BALLOON_DEVICE_ID,
+  BALLOON_F,
+  BALLOON_PAGE,
+  BALLOON_PFN_SIZE,
+  BALLOON_QUEUE,
+  BALLOON_STAT,
+  balloonConfig,
+  balloonFeatures,
+  balloonStat,
+} from './balloon.ts';
+export {
   coreFeatures,
   F,
   FEATURE_BLOCKS_MAX,

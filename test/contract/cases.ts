@@ -40,6 +40,15 @@ const NET_PEER = {
 
 /** By type of device. */
 export const DEVICE_CASES: Readonly<Record<string, DeviceCase>> = {
+  balloon: {
+    device: {
+      pressure: [
+        { at: '300ms', pages: 700 },
+        { at: '500ms', pages: 100 },
+      ],
+    },
+    workload: { type: 'balloonCycle' },
+  },
   blk: {
     device: { capacity: '1MiB' },
     workload: { type: 'fio', rw: 'randrw', depth: 8, operations: 300, flushEvery: 50 },

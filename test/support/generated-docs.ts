@@ -10,8 +10,12 @@ import { parseProfile, profileNames, scenarioSchema } from '../../platform/scena
 import { busFrame, deviceFrame, workloadFrame } from '../../platform/scenario/schema.ts';
 import { constantTable, quantityPattern } from '../../platform/timing/index.ts';
 import {
+  BALLOON_STAT,
   BLK_S,
   BLK_T,
+  balloonConfig,
+  balloonFeatures,
+  balloonStat,
   blkConfig,
   blkFeatures,
   CONSOLE_EVENT,
@@ -283,6 +287,13 @@ export const GENERATED_PAGES: Readonly<Record<string, Parts>> = {
   'devices/README.md': { types: definitionTable(Object.values(devices)) },
   ...pagesOf('buses', buses),
   ...pagesOf('devices', devices),
+  'devices/balloon/README.md': {
+    ...devicePage('balloon'),
+    features: bitsTable(balloonFeatures),
+    config: layoutMarkdown(balloonConfig.layout),
+    statistics: layoutMarkdown(balloonStat.layout),
+    tags: valuesTable('tag', BALLOON_STAT),
+  },
   'devices/console/README.md': {
     ...devicePage('console'),
     features: bitsTable(consoleFeatures),

@@ -1,0 +1,42 @@
+// What a scenario may say of a balloon, and of the pressure on it.
+import { z } from 'zod';
+import type { DevicePlan, Finding } from '../../platform/contracts/index.ts';
+import { count, time } from '../../platform/scenario/fields.ts';
+import { ringOptions } from '../common/index.ts';
+
+const pages = () => count({ max: 0xffff_ffff });
+
+export const balloonOptions = z.strictObject({
+  queueSize: z
+    .literal([2, 4, 8, 16, 32, 64, 128, 256, 512, 1024])
+    .default(128)
+    .describe('Largest size of each queue.'),
+  ...ringOptions,
+  pages: pages().default(0).describe('Pages of 4 KiB that it wants from the start.'),
+  pressure: z
+    .array(z.strictObject({ at: time(), pages: pages() }))
+    .default([])
+    .describe('When it wants another number of pages, e.g. [{ at: 1ms, pages: 256 }].'),
+  mustTellHost: z
+    .boolean()
+    .default(true)
+    .describe('Offer that the driver tells of pages before it uses them again (MUST_TELL_HOST).'),
+  deflateOnOom: z
+    .boolean()
+    .default(false)
+    .describe('Offer that a driver in need takes pages back (DEFLATE_ON_OOM).'),
+  stats: z.boolean().default(true).describe('Offer the statistics queue (STATS_VQ).'),
+  statsInterval: time({ min: 1 })
+    .optional()
+    .describe('Time between two requests for statistics. Default: once, at the start.'),
+});
+
+export type BalloonOptions = z.output<typeof balloonOptions>;
+
+export function checkBalloon({ options }: DevicePlan): readonly Finding[] {
+  const { pressure } = options as BalloonOptions;
+  const ordered = pressure.every(({ at }, i) => i === 0 || at > pressure[i - 1].at);
+  if (ordered) return [];
+  const message = 'the entries are not in the order of time';
+  return [{ field: 'pressure', message, expected: 'each `at` later than the one before' }];
+}

@@ -1,0 +1,56 @@
+// What both sides of virtio-balloon agree on (virtio 1.4 §5.5).
+import { defineBits, LayoutCodec, le16, le32, le64, oneOf } from '../wire/index.ts';
+
+export const BALLOON_DEVICE_ID = 5;
+
+const SPEC = 'virtio 1.4 §5.5.3';
+
+export const balloonFeatures = defineBits({
+  MUST_TELL_HOST: { bit: 0, spec: SPEC, doc: 'The device is told before pages are used again.' },
+  STATS_VQ: { bit: 1, spec: SPEC, doc: 'A queue on which the driver reports its memory.' },
+  DEFLATE_ON_OOM: {
+    bit: 2,
+    spec: SPEC,
+    doc: 'A driver in need may take pages back, whatever the target.',
+  },
+  FREE_PAGE_HINT: { bit: 3, spec: SPEC, doc: 'A queue for hints of free pages.' },
+  PAGE_POISON: { bit: 4, spec: SPEC, doc: 'The driver fills pages that it takes back.' },
+  PAGE_REPORTING: { bit: 5, spec: SPEC, doc: 'A queue that reports free pages.' },
+});
+
+export const BALLOON_F = { MUST_TELL_HOST: 1n, STATS_VQ: 2n, DEFLATE_ON_OOM: 4n } as const;
+
+/** The fields that every balloon has; those behind them belong to features that are not offered. */
+export const balloonConfig = new LayoutCodec('balloon config', { numPages: le32, actual: le32 });
+export const BALLOON_CONFIG = {
+  numPages: balloonConfig.offsetOf('numPages'),
+  actual: balloonConfig.offsetOf('actual'),
+} as const;
+
+/** Queues (§5.5.2). */
+export const BALLOON_QUEUE = { inflate: 0, deflate: 1, stats: 2 } as const;
+
+/** Pages are counted in 4 KiB, whatever the guest's own pages are. */
+export const BALLOON_PAGE = 4096;
+/** Bytes of a page's number in a request. */
+export const BALLOON_PFN_SIZE = 4;
+
+/** Tags of statistics (§5.5.6.4). */
+export const BALLOON_STAT = {
+  SWAP_IN: 0,
+  SWAP_OUT: 1,
+  MAJFLT: 2,
+  MINFLT: 3,
+  MEMFREE: 4,
+  MEMTOT: 5,
+  AVAIL: 6,
+  CACHES: 7,
+  HTLB_PGALLOC: 8,
+  HTLB_PGFAIL: 9,
+} as const;
+
+/** One statistic; they are packed one after another. */
+export const balloonStat = new LayoutCodec('balloon statistic', {
+  tag: oneOf(BALLOON_STAT, le16),
+  val: le64,
+});
