@@ -20,6 +20,10 @@ const buses = Object.keys(BUS_CASES);
 const devices = Object.keys(DEVICE_CASES);
 const rings = Object.keys(RING_CASES);
 const pairs = buses.flatMap((bus) => devices.map((device) => ({ bus, device })));
+/** All formats over the first bus; over the others the simplest and the one with most features. */
+const ringsOver = (bus: string) => (bus === buses[0] ? rings : [rings[0], rings.at(-1)!]);
+/** Reply to the last operation that brings a device up. */
+const LIVE = '{"type":"reply.status","status":15}';
 
 function rigOf(choice: Choice) {
   const listening = listeningTables();
@@ -51,7 +55,7 @@ describe('the tables', () => {
 });
 
 describe.each(pairs)('$device over $bus', ({ bus, device }) => {
-  it.each(rings)('comes up and verifies its data on a ring: %s', (ring) => {
+  it.each(ringsOver(bus))('comes up and verifies its data on a ring: %s', (ring) => {
     const { rig } = rigOf({ bus, device, ring });
     expect(rig.run()).toBe('done');
     const [workload] = rig.outcome.workloads;
@@ -82,31 +86,31 @@ describe.each(pairs)('$device over $bus', ({ bus, device }) => {
     if (device === 'blk' || device === 'rng') expect(digest('compiled', 2)).not.toBe(reference);
   });
 
-  it.each(rings)('survives a reset in full swing, and starts again, on a ring: %s', (ring) => {
-    const { rig, listening } = rigOf({ bus, device, ring });
-    // Some requests are over, and the device has just been told of another.
-    const requests = () => rig.result().requests;
-    runWhile(rig, () => requests() === 0);
-    const told = listening.notifications();
-    runWhile(rig, () => listening.notifications() === told);
-    expect([rig.outcome.workloads[0].done, rig.violations]).toEqual([false, []]);
-    const busy = rig.kernel.now;
-    // Behind its driver's back, who has requests under way.
-    listening.models[0].setStatus(0);
-    rig.runUntil(busy + MILLISECOND);
-    // The carrier goes and comes back: the requests are lost, and the device comes up again.
-    const [listener] = listening.listeners;
-    listening.operations.length = 0;
-    listener.offline('the carrier was reset');
-    listener.online();
-    // Long enough for a bus that waits 10 ms at each busy receiver.
-    rig.runUntil(busy + 500 * MILLISECOND);
-    const [workload] = rig.outcome.workloads;
-    expect(workload).toMatchObject({ done: true, driverState: 'live', downReason: null });
-    expect(workload.result.failure).toBe('the carrier was reset');
-    expect(listening.operations.length).toBeGreaterThan(15);
-    expect(rig.violations).toEqual([]);
-  });
+  it.each(ringsOver(bus))(
+    'survives a reset in full swing, and starts again, on a ring: %s',
+    (ring) => {
+      const { rig, listening } = rigOf({ bus, device, ring });
+      // The device has just been told of something, not for the first time.
+      runWhile(rig, () => listening.notifications() < 4);
+      expect([rig.outcome.workloads[0].done, rig.violations]).toEqual([false, []]);
+      const busy = rig.kernel.now;
+      // Behind its driver's back, who has requests under way.
+      listening.models[0].setStatus(0);
+      rig.runUntil(busy + MILLISECOND);
+      // The carrier goes and comes back: the requests are lost, and the device comes up again.
+      const [listener] = listening.listeners;
+      listening.operations.length = 0;
+      listener.offline('the carrier was reset');
+      listener.online();
+      runWhile(rig, () => listening.operations.at(-1) !== LIVE);
+      rig.runUntil(rig.kernel.now + MILLISECOND);
+      const [workload] = rig.outcome.workloads;
+      expect(workload).toMatchObject({ done: true, driverState: 'live', downReason: null });
+      expect(workload.result.failure).toBe('the carrier was reset');
+      expect(listening.operations.length).toBeGreaterThan(15);
+      expect(rig.violations).toEqual([]);
+    },
+  );
 });
 
 describe.each(devices)('%s', (device) => {

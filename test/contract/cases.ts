@@ -15,9 +15,16 @@ type Entry = Readonly<Record<string, unknown>>;
 /** How a bus is used; several for one type when it has several ways of doing things. */
 export const BUS_CASES: Readonly<Record<string, { readonly type: string } & Entry>> = {
   'ffa with notifications': { type: 'ffa', events: 'notification' },
-  'ffa with polling': { type: 'ffa', events: 'poll', pollInterval: '20us' },
+  'ffa with polling': { type: 'ffa', events: 'poll', pollInterval: '50us' },
   'ffa by indirect messages': { type: 'ffa', messages: 'indirect' },
   'ffa through FIFOs': { type: 'ffa', messages: 'fifo' },
+  'ffa as OP-TEE speaks it': {
+    type: 'ffa',
+    dialect: 'optee',
+    maxMessageSize: '96B',
+    events: 'poll',
+    pollInterval: '50us',
+  },
 };
 
 export interface DeviceCase {
@@ -51,10 +58,10 @@ export const DEVICE_CASES: Readonly<Record<string, DeviceCase>> = {
   },
   blk: {
     device: { capacity: '1MiB' },
-    workload: { type: 'fio', rw: 'randrw', depth: 8, operations: 300, flushEvery: 50 },
+    workload: { type: 'fio', rw: 'randrw', depth: 8, operations: 150, flushEvery: 25 },
   },
   rng: {
-    workload: { type: 'entropy', depth: 4, requestSize: '100B', operations: 100 },
+    workload: { type: 'entropy', depth: 4, requestSize: '100B', operations: 50 },
   },
   i2c: {
     device: { mode: 'fast' },
@@ -62,7 +69,7 @@ export const DEVICE_CASES: Readonly<Record<string, DeviceCase>> = {
   },
   gpio: {
     device: { lines: 4, loop: [[0, 1]] },
-    workload: { type: 'gpioToggle', out: 0, in: 1, interrupt: 'both', operations: 40 },
+    workload: { type: 'gpioToggle', out: 0, in: 1, interrupt: 'both', operations: 20 },
   },
   net: {
     device: { network: 'lan' },

@@ -25,12 +25,28 @@ export interface SentPacket {
 /** Sees each packet before it goes; returns false to lose it. It may change the bytes. */
 export type PacketFilter = (sent: SentPacket) => boolean;
 
-/** A virtio-msg message that crossed the FF-A bus. */
-export interface SeenMessage {
+interface Decoder {
+  decode(bytes: Uint8Array, length: number): LooseMessage;
+}
+
+/** A virtio-msg message that crossed the FF-A bus as a direct message. */
+export class SeenMessage {
   readonly at: number;
   readonly from: 'driver' | 'device';
   readonly bytes: Uint8Array;
-  readonly message: LooseMessage;
+  readonly #codec: Decoder;
+
+  constructor(at: number, from: SeenMessage['from'], bytes: Uint8Array, messages: Decoder) {
+    this.at = at;
+    this.from = from;
+    this.bytes = bytes;
+    this.#codec = messages;
+  }
+
+  /** Decoded when it is looked at: most never are. */
+  get message(): LooseMessage {
+    return this.#codec.decode(this.bytes, this.bytes.length);
+  }
 }
 
 export interface RigOptions {
@@ -135,7 +151,7 @@ export class Rig {
   #tap(): void {
     const { kernel, topology } = this;
     const send = kernel.send.bind(kernel);
-    const codecs = topology.buses.map((bus) => codec(bus.revision, ffaMessages));
+    const codecs = topology.buses.map((bus) => codec(bus.revision, ffaMessages) as Decoder);
     kernel.send = (fromNode, toNode, toPort, delay, packet) => {
       const passes = this.filter({ at: kernel.now, fromNode, delay, packet });
       if (!passes) return kernel.packets.release(packet);
@@ -144,11 +160,11 @@ export class Rig {
         const from = packet.kind === DIRECT_REQUEST ? 'driver' : 'device';
         const bus = topology.buses.findIndex(
           (plan) =>
+            plan.type === 'ffa' &&
             plan[from] === fromNode &&
             plan[from === 'driver' ? 'devicePort' : 'driverPort'] === toPort,
         );
-        const message = codecs[bus].decode(bytes, bytes.length);
-        this.messages.push({ at: kernel.now, from, bytes, message });
+        if (bus >= 0) this.messages.push(new SeenMessage(kernel.now, from, bytes, codecs[bus]));
       }
       send(fromNode, toNode, toPort, delay, packet);
     };
