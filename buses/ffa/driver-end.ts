@@ -129,9 +129,20 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       received: (bytes, length) => this.#received(bytes, length),
       announceFifo: (handle, pageCount) => this.#announceFifo(handle, pageCount),
     });
-    this.#session = new DriverSession({
-      node,
-      plan,
+    this.#session = this.#makeSession();
+    const interval = options.pollInterval ?? node.costs.value(this.#timing.pollInterval);
+    this.#poller = node.charts.start(pollChart, {
+      name: `${plan.name}.poll`,
+      input: { interval: eventsOf(options) === 'poll' ? interval : Infinity },
+      perform: (_: PollEffect) => this.#sendBus({ type: 'req.EVENT_POLL', body: {} }),
+    });
+    this.#poller.begin();
+  }
+
+  #makeSession(): DriverSession {
+    return new DriverSession({
+      node: this.#node,
+      plan: this.#plan,
       timing: this.#timing,
       send: (message, token) => this.#sendBus(message, token),
       configureFifo: () => this.#carriers.configureFifo(),
@@ -140,15 +151,8 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
         this.#poller.send({ type: 'ENABLE' });
         this.#clients.goOnline(found);
       },
-      failed: (during) => this.#clients.goOffline(`the bus ${plan.name} failed during ${during}`),
+      failed: (during) => this.#clients.goOffline(`the bus ${this.name} failed during ${during}`),
     });
-    const interval = options.pollInterval ?? node.costs.value(this.#timing.pollInterval);
-    this.#poller = node.charts.start(pollChart, {
-      name: `${plan.name}.poll`,
-      input: { interval: eventsOf(options) === 'poll' ? interval : Infinity },
-      perform: (_: PollEffect) => this.#sendBus({ type: 'req.EVENT_POLL', body: {} }),
-    });
-    this.#poller.begin();
   }
 
   /** What is shared with the partition. */

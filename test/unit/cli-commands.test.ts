@@ -210,7 +210,7 @@ describe('list', () => {
 
   test.each([
     [['devices', 'blk'], /capacity +size +64MiB +Size of a disk/],
-    [['buses', 'ffa'], /events +notification \| poll.* +notification +How/],
+    [['buses', 'ffa'], /mediator +spmc \| hypervisor +spmc +Who/],
     [['workloads', 'fio'], /blockSize +size +4KiB +Bytes/],
     [['devices', 'blk'], /number +0 … 65535 or \{i\} +required/],
     [['devices', 'rng'], /rng\.rate +rate/],
