@@ -31,12 +31,15 @@ export class RunAborted extends Error {
 const LOOKS_PER_READING = 128;
 /**
  * How long to spin before sleeping. It adapts: a busy machine or more threads than cores make spinning
- * worse than useless, as whoever spins keeps from running the one that it waits for.
+ * worse than useless, as whoever spins keeps from running the one that it waits for. But to wake up
+ * takes longer than a round, so threads that sleep make one another sleep. Now and then all of them
+ * try again, in the same round.
  */
-const SPIN_MS_MAX = 0.05;
+const SPIN_MS_MAX = 0.1;
 const SPIN_MS_MIN = 0.002;
 const SPIN_GROWTH = 1.05;
-const SPIN_DECAY = 0.7;
+const SPIN_DECAY = 0.5;
+const ROUNDS_PER_TRIAL = 64;
 /** A sleeper looks up this often by itself, should a thread have died without a word. */
 const SLEEP_MS = 100;
 
@@ -49,6 +52,7 @@ export class Barrier {
   readonly #words: Int32Array;
   readonly #own: number;
   readonly #count: number;
+  readonly #spinMsMax: number;
   #spinMs: number;
   #round = 0;
 
@@ -57,7 +61,8 @@ export class Barrier {
     this.#own = own;
     this.#count = (this.#words.length - HEADER_WORDS) / ROUND_WORDS;
     this.waitedFor = new Float64Array(this.#count);
-    this.#spinMs = this.#count <= cores ? SPIN_MS_MAX : SPIN_MS_MIN;
+    this.#spinMsMax = this.#count <= cores ? SPIN_MS_MAX : SPIN_MS_MIN;
+    this.#spinMs = this.#spinMsMax;
   }
 
   /**
@@ -67,6 +72,7 @@ export class Barrier {
   pass(since: number): number {
     const words = this.#words;
     this.#round = (this.#round + 1) | 0;
+    if (this.#round % ROUNDS_PER_TRIAL === 0) this.#spinMs = this.#spinMsMax;
     Atomics.store(words, HEADER_WORDS + this.#own * ROUND_WORDS, this.#round);
     if (Atomics.load(words, SLEEPERS) > 0) {
       Atomics.notify(words, HEADER_WORDS + this.#own * ROUND_WORDS);
@@ -85,6 +91,12 @@ export class Barrier {
     return now;
   }
 
+  /** Starts the account of waiting anew. */
+  forget(): void {
+    this.waitedFor.fill(0);
+    this.sleeps = 0;
+  }
+
   #isHere(group: number): boolean {
     return ((Atomics.load(this.#words, HEADER_WORDS + group * ROUND_WORDS) - this.#round) | 0) >= 0;
   }
@@ -94,7 +106,7 @@ export class Barrier {
     do {
       for (let look = 0; look < LOOKS_PER_READING; look++) {
         if (!this.#isHere(group)) continue;
-        this.#spinMs = Math.min(SPIN_MS_MAX, this.#spinMs * SPIN_GROWTH);
+        this.#spinMs = Math.min(this.#spinMsMax, this.#spinMs * SPIN_GROWTH);
         return;
       }
       this.#checkAborted();

@@ -73,17 +73,23 @@ function windowLines(parallel: ParallelStatistics): string[] {
 
 function couplingLines(parallel: ParallelStatistics): string[] {
   const { windowSeconds, eventsPerSimulatedSecond, syncSeconds, eventsPerSecond } = parallel;
-  const { coupling, bestSpeedup, predictedSpeedup, measuredSpeedup } = parallel;
-  const measured =
-    measuredSpeedup === null ? '' : `, measured against one thread ${number(measuredSpeedup)}`;
-  return [
+  const { coupling, bestSpeedup, predictedSpeedup, measuredSpeedup, workRatio } = parallel;
+  const lines = [
     `coupling λ = L·E / (τ·P) = ${number(coupling)}: windows of L = ${seconds(windowSeconds)} with ` +
       `E = ${count(eventsPerSimulatedSecond)} events per simulated second, against τ = ` +
       `${seconds(syncSeconds)} a synchronisation at P = ${count(eventsPerSecond)} events per second`,
     verdict(coupling),
     `speed-up: at best ${number(bestSpeedup)} with this placement, predicted ` +
-      `1 / (1 / best + 1 / λ) = ${number(predictedSpeedup)}${measured}`,
+      `1 / (1 / best + 1 / λ) = ${number(predictedSpeedup)}` +
+      (measuredSpeedup === null ? '' : `, measured against one thread ${number(measuredSpeedup)}`),
   ];
+  if (workRatio !== null) {
+    lines.push(
+      `in the run, a window cost ${seconds(parallel.overheadSeconds)} beyond its longest work, and ` +
+        `the work took ${number(workRatio)} times as long as on one thread`,
+    );
+  }
+  return lines;
 }
 
 function verdict(coupling: number): string {

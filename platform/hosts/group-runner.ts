@@ -43,6 +43,8 @@ export interface WindowStatistics {
   readonly sleeps: number;
   /** From the first barrier to the end. */
   readonly loopSeconds: number;
+  /** What a round without any event costs, tried out before the run. */
+  readonly emptyRoundSeconds: number;
   /** Sum over all rounds of the longest work of any group; what no placement of threads avoids. */
   readonly criticalSeconds: number;
   readonly spilledPackets: number;
@@ -58,6 +60,9 @@ export interface GroupReport {
 
 /** Wall ms between two notes of progress. */
 const PROGRESS_MS = 50;
+/** Empty rounds: half of them warm up, half are timed. Fewer where threads share cores. */
+const REHEARSAL_ROUNDS = 1000;
+const REHEARSAL_ROUNDS_CROWDED = 50;
 
 export class GroupRunner {
   /** The group's nodes and models. */
@@ -69,6 +74,8 @@ export class GroupRunner {
   readonly #barrier: Barrier;
   readonly #planner: WindowPlanner;
   readonly #state: GroupState;
+  /** Barriers passed. */
+  #turns = 0;
   #rounds = 0;
   #drainRounds = 0;
   #workMs = 0;
@@ -107,6 +114,7 @@ export class GroupRunner {
     this.#outbox.echoed = () => kernel.stop();
     group.start();
     this.#state.spilled = !this.#outbox.flush();
+    const emptyRoundSeconds = this.#rehearse();
     const loopMs = this.#loop();
     const ending = planner.step as Ending;
     kernel.now = planner.end;
@@ -123,11 +131,30 @@ export class GroupRunner {
         waitedFor: [...this.#barrier.waitedFor],
         sleeps: this.#barrier.sleeps,
         loopSeconds: loopMs / 1000,
+        emptyRoundSeconds,
         criticalSeconds: this.#criticalSeconds,
         spilledPackets: this.#outbox.spilled,
         crossings: this.#outbox.crossings,
       },
     };
+  }
+
+  /** Goes through rounds in which nothing happens. Returns the wall seconds that one takes. */
+  #rehearse(): number {
+    const { groupCount, cores } = this.#task;
+    if (groupCount === 1) return 0;
+    const rounds = groupCount <= cores ? REHEARSAL_ROUNDS : REHEARSAL_ROUNDS_CROWDED;
+    const timed = rounds / 2;
+    let ready = performance.now();
+    let start = 0;
+    for (let round = 0; round < rounds; round++) {
+      this.#publish();
+      this.#barrier.pass(ready);
+      this.#plan();
+      ready = performance.now();
+      if (round + 1 === rounds - timed) start = ready;
+    }
+    return (ready - start) / 1000 / timed;
   }
 
   /** Round after round until the end. Returns the ms from the first barrier on. */
@@ -142,7 +169,7 @@ export class GroupRunner {
       if (this.#rounds === 0) {
         // Until here, threads waited for one another to start.
         start = began;
-        barrier.waitedFor.fill(0);
+        barrier.forget();
       } else this.#waitMs += began - ready;
       this.#plan();
       if (planner.step !== 'run' && planner.step !== 'drain') return began - start;
@@ -162,7 +189,7 @@ export class GroupRunner {
     state.lastFinish = group.lastFinish;
     state.lastEvent = group.kernel.now;
     state.unfinished = group.unfinished;
-    this.#board.turn(this.#rounds);
+    this.#board.turn(this.#turns++);
     this.#board.write(state);
     this.#outbox.writeSent(this.#board);
   }

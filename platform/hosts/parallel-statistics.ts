@@ -47,8 +47,10 @@ export interface ParallelStatistics {
   readonly windowSeconds: number;
   /** E: events per simulated second. */
   readonly eventsPerSimulatedSecond: number;
-  /** τ: wall seconds that a window cost beyond the longest work in it. */
+  /** τ: wall seconds of a window in which nothing happens, tried out before the run. */
   readonly syncSeconds: number;
+  /** Wall seconds that a window cost in the run, beyond the longest work in it. */
+  readonly overheadSeconds: number;
   /** P: events per wall second of one thread. */
   readonly eventsPerSecond: number;
   /** λ = L·E / (τ·P): work of a window by what it costs to synchronise. Well below 1, threads lose. */
@@ -60,6 +62,8 @@ export interface ParallelStatistics {
   readonly bestSpeedup: number;
   /** 1 / (1 / best + 1 / λ). */
   readonly predictedSpeedup: number;
+  /** How many times as long the work took as on one thread; null without that run. */
+  readonly workRatio: number | null;
   /** Against the same run on one thread; null when that was not made. */
   readonly measuredSpeedup: number | null;
 }
@@ -79,13 +83,14 @@ export interface StatisticsInput {
 export function parallelStatistics(input: StatisticsInput): ParallelStatistics {
   const { topology, placement, reports, reference, cores } = input;
   const [{ windows, end }] = reports;
-  const { rounds, loopSeconds, criticalSeconds } = windows;
+  const { loopSeconds, criticalSeconds, emptyRoundSeconds: syncSeconds } = windows;
+  const rounds = Math.max(1, windows.rounds);
   const links = linkStatistics(input);
   const workSeconds = sum(reports.map((report) => report.windows.workSeconds));
   const events = sum(reports.map(({ outcome }) => outcome.events));
   const simulatedSeconds = end / PS_PER_S;
-  const eventsPerSecond = events / (reference?.windows.workSeconds ?? workSeconds);
-  const syncSeconds = Math.max(0, loopSeconds - criticalSeconds) / rounds;
+  const aloneSeconds = reference?.windows.workSeconds ?? null;
+  const eventsPerSecond = events / (aloneSeconds ?? workSeconds);
   const coupling = events / rounds / (syncSeconds * eventsPerSecond);
   const bestSpeedup = Math.min(cores, workSeconds / criticalSeconds);
   return {
@@ -108,10 +113,12 @@ export function parallelStatistics(input: StatisticsInput): ParallelStatistics {
     windowSeconds: simulatedSeconds / rounds,
     eventsPerSimulatedSecond: events / simulatedSeconds,
     syncSeconds,
+    overheadSeconds: Math.max(0, loopSeconds - criticalSeconds) / rounds,
     eventsPerSecond,
     coupling,
     bestSpeedup,
     predictedSpeedup: predictSpeedup(bestSpeedup, coupling),
+    workRatio: aloneSeconds === null ? null : workSeconds / aloneSeconds,
     measuredSpeedup: reference === null ? null : reference.windows.loopSeconds / loopSeconds,
   };
 }
