@@ -1,5 +1,5 @@
 // The kernel's event queue: a calendar whose bucket width follows the density of events, with a
-// short sorted run in front of it. Why this one: decisions/0002-event-queue.md.
+// short sorted run in front of it. Why this one: decisions/0007-event-queue.md.
 //
 //    first ─► run ──► late ──► opened end │ buckets … │ window end │ far …
 //             sorted  heap and sorted     │ a list    │            │ unsorted
