@@ -1,7 +1,7 @@
 // Scenarios with network cards for tests: VMs, each with a partition for its card, on one network.
 import { tables } from '../../platform/cli/tables.ts';
-import type { Topology } from '../../platform/contracts/index.ts';
-import { parseScenario } from '../../platform/scenario/index.ts';
+
+import { type LoadedScenario, parseScenario } from '../../platform/scenario/index.ts';
 
 type Entry = Readonly<Record<string, unknown>>;
 
@@ -20,7 +20,7 @@ export interface NetParts {
 }
 
 /** Loads the scenario that the parts make. */
-export function netTopology(parts: NetParts): Topology {
+export function netTopology(parts: NetParts): LoadedScenario {
   const { stations = 2, seed = 1, workloads, timing = {}, atMost = '1000s' } = parts;
   const each = <T>(make: (index: number) => T): T[] =>
     Array.from({ length: stations }, (_, i) => make(i));
