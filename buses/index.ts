@@ -1,4 +1,5 @@
 // The table of buses. A row makes its type usable in scenario files, listings and contract tests.
 import { ffa } from './ffa/index.ts';
+import { ivshmem } from './ivshmem/index.ts';
 
-export const buses = { ffa } as const;
+export const buses = { ffa, ivshmem } as const;

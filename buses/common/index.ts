@@ -1,14 +1,30 @@
 export { defineMessageBus, defineTransport } from './definition.ts';
+export { DevicePages, type PageRange, pagesOfMemory, pagesOfRange } from './device-pages.ts';
 export { FaultySender, type FaultySenderOptions } from './faulty-sender.ts';
 export { FrameQueue } from './frame-queue.ts';
 export { OrderedLink } from './link.ts';
+export { linkEnds } from './link-ends.ts';
+export { checkMessageSize, discovery, pingInterval } from './link-options.ts';
 export { MessageCounter } from './message-counter.ts';
+export type { DeviceLink, DriverLink, LinkClient } from './message-link.ts';
+export { RegionGuard, RegionWindows } from './region-guard.ts';
+export { type RingLayout, SPSC_SLOT_SIZE, spscLayout } from './ring-layout.ts';
 export {
+  NO_COST,
+  OwnRingMemory,
+  PeerRingMemory,
+  type RingMemory,
+  type RingReader,
+} from './ring-memory.ts';
+export { RingPair } from './ring-pair.ts';
+export {
+  coherentLink,
   DMA_DATA,
   DMA_READ,
   DMA_REFUSED,
   DMA_WRITE,
   type DmaWindow,
+  type MemoryGuard,
   SharedMemoryPort,
   SharedMemoryTarget,
 } from './shared-memory.ts';

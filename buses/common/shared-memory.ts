@@ -4,7 +4,6 @@
 //   segment: handle le32 │ length le32 │ offset le32 low, le32 high
 import type { DmaClient, DmaFault, DmaPort } from '../../platform/contracts/index.ts';
 import type { Packet } from '../../platform/kernel/index.ts';
-import type { MemoryHandles } from '../../platform/memory/index.ts';
 import { copyBytes, type Node } from '../../platform/node/index.ts';
 import { readU32, writeU32 } from '../../platform/wire/index.ts';
 import { OrderedLink } from './link.ts';
@@ -37,6 +36,8 @@ export interface PortOptions {
   window(address: number): DmaWindow | null;
   /** Offset of a bus address in its window. */
   offset(address: number): number;
+  /** What carries it; without one, a link of its own with the latency of coherent memory. */
+  readonly link?: OrderedLink;
 }
 
 /** The device side's port. Refuses at once what was not shared with it. */
@@ -62,8 +63,7 @@ export class SharedMemoryPort implements DmaPort {
 
   constructor(options: PortOptions) {
     this.#options = options;
-    const { node } = options;
-    this.link = new OrderedLink(node, node.timing.lineLatency, node.timing.memoryBandwidth);
+    this.link = options.link ?? coherentLink(options.node);
   }
 
   readSegment(address: number, length: number): void {
@@ -200,14 +200,35 @@ function refusal(window: DmaWindow | null): string {
     : `beyond the ${window.length} bytes that were shared`;
 }
 
+/** Decides what a borrower may reach of the owner's memory: FF-A handles, grants, a region. */
+export interface MemoryGuard {
+  /** Why the last access was refused. */
+  readonly denial: string;
+  /** The owner's address of a byte behind a handle, or -1 when the access is refused. */
+  translate(
+    handle: number,
+    borrower: number,
+    offset: number,
+    length: number,
+    write: boolean,
+  ): number;
+}
+
 export interface TargetOptions {
   readonly node: Node;
-  readonly handles: MemoryHandles;
+  readonly handles: MemoryGuard;
   /** The borrowing node and its port, for answers. */
   readonly borrowerNode: number;
   readonly borrowerPort: number;
   /** Names the bus in violations. */
   readonly name: string;
+  /** What carries answers; without one, a link of its own with the latency of coherent memory. */
+  readonly link?: OrderedLink;
+}
+
+/** A link with the latency and bandwidth of coherent memory. */
+export function coherentLink(node: Node): OrderedLink {
+  return new OrderedLink(node, node.timing.lineLatency, node.timing.memoryBandwidth);
 }
 
 /** The owner's side: checks each access against the handles and serves it from memory. */
@@ -217,8 +238,7 @@ export class SharedMemoryTarget {
 
   constructor(options: TargetOptions) {
     this.#options = options;
-    const { node } = options;
-    this.link = new OrderedLink(node, node.timing.lineLatency, node.timing.memoryBandwidth);
+    this.link = options.link ?? coherentLink(options.node);
   }
 
   /** Takes a packet of kind DMA_READ or DMA_WRITE. */

@@ -25,6 +25,13 @@ export const BUS_CASES: Readonly<Record<string, { readonly type: string } & Entr
     events: 'poll',
     pollInterval: '50us',
   },
+  ivshmem: { type: 'ivshmem' },
+  'ivshmem from the driver, by INTx': {
+    type: 'ivshmem',
+    home: 'driver',
+    interrupts: 'intx',
+    discovery: 'static',
+  },
 };
 
 export interface DeviceCase {

@@ -1,0 +1,186 @@
+// The device's end of a bus that moves messages over a link: it routes what comes to the devices, says
+// which there are, and answers PING.
+import type {
+  BusEnvironment,
+  DeviceBusClient,
+  DeviceBusEnd,
+  DmaPort,
+  Observed,
+  Revision,
+  Statistics,
+} from '../../platform/contracts/index.ts';
+import { assert } from '../../platform/errors.ts';
+import { FaultInjector } from '../../platform/faults/index.ts';
+import type { Component, Packet } from '../../platform/kernel/index.ts';
+import type { Node, ViolationCode } from '../../platform/node/index.ts';
+import {
+  answerDevices,
+  type Codec,
+  capacity,
+  type DevicesRequest,
+  devicesRequestIsLegal,
+  headerIsSound,
+  codec as makeCodec,
+  peekDevice,
+  peekIsBus,
+  revision,
+  type StandardMessages,
+} from '../../platform/virtio/messages/index.ts';
+import { type MessageOf, WireError } from '../../platform/wire/index.ts';
+import { MessageCounter } from './message-counter.ts';
+import type { DeviceLink, LinkClient } from './message-link.ts';
+
+/** Delivered when a message that a fault rule delays goes on. */
+const DELAYED_SEND = 0;
+
+export interface LinkDeviceEndOptions {
+  readonly environment: BusEnvironment<unknown>;
+  readonly maxMessageSize: number;
+  readonly requestTimeout: number;
+  readonly statusPollInterval: number;
+  link(client: LinkClient): DeviceLink;
+}
+
+type BusMessage = MessageOf<StandardMessages>;
+
+export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkClient {
+  readonly name: string;
+  readonly revision: Revision;
+  readonly maxMessageSize: number;
+  readonly requestTimeout: number;
+  readonly statusPollInterval: number;
+  readonly #node: Node;
+  readonly #codec: Codec<StandardMessages>;
+  readonly #faults: FaultInjector;
+  readonly #counter: MessageCounter;
+  readonly #clients = new Map<number, DeviceBusClient>();
+  /** Their numbers in ascending order; null while they are not sorted. */
+  #numbers: readonly number[] | null = null;
+  readonly #link: DeviceLink;
+  readonly #delayed: { readonly bytes: Uint8Array; readonly length: number }[] = [];
+  readonly #frame: Uint8Array;
+  readonly #id: number;
+
+  constructor(options: LinkDeviceEndOptions) {
+    const { environment, maxMessageSize } = options;
+    const { node, plan, faults } = environment;
+    this.name = plan.name;
+    this.revision = plan.revision;
+    this.maxMessageSize = maxMessageSize;
+    this.requestTimeout = options.requestTimeout;
+    this.statusPollInterval = options.statusPollInterval;
+    this.#node = node;
+    this.#codec = makeCodec(plan.revision, {});
+    this.#counter = new MessageCounter(this.#codec);
+    this.#faults = new FaultInjector(node.kernel, faults);
+    this.#frame = new Uint8Array(maxMessageSize);
+    this.#id = node.add(this);
+    node.kernel.bindPort(plan.devicePort, this.#id);
+    this.#link = options.link(this);
+  }
+
+  get dma(): DmaPort {
+    return this.#link.dma;
+  }
+
+  attach(deviceNumber: number, client: DeviceBusClient): void {
+    assert(!this.#clients.has(deviceNumber), `${this.name}: device ${deviceNumber} is attached`);
+    this.#clients.set(deviceNumber, client);
+    this.#numbers = null;
+  }
+
+  send(bytes: Uint8Array, length: number): void {
+    if (this.#faults.active) {
+      const fate = this.#faults.onMessage(this.#codec.names[this.#codec.rowIndexAt(bytes)]);
+      if (fate === Infinity) return;
+      if (fate > 0) {
+        const index = this.#delayed.push({ bytes: bytes.slice(0, length), length }) - 1;
+        this.#node.kernel.schedule(this.#id, fate, DELAYED_SEND, index);
+        return;
+      }
+    }
+    this.#counter.count(bytes, length);
+    this.#link.send(bytes, length);
+  }
+
+  receive(packet: Packet): void {
+    this.#link.receive(packet);
+  }
+
+  deliver(_kind: number, a: number): void {
+    const { bytes, length } = this.#delayed[a];
+    this.#counter.count(bytes, length);
+    this.#link.send(bytes, length);
+  }
+
+  statistics(): Statistics {
+    const { messages, bytes } = this.#counter;
+    return {
+      messages,
+      bytes,
+      ...this.#link.statistics(),
+      faultsInjected: this.#faults.acted,
+      ...this.#counter.byName(),
+    };
+  }
+
+  up(): void {}
+
+  /** The driver's end hears of it by itself. */
+  down(reason: string): void {
+    this.#violation('UNEXPECTED_MESSAGE', `the link is down: ${reason}`);
+    for (const client of this.#clients.values()) client.reset();
+  }
+
+  frame(bytes: Uint8Array, length: number): void {
+    if (!headerIsSound(bytes, length)) {
+      return this.#violation('MALFORMED_MESSAGE', 'a message without a sound header');
+    }
+    if (peekIsBus(bytes)) return this.#busFrame(bytes, length);
+    const device = peekDevice(bytes);
+    const client = this.#clients.get(device);
+    if (client === undefined) this.#violation('UNKNOWN_DEVICE', `a message for device ${device}`);
+    else client.message(bytes, length);
+  }
+
+  #busFrame(bytes: Uint8Array, length: number): void {
+    try {
+      this.#busMessage(this.#codec.decode(bytes, length));
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.#violation('MALFORMED_MESSAGE', error.message);
+    }
+  }
+
+  #busMessage(message: BusMessage): void {
+    switch (message.type) {
+      case 'req.GET_DEVICES':
+        return this.#getDevices(message.body, message.token);
+      case 'req.PING':
+        return this.#sendMessage({ ...message, type: 'res.PING' });
+      case 'res.PING':
+        return;
+      default:
+        this.#violation('UNEXPECTED_MESSAGE', `${message.type} at the device's end`);
+    }
+  }
+
+  #getDevices(request: DevicesRequest, token: number): void {
+    const { rules } = revision(this.revision);
+    if (!devicesRequestIsLegal(rules, request)) {
+      return this.#violation('UNEXPECTED_MESSAGE', 'GET_DEVICES with a window that is not legal');
+    }
+    const { deviceSlots } = capacity(this.revision, this.maxMessageSize);
+    this.#numbers ??= [...this.#clients.keys()].sort((a, b) => a - b);
+    const body = answerDevices(rules, request, this.#numbers, deviceSlots);
+    this.#sendMessage({ type: 'res.GET_DEVICES', dev: 0, token, body });
+  }
+
+  #sendMessage(message: BusMessage): void {
+    this.send(this.#frame, this.#codec.encode(message, this.#frame, 0, this.maxMessageSize));
+  }
+
+  #violation(code: ViolationCode, text: string): void {
+    this.#node.violations.report(code, `${this.name}: ${text}`);
+  }
+}

@@ -1,0 +1,302 @@
+// The driver's end of a bus that moves messages over a link: it finds devices, routes what comes from
+// them, and watches whether the peer is alive.
+import type {
+  BusEnvironment,
+  DriverBusClient,
+  DriverBusEnd,
+  Observed,
+  Revision,
+  Statistics,
+} from '../../platform/contracts/index.ts';
+import { assert } from '../../platform/errors.ts';
+import { FaultInjector } from '../../platform/faults/index.ts';
+import type { Component, Packet } from '../../platform/kernel/index.ts';
+import type { Chart } from '../../platform/machine/index.ts';
+import type { Node, ViolationCode } from '../../platform/node/index.ts';
+import {
+  type Codec,
+  DeviceState,
+  headerIsSound,
+  codec as makeCodec,
+  peekDevice,
+  peekIsBus,
+  peekIsEvent,
+  peekToken,
+  type StandardMessages,
+} from '../../platform/virtio/messages/index.ts';
+import { type MessageOf, WireError } from '../../platform/wire/index.ts';
+import { DeviceWindow } from './device-window.ts';
+import {
+  type LinkSessionEffect,
+  type LinkSessionEvent,
+  linkSessionChart,
+} from './link-session-chart.ts';
+import { MessageCounter } from './message-counter.ts';
+import type { DriverLink, LinkClient } from './message-link.ts';
+
+/** Delivered when a message that a fault rule delays goes on. */
+const DELAYED_SEND = 0;
+const TOKEN_MAX = 0xffff;
+
+export interface LinkDriverEndOptions {
+  readonly environment: BusEnvironment<unknown>;
+  readonly maxMessageSize: number;
+  readonly requestTimeout: number;
+  readonly statusPollInterval: number;
+  readonly discovery: 'messages' | 'static';
+  /** ps between two PINGs; Infinity for none. */
+  readonly pingInterval: number;
+  link(client: LinkClient): DriverLink;
+}
+
+type BusMessage = MessageOf<StandardMessages>;
+
+export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkClient {
+  readonly name: string;
+  readonly revision: Revision;
+  readonly maxMessageSize: number;
+  readonly requestTimeout: number;
+  readonly statusPollInterval: number;
+  readonly #node: Node;
+  readonly #options: LinkDriverEndOptions;
+  readonly #codec: Codec<StandardMessages>;
+  readonly #faults: FaultInjector;
+  readonly #counter: MessageCounter;
+  readonly #clients = new Map<number, DriverBusClient>();
+  /** Numbers of the devices that are online. */
+  readonly #reachable = new Set<number>();
+  readonly #window: DeviceWindow;
+  readonly #session: Chart<unknown, LinkSessionEvent>;
+  readonly #link: DriverLink;
+  readonly #delayed: { readonly bytes: Uint8Array; readonly length: number }[] = [];
+  readonly #frame: Uint8Array;
+  readonly #id: number;
+  #token = 0;
+  /** Messages heard since the last PING, and PINGs without any. */
+  #heard = 0;
+  #silences = 0;
+  #downReason = '';
+
+  constructor(options: LinkDriverEndOptions) {
+    const { environment, maxMessageSize, requestTimeout } = options;
+    const { node, plan, faults } = environment;
+    this.name = plan.name;
+    this.revision = plan.revision;
+    this.maxMessageSize = maxMessageSize;
+    this.requestTimeout = requestTimeout;
+    this.statusPollInterval = options.statusPollInterval;
+    this.#node = node;
+    this.#options = options;
+    this.#codec = makeCodec(plan.revision, {});
+    this.#counter = new MessageCounter(this.#codec);
+    this.#faults = new FaultInjector(node.kernel, faults);
+    this.#window = new DeviceWindow(plan.revision, maxMessageSize);
+    this.#frame = new Uint8Array(maxMessageSize);
+    this.#id = node.add(this);
+    node.kernel.bindPort(plan.driverPort, this.#id);
+    this.#link = options.link(this);
+    this.#session = node.charts.start(linkSessionChart, {
+      name: `${plan.name}.session`,
+      input: {
+        asks: options.discovery === 'messages',
+        timeout: requestTimeout,
+        pingInterval: options.pingInterval,
+      },
+      perform: (effect: LinkSessionEffect) => this.#perform(effect),
+    });
+    this.#session.begin();
+  }
+
+  attach(deviceNumber: number, client: DriverBusClient): void {
+    assert(!this.#clients.has(deviceNumber), `${this.name}: device ${deviceNumber} is attached`);
+    this.#clients.set(deviceNumber, client);
+  }
+
+  start(): void {
+    this.#session.send({ type: 'START' });
+  }
+
+  send(bytes: Uint8Array, length: number): void {
+    if (!peekIsBus(bytes) && !this.#reachable.has(peekDevice(bytes)))
+      return this.#unroutable(bytes);
+    if (this.#faults.active) {
+      const fate = this.#faults.onMessage(this.#codec.names[this.#codec.rowIndexAt(bytes)]);
+      if (fate === Infinity) return;
+      if (fate > 0) {
+        const index = this.#delayed.push({ bytes: bytes.slice(0, length), length }) - 1;
+        this.#node.kernel.schedule(this.#id, fate, DELAYED_SEND, index);
+        return;
+      }
+    }
+    this.#counter.count(bytes, length);
+    this.#link.send(bytes, length);
+  }
+
+  allocate(deviceNumber: number, length: number): void {
+    this.#link.allocate(deviceNumber, this.#clients.get(deviceNumber)!, length);
+  }
+
+  busAddress(address: number): number {
+    const mapped = this.#link.busAddress(address);
+    assert(mapped >= 0, 'a bus address was asked for memory that the device may not reach');
+    return mapped;
+  }
+
+  receive(packet: Packet): void {
+    this.#link.receive(packet);
+  }
+
+  deliver(_kind: number, a: number): void {
+    const { bytes, length } = this.#delayed[a];
+    this.#counter.count(bytes, length);
+    this.#link.send(bytes, length);
+  }
+
+  statistics(): Statistics {
+    const { messages, bytes } = this.#counter;
+    return {
+      messages,
+      bytes,
+      ...this.#link.statistics(),
+      silences: this.#silences,
+      faultsInjected: this.#faults.acted,
+      ...this.#counter.byName(),
+    };
+  }
+
+  up(): void {
+    this.#session.send({ type: 'UP' });
+  }
+
+  down(reason: string): void {
+    this.#downReason = reason;
+    this.#session.send({ type: 'DOWN' });
+  }
+
+  frame(bytes: Uint8Array, length: number): void {
+    this.#heard++;
+    if (!headerIsSound(bytes, length)) {
+      return this.#violation('MALFORMED_MESSAGE', 'a message without a sound header');
+    }
+    if (peekIsBus(bytes)) return this.#busFrame(bytes, length);
+    const device = peekDevice(bytes);
+    const client = this.#clients.get(device);
+    if (client === undefined) this.#violation('UNKNOWN_DEVICE', `device ${device}`);
+    else if (this.#reachable.has(device)) client.message(bytes, length);
+  }
+
+  #perform(effect: LinkSessionEffect): void {
+    switch (effect.type) {
+      case 'connect':
+        return this.#link.connect();
+      case 'getDevices':
+        return this.#sendBus({ type: 'req.GET_DEVICES', body: this.#window.request });
+      case 'online':
+        return this.#goOnline();
+      case 'ping':
+        return this.#ping();
+      case 'check':
+        return this.#check();
+      case 'offline':
+        return this.#goOffline(effect.why);
+    }
+  }
+
+  #goOnline(): void {
+    const { discovery } = this.#options;
+    for (const [number, client] of this.#clients) {
+      if (discovery === 'static' || this.#window.found.has(number)) {
+        this.#reachable.add(number);
+        client.online();
+      } else client.offline(`${this.name} has no device number ${number}`);
+    }
+  }
+
+  #goOffline(why: 'down' | 'silent' | 'noAnswer'): void {
+    const reasons = {
+      down: `${this.name} is down: ${this.#downReason}`,
+      silent: `the peer on ${this.name} doesn't answer PING`,
+      noAnswer: `the peer on ${this.name} doesn't answer GET_DEVICES`,
+    };
+    if (why === 'silent') this.#silences++;
+    if (why === 'noAnswer') this.#violation('TIMEOUT', reasons[why]);
+    this.#link.clear();
+    this.#window.restart();
+    for (const [number, client] of this.#clients) {
+      this.#link.release(number);
+      client.offline(reasons[why]);
+    }
+    this.#reachable.clear();
+  }
+
+  #ping(): void {
+    this.#heard = 0;
+    if (this.#options.pingInterval === Infinity) return;
+    this.#sendBus({ type: 'req.PING', body: { data: this.#token } });
+  }
+
+  #check(): void {
+    this.#session.send({ type: this.#heard > 0 ? 'ALIVE' : 'SILENT' });
+  }
+
+  /** A request for a device that is not online fails at once; an event for it is lost. */
+  #unroutable(bytes: Uint8Array): void {
+    const device = peekDevice(bytes);
+    if (peekIsEvent(bytes)) return;
+    const reason = `${this.name} has no device number ${device}`;
+    this.#clients.get(device)?.undeliverable(peekToken(bytes), reason);
+  }
+
+  #sendBus(body: object): void {
+    this.#token = (this.#token % TOKEN_MAX) + 1;
+    this.#sendMessage({ ...body, dev: 0, token: this.#token } as BusMessage);
+  }
+
+  #sendMessage(message: BusMessage): void {
+    this.send(this.#frame, this.#codec.encode(message, this.#frame, 0, this.maxMessageSize));
+  }
+
+  #busFrame(bytes: Uint8Array, length: number): void {
+    try {
+      this.#busMessage(this.#codec.decode(bytes, length));
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.#violation('MALFORMED_MESSAGE', error.message);
+    }
+  }
+
+  #busMessage(message: BusMessage): void {
+    switch (message.type) {
+      case 'res.GET_DEVICES': {
+        const step = this.#window.answered(message.body);
+        if (step !== null) return this.#session.send({ type: step });
+        return this.#violation('UNEXPECTED_RESPONSE', 'GET_DEVICES with a window not asked for');
+      }
+      case 'res.PING':
+        return;
+      case 'req.PING':
+        return this.#sendMessage({ ...message, type: 'res.PING' });
+      case 'req.EVENT_DEVICE':
+        return this.#deviceChanged(message.body);
+      default:
+        this.#violation('UNEXPECTED_MESSAGE', `${message.type} at the driver's end`);
+    }
+  }
+
+  /** A device came or went. Saying so again changes nothing. */
+  #deviceChanged({ number, state }: { readonly number: number; readonly state: number }): void {
+    const client = this.#clients.get(number);
+    if (client === undefined) return;
+    if (state === DeviceState.READY && !this.#reachable.has(number)) {
+      this.#reachable.add(number);
+      client.online();
+    } else if (state === DeviceState.REMOVED && this.#reachable.delete(number)) {
+      this.#link.release(number);
+      client.offline('the device was removed');
+    }
+  }
+
+  #violation(code: ViolationCode, text: string): void {
+    this.#node.violations.report(code, `${this.name}: ${text}`);
+  }
+}

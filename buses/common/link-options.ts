@@ -1,0 +1,34 @@
+// Options that buses over links share, and the check of their largest message.
+import { z } from 'zod';
+import type { BusPlan, Finding } from '../../platform/contracts/index.ts';
+import { time } from '../../platform/scenario/fields.ts';
+import { checkCarries } from '../../platform/virtio/messages/index.ts';
+import { WireError } from '../../platform/wire/index.ts';
+
+/** How the driver's side learns which devices there are. */
+export const discovery = (usual: 'messages' | 'static') =>
+  z
+    .enum(['messages', 'static'])
+    .default(usual)
+    .describe('How devices are found: asked for with GET_DEVICES, or known from a static table.');
+
+/** Time between two PINGs. */
+export const pingInterval = () =>
+  time({ min: 1 })
+    .optional()
+    .describe(
+      'Time between two PINGs of the driver side; devices are offline while nothing is heard. ' +
+        'None are sent when left out (Linux AMP: 1000ms).',
+    );
+
+/** A bus must carry every message that a device of its revision has to understand. */
+export function checkMessageSize({ revision, options }: BusPlan): readonly Finding[] {
+  try {
+    checkCarries(revision, options['maxMessageSize'] as number);
+    return [];
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+    const expected = 'a maximum that every mandatory message fits into';
+    return [{ field: 'maxMessageSize', message: error.message, expected }];
+  }
+}

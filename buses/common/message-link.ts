@@ -1,0 +1,41 @@
+// What moves the messages of one bus between its two ends: rings with doorbells, or calls. The ends know
+// virtio-msg and nothing of the way; a link knows the way and nothing of what it carries.
+import type { DmaPort, DriverBusClient, Statistics } from '../../platform/contracts/index.ts';
+import type { Packet } from '../../platform/kernel/index.ts';
+
+/** Who gets what a link carries. */
+export interface LinkClient {
+  /** The peer is there; messages may be sent. */
+  up(): void;
+  /** The link is broken for good. */
+  down(reason: string): void;
+  /** A message, on a core of the node; valid only during the call, perhaps padded. */
+  frame(bytes: Uint8Array, length: number): void;
+}
+
+interface Link {
+  /** Sends a message when there is room; copies the bytes. */
+  send(bytes: Uint8Array, length: number): void;
+  /** Takes a packet of the bus. */
+  receive(packet: Packet): void;
+  statistics(): Statistics;
+}
+
+/** The driver's side. */
+export interface DriverLink extends Link {
+  /** Sets the link up; the client hears when it is. */
+  connect(): void;
+  /** Forgets messages that wait: their receiver is gone. */
+  clear(): void;
+  /** Takes memory that the device may reach, for the device of this number. */
+  allocate(deviceNumber: number, client: DriverBusClient, length: number): void;
+  /** The bus address of a byte of such memory; -1 for other memory. */
+  busAddress(address: number): number;
+  /** The device has gone: its memory may be used again. */
+  release(deviceNumber: number): void;
+}
+
+/** The device's side. */
+export interface DeviceLink extends Link {
+  readonly dma: DmaPort;
+}

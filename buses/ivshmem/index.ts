@@ -1,0 +1,26 @@
+// The ivshmem bus as a row of the table of buses.
+import type { BusEnvironment, BusPlan } from '../../platform/contracts/index.ts';
+import { codec } from '../../platform/virtio/messages/index.ts';
+import { checkMessageSize, defineMessageBus, linkEnds } from '../common/index.ts';
+import { IvshmemDeviceLink } from './device-link.ts';
+import { IvshmemDriverLink } from './driver-link.ts';
+import { type IvshmemOptions, ivshmemOptions } from './options.ts';
+import { ivshmemTiming } from './timing.ts';
+
+export const ivshmem = defineMessageBus({
+  type: 'ivshmem',
+  doc: 'Two VMs with shared RAM and doorbells (ivshmem): SPSC queues, a window on the RAM of the driver.',
+  spec: 'QEMU ivshmem device specification; virtio-msg over it as in hvac-demo',
+  options: ivshmemOptions,
+  timing: ivshmemTiming,
+  latencies: ['memory.lineLatency', 'ivshmem.doorbellDelivery'],
+  messages: codec('v1', {}).names,
+  check: (plan) => checkMessageSize(plan as BusPlan),
+  ...linkEnds({
+    requestTimeout: 'ivshmem.requestTimeout',
+    statusPoll: 'ivshmem.statusPoll',
+    driverLink: (environment: BusEnvironment<IvshmemOptions>, client) =>
+      new IvshmemDriverLink(environment, client),
+    deviceLink: (environment, client) => new IvshmemDeviceLink(environment, client),
+  }),
+});

@@ -1,0 +1,80 @@
+// Scenarios over buses that move messages over a link (ivshmem, xen, …): two VMs, or one node for a bus
+// within it, with a default for everything.
+import { tables } from '../../platform/cli/tables.ts';
+import { type LoadedScenario, parseScenario } from '../../platform/scenario/index.ts';
+import { Rig, type RigOptions } from './rig.ts';
+
+type Entry = Readonly<Record<string, unknown>>;
+
+export interface LinkScenario {
+  readonly type: string;
+  readonly seed?: number;
+  /** More keys of the bus `bus0`. */
+  readonly bus?: Entry;
+  /** More keys of the two nodes. */
+  readonly driver?: Entry;
+  readonly device?: Entry;
+  readonly devices?: Readonly<Record<string, Entry>>;
+  readonly workloads?: readonly Entry[];
+  readonly faults?: readonly Entry[];
+  readonly timing?: Readonly<Record<string, string>>;
+  readonly until?: Entry;
+}
+
+/** A disk in memory. */
+export const disk = (number = 0, more: Entry = {}): Entry => ({
+  type: 'blk',
+  bus: 'bus0',
+  number,
+  capacity: '1MiB',
+  ...more,
+});
+
+/** A few verified requests. */
+export const fio = (more: Entry = {}): Entry => ({
+  type: 'fio',
+  device: 'disk0',
+  rw: 'randrw',
+  blockSize: '4KiB',
+  depth: 4,
+  operations: 60,
+  verify: true,
+  ...more,
+});
+
+/** The bus joins a node to itself. */
+const withinNode = (type: string) =>
+  (tables.buses as Readonly<Record<string, { readonly withinNode?: boolean }>>)[type].withinNode ===
+  true;
+
+/** Loads the scenario. Throws ScenarioError like the real thing. */
+export function linkTopology(scenario: LinkScenario): LoadedScenario {
+  const { type, seed = 1, timing = {}, faults = [], workloads = [fio()] } = scenario;
+  const one = withinNode(type);
+  const nodes = {
+    linux: { kind: 'vm', cpus: 2, memory: '32MiB', ...scenario.driver },
+    ...(one ? {} : { peer: { kind: 'vm', cpus: 1, memory: '8MiB', ...scenario.device } }),
+  };
+  const text = JSON.stringify({
+    name: 'test',
+    seed,
+    timing,
+    nodes,
+    buses: { bus0: { type, driver: 'linux', device: one ? 'linux' : 'peer', ...scenario.bus } },
+    devices: scenario.devices ?? { disk0: disk() },
+    workloads,
+    faults,
+    until: scenario.until ?? { workloads: 'done', atMost: '20s' },
+  });
+  return parseScenario({ text, file: 'test.yaml', folder: import.meta.dirname }, tables);
+}
+
+/** A rig for the scenario, not yet run. */
+export function linkRig(scenario: LinkScenario, options: RigOptions = {}): Rig {
+  return new Rig(linkTopology(scenario), options);
+}
+
+/** Counters of the bus, of both sides. */
+export function busCounters(rig: Rig, side: 'driver' | 'device'): Readonly<Record<string, number>> {
+  return rig.outcome.buses.find((bus) => bus.side === side)!.statistics;
+}
