@@ -167,9 +167,12 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
   }
 
   networkStatistics(): Statistics {
+    return this.#port.cable.statistics();
+  }
+
+  statistics(): Statistics {
     const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
     return {
-      ...this.#port.cable.statistics(),
       packetsSent: sum(this.#transmit.map(({ packets }) => packets)),
       packetsDropped: sum(this.#transmit.map(({ dropped }) => dropped)),
       received: sum(this.#receive.map(({ frames }) => frames)),

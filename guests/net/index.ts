@@ -18,6 +18,7 @@ export {
   STREAM_HEADER,
   STREAM_PORT,
   StreamPattern,
+  streamNumber,
 } from './stream-sink.ts';
 
 export const net: DriverDefinition = {

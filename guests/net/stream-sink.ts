@@ -5,13 +5,20 @@ import type { Node } from '../../platform/node/index.ts';
 import type { NetStack, TcpConnection, TcpHandler } from './stack/index.ts';
 
 export const STREAM_PORT = 5001;
-/** Bytes before the data: the stream's number and the window, le32 both. */
-export const STREAM_HEADER = 8;
+/** Bytes before the data: the stream's number, le32. */
+export const STREAM_HEADER = 4;
 /** The answer: bytes that were right and bytes that were wrong, as doubles. */
 export const STREAM_ANSWER = 16;
 /** Bytes of the pattern made at a time, on both sides alike. */
 export const STREAM_CHUNK = 4096;
 const WINDOW = 1_048_576;
+
+/** The number of a stream: made of its name, so that other streams don't change it (FNV-1a). */
+export function streamNumber(name: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}
 
 /** The bytes of a stream, in order. */
 export class StreamPattern {

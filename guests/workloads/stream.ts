@@ -11,6 +11,7 @@ import {
   STREAM_HEADER,
   STREAM_PORT,
   StreamPattern,
+  streamNumber,
   type TcpConnection,
   type TcpHandler,
 } from '../net/index.ts';
@@ -32,19 +33,14 @@ export const streamOptions = z.strictObject({
 type StreamOptions = z.output<typeof streamOptions>;
 
 const DEFAULT_BYTES = 1024 * 1024;
-/** Streams of one workload at the most: what their numbers are made of. */
-const STREAMS = 64;
-
 class Stream extends NetWorkload {
   readonly #options: StreamOptions;
-  readonly #index: number;
   readonly #senders: StreamSender[] = [];
   #open = 0;
 
   constructor(environment: WorkloadEnvironment<StreamOptions, NetDriver>) {
     super(environment, environment.plan.options.duration ?? Infinity);
     this.#options = environment.plan.options;
-    this.#index = environment.plan.index;
   }
 
   get chunk(): number {
@@ -86,8 +82,8 @@ class Stream extends NetWorkload {
       // Bytes that can't be divided go to the first ones.
       const share = Math.floor(all / connections) + (i < all % connections ? 1 : 0);
       this.#open++;
-      const pattern = new StreamPattern(this.node, this.#index * STREAMS + i);
-      const stream = this.#index * STREAMS + i;
+      const stream = streamNumber(`${this.name}/${i}`);
+      const pattern = new StreamPattern(this.node, stream);
       this.stack.tcp.connect({
         address: this.peer.address,
         port: STREAM_PORT,

@@ -57,6 +57,8 @@ export interface PacketPlace {
 /** The cable of one device, both ways. */
 export interface NetworkLinkPlan {
   readonly device: number;
+  /** Name of the device. */
+  readonly name: string;
   /** The device's own end. */
   readonly near: PacketPlace;
   /** A port of the switch, or the other device's end of a wire. */

@@ -14,7 +14,7 @@ export class NetworkPort implements Component {
   readonly #handler: FrameHandler;
 
   constructor(node: Node, { network, link }: NetworkAttachment, handler: FrameHandler) {
-    const random = node.random(`network/${network.name}/${link.device}`);
+    const random = node.random(`network/${network.name}/from ${link.name}`);
     this.cable = new Cable({ node, network, buffer: Infinity, far: link.far, random });
     this.#handler = handler;
     node.kernel.bindPort(link.near.port, node.add(this));

@@ -28,11 +28,11 @@ export class EthernetSwitch {
   constructor(node: Node, network: NetworkPlan) {
     this.#node = node;
     const { buffer, name } = network;
-    this.#cables = network.links.map(({ device, near }, index) => {
+    this.#cables = network.links.map((link, index) => {
       const port = node.add(new SwitchPort((packet) => this.#forward(index, packet)));
       node.kernel.bindPort(index, port);
-      const random = node.random(`network/${name}/to ${device}`);
-      return new Cable({ node, network, buffer, far: near, random });
+      const random = node.random(`network/${name}/to ${link.name}`);
+      return new Cable({ node, network, buffer, far: link.near, random });
     });
   }
 

@@ -6,7 +6,6 @@ import type {
   NetworkLinkPlan,
   NetworkPlan,
   NodePlan,
-  PacketPlace,
 } from '../contracts/index.ts';
 import type { Entry } from './copies.ts';
 import { Names } from './names.ts';
@@ -18,7 +17,7 @@ import type { Path, YamlSource } from './yaml-source.ts';
 interface OpenNetwork {
   readonly path: Path;
   readonly plan: Omit<NetworkPlan, 'links'>;
-  readonly ends: { readonly device: number; readonly near: PacketPlace }[];
+  readonly ends: Omit<NetworkLinkPlan, 'far'>[];
 }
 
 export class NetworkSection {
@@ -64,6 +63,7 @@ export class NetworkSection {
     const node = bus.device;
     this.#networks[index].ends.push({
       device: device.index,
+      name: device.name,
       near: { node, port: this.#ports[node]++ },
     });
   }
@@ -101,8 +101,8 @@ export class NetworkSection {
 }
 
 function links(node: number | null, ends: OpenNetwork['ends']): NetworkLinkPlan[] {
-  return ends.map(({ device, near }, position) => {
+  return ends.map(({ device, name, near }, position) => {
     const far = node === null ? ends[1 - position]?.near : { node, port: position };
-    return { device, near, far: far ?? near };
+    return { device, name, near, far: far ?? near };
   });
 }

@@ -64,7 +64,7 @@ export class NetBench implements DeviceTransport {
     const network = { ...topology.networks[0], type: 'wire', node: null, links: [] } as const;
     const attach = (device: number) => ({
       network,
-      link: { device, near: ends[device], far: ends[1 - device] },
+      link: { device, name: `end${device}`, near: ends[device], far: ends[1 - device] },
     });
     this.device = new NetDevice({
       node: cardNode,

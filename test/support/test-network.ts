@@ -50,6 +50,7 @@ export function testNetwork(options: TestNetworkOptions): TestNetwork {
   const ends = Array.from({ length: count }, (_, index) => ({ node: index, port: 0 }));
   const links = ends.map((near, device) => ({
     device,
+    name: `station${device}`,
     near,
     far: node === null ? ends[1 - device] : { node, port: device },
   }));

@@ -192,7 +192,7 @@ describe('receiving', () => {
     bench.run();
     // 15 frames of 1042 bytes are less than 16 KiB.
     expect(bench.reap(RECEIVE).length).toBe(15);
-    expect(bench.device.networkStatistics()).toMatchObject({ received: 15, missed: 5 });
+    expect(bench.device.statistics()).toMatchObject({ received: 15, missed: 5 });
   });
 
   it('loses a frame that no single buffer holds, when they can not be merged', () => {
@@ -202,7 +202,7 @@ describe('receiving', () => {
     bench.arrive(udpFrame({ payload: bytesOf(30) }));
     bench.run();
     expect(bench.reap(RECEIVE)).toMatchObject([{ written: 12 + 42 + 30 }]);
-    expect(bench.device.networkStatistics()).toMatchObject({ received: 1, missed: 1 });
+    expect(bench.device.statistics()).toMatchObject({ received: 1, missed: 1 });
   });
 
   it('hears nothing before DRIVER_OK', () => {
@@ -213,7 +213,7 @@ describe('receiving', () => {
     bench.offer(RECEIVE, 1526);
     bench.run();
     expect(bench.hasUsed(RECEIVE)).toBe(false);
-    expect(bench.device.networkStatistics()).toMatchObject({ unheard: 1 });
+    expect(bench.device.statistics()).toMatchObject({ unheard: 1 });
   });
 });
 

@@ -207,7 +207,7 @@ test('a network adds up what its senders put on their cables', () => {
     buffer: 1,
     lossPerMillion: 0,
     node: null,
-    links: [0, 1].map((device) => ({ device, near: place, far: place })),
+    links: [0, 1].map((device) => ({ device, name: `net${device}`, near: place, far: place })),
   };
   const part = (kind: NetworkOutcome['part'], device: number | null, statistics: Statistics) => ({
     network: 0,

@@ -67,9 +67,9 @@ describe('a network in a scenario', () => {
     // Port 0 of each card is that of its bus.
     expect(networks[0].node).toBe(4);
     expect(networks[0].links).toEqual([
-      { device: 0, near: { node: 1, port: 1 }, far: { node: 4, port: 0 } },
-      { device: 1, near: { node: 2, port: 1 }, far: { node: 4, port: 1 } },
-      { device: 2, near: { node: 3, port: 1 }, far: { node: 4, port: 2 } },
+      { device: 0, name: 'nic-0', near: { node: 1, port: 1 }, far: { node: 4, port: 0 } },
+      { device: 1, name: 'nic-1', near: { node: 2, port: 1 }, far: { node: 4, port: 1 } },
+      { device: 2, name: 'nic-2', near: { node: 3, port: 1 }, far: { node: 4, port: 2 } },
     ]);
   });
 
@@ -81,8 +81,8 @@ describe('a network in a scenario', () => {
     expect(nodes.length).toBe(4);
     expect(networks[0].node).toBe(null);
     expect(networks[0].links).toEqual([
-      { device: 0, near: { node: 1, port: 1 }, far: { node: 2, port: 1 } },
-      { device: 1, near: { node: 2, port: 1 }, far: { node: 1, port: 1 } },
+      { device: 0, name: 'nic-0', near: { node: 1, port: 1 }, far: { node: 2, port: 1 } },
+      { device: 1, name: 'nic-1', near: { node: 2, port: 1 }, far: { node: 1, port: 1 } },
     ]);
   });
 
