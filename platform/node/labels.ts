@@ -9,6 +9,7 @@ export const WAIT_BUS = -5;
 export const TIMER = -6;
 export const WAIT_SCAN = -7;
 export const ON_CABLE = -8;
+export const ON_LINK = -9;
 
 const TEXTS: Readonly<Record<number, string>> = {
   [WAIT_CPU]: 'waiting for a free CPU',
@@ -19,6 +20,7 @@ const TEXTS: Readonly<Record<number, string>> = {
   [TIMER]: 'waiting for a timer',
   [WAIT_SCAN]: 'waiting for work under way',
   [ON_CABLE]: 'on a network cable',
+  [ON_LINK]: 'packets crossing a link',
 };
 
 /** Describes a wait label for people. */

@@ -1,0 +1,372 @@
+// The card's access to the host's memory. Writes are posted, in bursts of packets. Reads are cut into
+// read requests, of which as many are outstanding as there are tags; others wait.
+//
+// Requests of one transaction that together ask for no more than one read request may travel as one
+// kernel packet; each of them is still a packet on the link and takes a tag of its own.
+import type { DmaClient, DmaFault, DmaPort } from '../contracts/index.ts';
+import type { Packet } from '../kernel/index.ts';
+import { copyBytes, labels, type Node } from '../node/index.ts';
+import { readU32, writeU32 } from '../wire/index.ts';
+import type { Direction } from './direction.ts';
+import type { PcieFunction } from './function.ts';
+import type { PciePath } from './options.ts';
+import { DMA_LOAD, DMA_STORE, PIECE_SIZE, Status } from './packets.ts';
+import { Segments } from './segments.ts';
+import { readRequestLength, TlpTally } from './tlp.ts';
+
+/** Requests that one kernel packet holds at the most. */
+const PIECES_MAX = 32;
+
+export interface DmaEngineOptions {
+  readonly node: Node;
+  readonly path: PciePath;
+  readonly up: Direction;
+  /** Constant for the translation of an address, or -1 without an IOMMU. */
+  readonly translation: number;
+  readonly hostNode: number;
+  readonly hostPort: number;
+}
+
+export class DmaEngine {
+  reads = 0;
+  writes = 0;
+  refusals = 0;
+  readBytes = 0;
+  writeBytes = 0;
+  /** Most reads that were outstanding at a time, and transactions that waited for a tag. */
+  tagsMax = 0;
+  tagWaits = 0;
+  /** False while the card is out of its slot. */
+  linkUp = true;
+  readonly #options: DmaEngineOptions;
+  readonly #tally: TlpTally;
+  #tagsUsed = 0;
+  readonly #transactions: ReadTransaction[] = [];
+  readonly #freeTransactions: ReadTransaction[] = [];
+  /** Transactions that have requests left to send, oldest first. */
+  readonly #waiting: ReadTransaction[] = [];
+  // Outstanding kernel packets by slot: transaction, place of its data there, bytes and tags.
+  readonly #slotOwner: (ReadTransaction | null)[] = [];
+  readonly #slotOffset: number[] = [];
+  readonly #slotLength: number[] = [];
+  readonly #slotTags: number[] = [];
+  readonly #freeSlots: number[] = [];
+  readonly #pieceAddress = new Float64Array(PIECES_MAX);
+  readonly #pieceLength = new Float64Array(PIECES_MAX);
+
+  constructor(options: DmaEngineOptions) {
+    this.#options = options;
+    this.#tally = new TlpTally(options.path);
+  }
+
+  /** Makes a port through which a function reaches the host. */
+  portOf(owner: PcieFunction): DmaPort {
+    return new FunctionPort(this, owner);
+  }
+
+  /** Starts a read of gathered segments, and clears them. */
+  read(owner: PcieFunction, segments: Segments, client: DmaClient, tag: number): void {
+    const denial = this.#denialFor(owner);
+    if (denial !== null) return this.#refuse(segments, false, denial, client, tag);
+    this.reads++;
+    this.readBytes += segments.bytes;
+    const transaction = this.#freeTransactions.pop() ?? this.#newTransaction();
+    transaction.begin(owner.id, segments, client, tag);
+    segments.clear();
+    this.#waiting.push(transaction);
+    this.#issue();
+    if (transaction.issued > 0) return;
+    this.tagWaits++;
+    const { kernel } = this.#options.node;
+    transaction.ticket = kernel.causes?.suspend(kernel.currentKey, kernel.now) ?? -1;
+  }
+
+  /** Posts a write of gathered segments, and clears them. Returns false when it was refused. */
+  write(owner: PcieFunction, segments: Segments, client: DmaClient, tag: number): boolean {
+    const denial = this.#denialFor(owner);
+    if (denial !== null) {
+      this.#refuse(segments, true, denial, client, tag);
+      return false;
+    }
+    this.writes++;
+    this.writeBytes += segments.bytes;
+    const { node, up, translation, hostNode, hostPort } = this.#options;
+    const { count, addresses, lengths, sources, sourceOffsets } = segments;
+    const packet = node.kernel.packets.acquire(count * PIECE_SIZE + segments.bytes);
+    this.#tally.clear();
+    let at = count * PIECE_SIZE;
+    for (let i = 0; i < count; i++) {
+      writePiece(packet.bytes, i, addresses[i], lengths[i]);
+      this.#tally.write(addresses[i], lengths[i]);
+      copyBytes(sources[i], sourceOffsets[i], packet.bytes, at, lengths[i]);
+      at += lengths[i];
+    }
+    segments.clear();
+    label(packet, DMA_STORE, 0, count, owner.id);
+    node.kernel.send(node.index, hostNode, hostPort, up.post(this.#tally, translation), packet);
+    return true;
+  }
+
+  /** Takes a DMA_COMPLETION packet. */
+  receive(packet: Packet): void {
+    const slot = packet.a;
+    const transaction = this.#slotOwner[slot] ?? null;
+    if (transaction === null) return;
+    const length = this.#slotLength[slot];
+    const offset = this.#slotOffset[slot];
+    this.#freeSlot(slot);
+    transaction.left -= length;
+    if (packet.b !== Status.successful) {
+      const reason = 'the host refused the access';
+      transaction.fail({ address: packet.c, length: packet.d, write: false, reason });
+    }
+    this.#issue();
+    const whole = length === transaction.total;
+    if (!whole) transaction.take(packet.bytes, offset, length);
+    if (transaction.left === 0) {
+      this.#finish(transaction, whole ? packet.bytes : transaction.buffer);
+    }
+  }
+
+  /** The link is gone: what is under way will never be answered. */
+  abandon(reason: string): void {
+    this.linkUp = false;
+    this.#waiting.length = 0;
+    for (let slot = 0; slot < this.#slotOwner.length; slot++) {
+      if (this.#slotOwner[slot] !== null) this.#freeSlot(slot);
+    }
+    for (const transaction of this.#transactions) {
+      if (transaction.client === null) continue;
+      transaction.fault ??= { address: 0, length: transaction.total, write: false, reason };
+      this.#finish(transaction, transaction.buffer);
+    }
+  }
+
+  #newTransaction(): ReadTransaction {
+    const transaction = new ReadTransaction();
+    this.#transactions.push(transaction);
+    return transaction;
+  }
+
+  #denialFor(owner: PcieFunction): string | null {
+    if (!this.linkUp) return 'the card is not in its slot';
+    return owner.config.busMaster ? null : 'the function is not a bus master';
+  }
+
+  #refuse(
+    segments: Segments,
+    write: boolean,
+    reason: string,
+    client: DmaClient,
+    tag: number,
+  ): void {
+    this.refusals++;
+    const fault = { address: segments.addresses[0], length: segments.lengths[0], write, reason };
+    // The client may gather anew while it is told.
+    segments.clear();
+    client.refused(tag, fault);
+  }
+
+  #finish(transaction: ReadTransaction, bytes: Uint8Array): void {
+    const { client, tag, total, fault } = transaction;
+    transaction.client = null;
+    if (fault === null) {
+      client!.readDone(tag, bytes, total);
+    } else {
+      this.refusals++;
+      client!.refused(tag, fault);
+    }
+    this.#freeTransactions.push(transaction);
+  }
+
+  /** Sends read requests while there are tags for them. */
+  #issue(): void {
+    const { path } = this.#options;
+    while (this.#waiting.length > 0 && this.#tagsUsed < path.tags) {
+      const transaction = this.#waiting[0];
+      const count = this.#nextPieces(transaction, path.tags - this.#tagsUsed);
+      if (count > 0) this.#sendRequests(transaction, count);
+      if (transaction.allIssued) this.#waiting.shift();
+    }
+  }
+
+  /** Cuts the next requests off a transaction: no more than one read request's worth of data. */
+  #nextPieces(transaction: ReadTransaction, tags: number): number {
+    const { path } = this.#options;
+    const most = Math.min(PIECES_MAX, tags);
+    let room = path.maxReadRequest;
+    let count = 0;
+    while (count < most && !transaction.allIssued) {
+      const length = readRequestLength(path, transaction.address, transaction.leftInSegment);
+      if (length > room) break;
+      this.#pieceAddress[count] = transaction.address;
+      this.#pieceLength[count++] = length;
+      room -= length;
+      transaction.advance(length);
+    }
+    return count;
+  }
+
+  #sendRequests(transaction: ReadTransaction, count: number): void {
+    const { node, up, translation, hostNode, hostPort } = this.#options;
+    const { kernel } = node;
+    if (transaction.ticket >= 0) {
+      kernel.causes!.restore(transaction.ticket, labels.WAIT_LINK, kernel.now);
+      transaction.ticket = -1;
+    }
+    const packet = kernel.packets.acquire(count * PIECE_SIZE);
+    this.#tally.clear();
+    let length = 0;
+    for (let i = 0; i < count; i++) {
+      writePiece(packet.bytes, i, this.#pieceAddress[i], this.#pieceLength[i]);
+      this.#tally.readRequest(this.#pieceAddress[i]);
+      length += this.#pieceLength[i];
+    }
+    const slot = this.#takeSlot(transaction, length, count);
+    label(packet, DMA_LOAD, slot, count, transaction.functionId);
+    kernel.send(node.index, hostNode, hostPort, up.send(this.#tally, translation), packet);
+  }
+
+  #takeSlot(transaction: ReadTransaction, length: number, tags: number): number {
+    const slot = this.#freeSlots.pop() ?? this.#slotOwner.length;
+    this.#slotOwner[slot] = transaction;
+    this.#slotOffset[slot] = transaction.issued - length;
+    this.#slotLength[slot] = length;
+    this.#slotTags[slot] = tags;
+    this.#tagsUsed += tags;
+    if (this.#tagsUsed > this.tagsMax) this.tagsMax = this.#tagsUsed;
+    return slot;
+  }
+
+  #freeSlot(slot: number): void {
+    this.#slotOwner[slot] = null;
+    this.#freeSlots.push(slot);
+    this.#tagsUsed -= this.#slotTags[slot];
+  }
+}
+
+/** A read under way. Its arrays are used again by later ones. */
+class ReadTransaction {
+  client: DmaClient | null = null;
+  tag = 0;
+  functionId = 0;
+  total = 0;
+  /** Bytes whose completion has not come. */
+  left = 0;
+  /** Bytes that have been asked for. */
+  issued = 0;
+  fault: DmaFault | null = null;
+  /** Where its causes wait for a tag, or -1. */
+  ticket = -1;
+  buffer = new Uint8Array(256);
+  readonly #segments = new Segments();
+  #segment = 0;
+  #offset = 0;
+
+  begin(functionId: number, segments: Segments, client: DmaClient, tag: number): void {
+    this.functionId = functionId;
+    this.client = client;
+    this.tag = tag;
+    this.total = segments.bytes;
+    this.left = segments.bytes;
+    this.issued = 0;
+    this.fault = null;
+    this.ticket = -1;
+    this.#segment = 0;
+    this.#offset = 0;
+    this.#segments.clear();
+    for (let i = 0; i < segments.count; i++) {
+      this.#segments.add(segments.addresses[i], segments.lengths[i]);
+    }
+    if (this.buffer.length < this.total) {
+      this.buffer = new Uint8Array(2 ** Math.ceil(Math.log2(this.total)));
+    }
+  }
+
+  get allIssued(): boolean {
+    return this.#segment >= this.#segments.count;
+  }
+
+  /** Address of the next byte to ask for. */
+  get address(): number {
+    return this.#segments.addresses[this.#segment] + this.#offset;
+  }
+
+  get leftInSegment(): number {
+    return this.#segments.lengths[this.#segment] - this.#offset;
+  }
+
+  advance(length: number): void {
+    this.issued += length;
+    this.#offset += length;
+    if (this.#offset < this.#segments.lengths[this.#segment]) return;
+    this.#segment++;
+    this.#offset = 0;
+  }
+
+  take(bytes: Uint8Array, offset: number, length: number): void {
+    copyBytes(bytes, 0, this.buffer, offset, length);
+  }
+
+  /** Nothing more is asked for. */
+  fail(fault: DmaFault): void {
+    this.fault ??= fault;
+    this.left -= this.total - this.issued;
+    this.issued = this.total;
+    this.#segment = this.#segments.count;
+  }
+}
+
+/** A function's own port: it gathers apart from other functions. */
+class FunctionPort implements DmaPort {
+  readonly #engine: DmaEngine;
+  readonly #owner: PcieFunction;
+  readonly #segments = new Segments();
+
+  constructor(engine: DmaEngine, owner: PcieFunction) {
+    this.#engine = engine;
+    this.#owner = owner;
+  }
+
+  readSegment(at: number, length: number): void {
+    this.#segments.add(at, length);
+  }
+
+  writeSegment(at: number, source: Uint8Array, offset: number, length: number): void {
+    this.#segments.addSource(at, source, offset, length);
+  }
+
+  read(client: DmaClient, tag: number): void {
+    this.#engine.read(this.#owner, this.#segments, client, tag);
+  }
+
+  write(client: DmaClient, tag: number): boolean {
+    return this.#engine.write(this.#owner, this.#segments, client, tag);
+  }
+}
+
+function label(packet: Packet, kind: number, a: number, b: number, c: number): void {
+  packet.kind = kind;
+  packet.a = a;
+  packet.b = b;
+  packet.c = c;
+  packet.d = 0;
+}
+
+function writePiece(bytes: Uint8Array, index: number, at: number, length: number): void {
+  const start = index * PIECE_SIZE;
+  writeU32(bytes, start, at % 2 ** 32);
+  writeU32(bytes, start + 4, Math.floor(at / 2 ** 32));
+  writeU32(bytes, start + 8, length);
+}
+
+/** Bus address of a piece of a DMA packet. */
+export function pieceAddress(bytes: Uint8Array, index: number): number {
+  const start = index * PIECE_SIZE;
+  return readU32(bytes, start) + readU32(bytes, start + 4) * 2 ** 32;
+}
+
+/** Bytes of a piece of a DMA packet. */
+export function pieceLength(bytes: Uint8Array, index: number): number {
+  return readU32(bytes, index * PIECE_SIZE + 8);
+}

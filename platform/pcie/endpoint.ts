@@ -1,0 +1,279 @@
+// The card's end of a PCI Express path: it answers configuration requests and accesses to BARs for the
+// functions of the card, and sends what they signal. Their DMA is in dma-engine.ts.
+import type { DmaPort } from '../contracts/index.ts';
+import { assert } from '../errors.ts';
+import type { Component, Packet } from '../kernel/index.ts';
+import { copyBytes, type Node } from '../node/index.ts';
+import { readU32 } from '../wire/index.ts';
+import { CONFIG } from './config-registers.ts';
+import type { BarPlan, ConfigSpace } from './config-space.ts';
+import { Direction } from './direction.ts';
+import { DmaEngine } from './dma-engine.ts';
+import { type FunctionModel, PcieFunction } from './function.ts';
+import { InterruptSender } from './interrupt-sender.ts';
+import type { PciePath } from './options.ts';
+import {
+  COMPLETION,
+  CONFIG_READ,
+  CONFIG_WRITE,
+  DMA_COMPLETION,
+  INTX,
+  LINK,
+  MEMORY_LOAD,
+  MEMORY_STORE,
+  MSI,
+  Status,
+  TAKEN_IN,
+} from './packets.ts';
+import { type PcieTiming, pcieTimingIds } from './timing.ts';
+import { TlpTally } from './tlp.ts';
+
+/** BARs are found by page; none is smaller. */
+const BAR_PAGE = 4096;
+
+export interface EndpointOptions {
+  readonly node: Node;
+  readonly path: PciePath;
+  /** The host's node and port, and the card's own port. */
+  readonly hostNode: number;
+  readonly hostPort: number;
+  readonly ownPort: number;
+  /** True when the host has an IOMMU: its translation is on the way of all DMA. */
+  readonly iommu: boolean;
+}
+
+interface BarPlace {
+  readonly owner: PcieFunction;
+  readonly bar: number;
+  readonly start: number;
+}
+
+export class Endpoint implements Component {
+  readonly up: Direction;
+  readonly dma: DmaEngine;
+  /** Requests that no function claimed. */
+  unclaimed = 0;
+  interrupts = 0;
+  readonly #options: EndpointOptions;
+  readonly #timing: PcieTiming;
+  readonly #tally: TlpTally;
+  readonly #functions = new Map<number, PcieFunction>();
+  /** What answers at each page of the bus address space. */
+  readonly #pages = new Map<number, BarPlace>();
+  /** BARs of each function that are in `#pages`, as first pages. */
+  readonly #mapped = new Map<PcieFunction, { readonly start: number; readonly size: number }[]>();
+
+  constructor(options: EndpointOptions) {
+    this.#options = options;
+    const { node, path, iommu, hostNode, hostPort, ownPort } = options;
+    this.#timing = pcieTimingIds(node.costs);
+    this.#tally = new TlpTally(path);
+    this.up = new Direction(node, path, this.#timing);
+    const translation = iommu ? this.#timing.iotlbHit : -1;
+    this.dma = new DmaEngine({ node, path, up: this.up, translation, hostNode, hostPort });
+    node.kernel.bindPort(ownPort, node.add(this));
+  }
+
+  /** Adds a function under its id, with so many interrupt vectors. */
+  addFunction(
+    id: number,
+    parts: {
+      readonly config: ConfigSpace;
+      readonly model: FunctionModel;
+      readonly vectors: number;
+    },
+  ): PcieFunction {
+    assert(!this.#functions.has(id), 'a function is added once');
+    const { config, model, vectors } = parts;
+    for (const bar of config.plan.bars) assert(bar.size >= BAR_PAGE, 'a BAR is a page at least');
+    const interrupts = new InterruptSender({
+      config,
+      vectors,
+      message: (address, data) => this.#sendMessage(id, address, data),
+      line: (asserted) => this.#sendLine(id, asserted),
+    });
+    const made = new PcieFunction(id, { config, model, interrupts });
+    this.#functions.set(id, made);
+    return made;
+  }
+
+  /** The port through which a function reaches the host's memory. */
+  dmaOf(owner: PcieFunction): DmaPort {
+    return this.dma.portOf(owner);
+  }
+
+  /** The card is pulled out of its slot. */
+  remove(): void {
+    this.#signalLink(false);
+    this.dma.abandon('the card is not in its slot');
+    for (const each of this.#functions.values()) this.#resetFunction(each);
+  }
+
+  /** The card is put back, as after power-on. */
+  insert(): void {
+    this.dma.linkUp = true;
+    this.#signalLink(true);
+  }
+
+  receive(packet: Packet): void {
+    if (!this.dma.linkUp) return;
+    switch (packet.kind) {
+      case DMA_COMPLETION:
+        return this.dma.receive(packet);
+      case MEMORY_STORE:
+        return this.#store(packet);
+      case CONFIG_READ:
+      case CONFIG_WRITE:
+      case MEMORY_LOAD:
+        return this.#takeIn(packet);
+      case CONFIG_READ | TAKEN_IN:
+        return this.#readConfig(packet);
+      case CONFIG_WRITE | TAKEN_IN:
+        return this.#writeConfig(packet);
+      case MEMORY_LOAD | TAKEN_IN:
+        return this.#load(packet);
+      default:
+        assert(false, 'a packet that no endpoint takes');
+    }
+  }
+
+  // An endpoint is told nothing by timers of its own.
+  deliver(): void {}
+
+  /** Waits for the registers; the packet comes back to this node. */
+  #takeIn(packet: Packet): void {
+    const { node, ownPort } = this.#options;
+    const copy = node.kernel.packets.acquire(packet.length);
+    copyBytes(packet.bytes, 0, copy.bytes, 0, packet.length);
+    copy.kind = packet.kind | TAKEN_IN;
+    copy.a = packet.a;
+    copy.b = packet.b;
+    copy.c = packet.c;
+    copy.d = packet.d;
+    const delay = node.charge(this.#timing.registerRead);
+    node.kernel.send(node.index, node.index, ownPort, delay, copy);
+  }
+
+  #readConfig({ a: id, b: offset, c: size, d: tag }: Packet): void {
+    const owner = this.#functions.get(id);
+    if (owner === undefined) return this.#unclaimed(tag);
+    const value = owner.config.read(offset, size);
+    const answer = this.#options.node.kernel.packets.acquire(size);
+    for (let i = 0; i < size; i++) answer.bytes[i] = Math.floor(value / 256 ** i);
+    this.#tally.clear();
+    this.#tally.completion(offset, size);
+    this.#answer(answer, tag, Status.successful);
+  }
+
+  #writeConfig({ a: id, b: offset, c: size, d: tag, bytes }: Packet): void {
+    const owner = this.#functions.get(id);
+    if (owner === undefined) return this.#unclaimed(tag);
+    const wantsReset = owner.writeConfig(offset, size, readU32(bytes, 0));
+    if (wantsReset) this.#resetFunction(owner);
+    else if (touchesAddresses(offset, size)) this.#mapBars(owner);
+    this.#tally.clear();
+    this.#tally.headerOnly();
+    this.#answer(this.#options.node.kernel.packets.acquire(0), tag, Status.successful);
+  }
+
+  #load({ a: address, b: length, d: tag }: Packet): void {
+    const place = this.#find(address);
+    if (place === null) return this.#unclaimed(tag);
+    const answer = this.#options.node.kernel.packets.acquire(length);
+    place.owner.model.readBar(place.bar, address - place.start, answer.bytes, length);
+    this.#tally.clear();
+    this.#tally.completion(address, length);
+    this.#answer(answer, tag, Status.successful);
+  }
+
+  #store({ a: address, bytes, length }: Packet): void {
+    const place = this.#find(address);
+    if (place === null) this.unclaimed++;
+    else place.owner.model.writeBar(place.bar, address - place.start, bytes, length);
+  }
+
+  #unclaimed(tag: number): void {
+    this.unclaimed++;
+    this.#tally.clear();
+    this.#tally.headerOnly();
+    this.#answer(this.#options.node.kernel.packets.acquire(0), tag, Status.unsupported);
+  }
+
+  #answer(packet: Packet, tag: number, status: number): void {
+    this.#send(packet, COMPLETION, tag, status, 0, this.up.send(this.#tally));
+  }
+
+  #sendMessage(id: number, address: number, data: number): void {
+    if (!this.dma.linkUp) return;
+    this.interrupts++;
+    this.#tally.clear();
+    this.#tally.write(address, 4);
+    const { node, iommu } = this.#options;
+    const delay = this.up.post(this.#tally, iommu ? this.#timing.iotlbHit : -1);
+    this.#send(node.kernel.packets.acquire(0), MSI, address, data, id, delay);
+  }
+
+  #sendLine(id: number, asserted: boolean): void {
+    if (!this.dma.linkUp) return;
+    if (asserted) this.interrupts++;
+    this.#tally.clear();
+    this.#tally.message();
+    const packet = this.#options.node.kernel.packets.acquire(0);
+    this.#send(packet, INTX, asserted ? 1 : 0, 0, id, this.up.post(this.#tally));
+  }
+
+  /** No packet of a link: its two ends see for themselves. */
+  #signalLink(isUp: boolean): void {
+    this.#tally.clear();
+    const packet = this.#options.node.kernel.packets.acquire(0);
+    this.#send(packet, LINK, isUp ? 1 : 0, 0, 0, this.up.send(this.#tally));
+  }
+
+  #send(packet: Packet, kind: number, a: number, b: number, c: number, delay: number): void {
+    packet.kind = kind;
+    packet.a = a;
+    packet.b = b;
+    packet.c = c;
+    packet.d = 0;
+    const { node, hostNode, hostPort } = this.#options;
+    node.kernel.send(node.index, hostNode, hostPort, delay, packet);
+  }
+
+  #resetFunction(owner: PcieFunction): void {
+    owner.reset();
+    this.#mapBars(owner);
+  }
+
+  #find(address: number): BarPlace | null {
+    return this.#pages.get(Math.floor(address / BAR_PAGE)) ?? null;
+  }
+
+  /** Lets the function's BARs be found where software has put them, if they are enabled. */
+  #mapBars(owner: PcieFunction): void {
+    const { config } = owner;
+    for (const { start, size } of this.#mapped.get(owner) ?? []) {
+      for (const page of pagesOf(start, size)) this.#pages.delete(page);
+    }
+    this.#mapped.delete(owner);
+    if (!config.memoryEnabled) return;
+    const mapped = config.plan.bars.map((bar) => this.#mapBar(owner, bar));
+    this.#mapped.set(owner, mapped);
+  }
+
+  #mapBar(owner: PcieFunction, bar: BarPlan): { readonly start: number; readonly size: number } {
+    const start = owner.config.barAddress(bar);
+    const place = { owner, bar: bar.index, start };
+    for (const page of pagesOf(start, bar.size)) this.#pages.set(page, place);
+    return { start, size: bar.size };
+  }
+}
+
+function touchesAddresses(offset: number, size: number): boolean {
+  const inBars = offset < CONFIG.bars + 24 && offset + size > CONFIG.bars;
+  const inCommand = offset < CONFIG.command + 2 && offset + size > CONFIG.command;
+  return inBars || inCommand;
+}
+
+function* pagesOf(start: number, size: number): Generator<number> {
+  for (let at = start; at < start + size; at += BAR_PAGE) yield Math.floor(at / BAR_PAGE);
+}

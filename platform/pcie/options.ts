@@ -1,0 +1,82 @@
+// What a scenario may say of the PCI Express path between a host and a card, for the schemas of buses
+// on it; and what follows from it.
+import { z } from 'zod';
+import type { Finding } from '../contracts/index.ts';
+import { count, size } from '../scenario/fields.ts';
+import { GENERATIONS, type Generation, LANES, type Lanes } from './generation.ts';
+
+const PAYLOAD_MIN = 128;
+const PAYLOAD_MAX = 4096;
+/** Tags of 10 bits, the most there is without the 14 bits of generation 6. */
+const TAGS_MAX = 1024;
+
+const payload = () => size({ min: PAYLOAD_MIN, max: PAYLOAD_MAX });
+
+export const pcieOptions = {
+  generation: z
+    .literal(GENERATIONS)
+    .default(4)
+    .describe('Generation of the links, 1 (2.5 GT/s) to 6 (64 GT/s).'),
+  lanes: z.literal(LANES).default(4).describe('Lanes of the links.'),
+  maxPayload: payload()
+    .prefault('256B')
+    .describe('Most data in one packet, a power of two from 128 B to 4 KiB.'),
+  maxReadRequest: payload()
+    .prefault('512B')
+    .describe('Most data that one read may ask for, a power of two from 128 B to 4 KiB.'),
+  tags: count({ min: 1, max: TAGS_MAX })
+    .default(32)
+    .describe('Reads that the card may have outstanding.'),
+  postedCredit: size({ min: PAYLOAD_MIN })
+    .optional()
+    .describe(
+      'Bytes of posted packets that the far end can take in; as many as needed by default.',
+    ),
+  switches: count({ max: 8 }).default(0).describe('Switches between root port and card.'),
+  iommu: z
+    .boolean()
+    .default(true)
+    .describe('The host has an IOMMU before its memory; without it a card reaches all of it.'),
+  iotlb: count({ min: 4, max: 4096 }).default(64).describe('Pages that the IOTLB holds.'),
+};
+
+const shape = z.strictObject(pcieOptions);
+export type PcieOptions = z.output<typeof shape>;
+
+/** The links between a host and a card, all alike. */
+export interface PciePath {
+  readonly generation: Generation;
+  readonly lanes: Lanes;
+  readonly maxPayload: number;
+  readonly maxReadRequest: number;
+  readonly tags: number;
+  /** Bytes, or Infinity. */
+  readonly postedCredit: number;
+  readonly switches: number;
+}
+
+/** The path that options describe. */
+export function pathOf(options: PcieOptions): PciePath {
+  return { ...options, postedCredit: options.postedCredit ?? Infinity };
+}
+
+/** Looks at what the schema alone cannot check. */
+export function checkPcieOptions(options: Readonly<Record<string, unknown>>): readonly Finding[] {
+  const { maxPayload, postedCredit, ...rest } = options as PcieOptions;
+  const sizes = { maxPayload, maxReadRequest: rest.maxReadRequest };
+  const findings: Finding[] = Object.entries(sizes)
+    .filter(([, bytes]) => (bytes & (bytes - 1)) !== 0)
+    .map(([field, bytes]) => {
+      return { field, message: `${bytes} bytes`, expected: 'a power of two' };
+    });
+  // A packet that exceeds all credit there is would wait for ever.
+  const least = maxPayload + HEADER_ALLOWANCE;
+  if (postedCredit !== undefined && postedCredit < least) {
+    const message = `a packet of ${maxPayload} bytes does not fit`;
+    findings.push({ field: 'postedCredit', message, expected: `at least ${least}B` });
+  }
+  return findings;
+}
+
+/** Bytes of a packet besides its data, at the most. */
+const HEADER_ALLOWANCE = 32;

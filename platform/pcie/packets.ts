@@ -1,0 +1,34 @@
+// Kernel packets between a root port and an endpoint. One packet stands for the TLPs of one transaction,
+// or of a part of it; how long they take is told by their number and size.
+
+/** Host to card. a: function, b: offset, c: bytes, d: tag. */
+export const CONFIG_READ = 200;
+/** As CONFIG_READ, with the value as bytes. Answered without data. */
+export const CONFIG_WRITE = 201;
+/** A core reads memory of a BAR. a: address, b: bytes, d: tag. */
+export const MEMORY_LOAD = 202;
+/** A core's posted write. a: address. */
+export const MEMORY_STORE = 203;
+/** Card to host: the answer of one of those. a: tag, b: a status. */
+export const COMPLETION = 204;
+/** Card to host: reads of host memory. a: slot, b: pieces, c: function; bytes: piece table. */
+export const DMA_LOAD = 205;
+/** Card to host: posted writes. b: pieces, c: function; bytes: piece table, then the data. */
+export const DMA_STORE = 206;
+/** Host to card: the data of a DMA_LOAD. a: slot, b: a status; when failed c: address, d: bytes. */
+export const DMA_COMPLETION = 207;
+/** Card to host: a message signalled interrupt. a: address, b: data, c: function. */
+export const MSI = 208;
+/** Card to host: Assert_INTA or Deassert_INTA. a: 1 or 0, c: function. */
+export const INTX = 209;
+/** Card to host: the link went down (a: 0) or came up (a: 1). */
+export const LINK = 210;
+
+/** Added to the kind of a packet that has been taken in and waits at its own node. */
+export const TAKEN_IN = 0x100;
+
+/** Completion statuses (PCI Express Base Specification §2.2.9). */
+export const Status = { successful: 0, unsupported: 1 } as const;
+
+// piece: address le32 low, le32 high │ length le32
+export const PIECE_SIZE = 12;

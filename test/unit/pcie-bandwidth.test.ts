@@ -1,0 +1,157 @@
+// PCI Express truth: the bandwidth that the model reaches, for posted writes and for reads, over
+// generations, lanes and payload sizes, against what can be worked out on paper.
+import { describe, expect, it } from 'vitest';
+import { GENERATIONS, type Generation, type Lanes, psPerByte } from '../../platform/pcie/index.ts';
+import { LATENCY, ONE_WAY, PcieBench } from '../support/pcie-bench.ts';
+
+const PAGES = 64;
+const PAGE = 4096;
+
+// From the specification, and not from the code under test: GB/s of one lane after its line code.
+const LANE_RATE: Readonly<Record<Generation, number>> = {
+  1: (2.5 * 8) / 10 / 8,
+  2: (5 * 8) / 10 / 8,
+  3: (8 * 128) / 130 / 8,
+  4: (16 * 128) / 130 / 8,
+  5: (32 * 128) / 130 / 8,
+  6: (64 * 236) / 256 / 8,
+};
+/** Three header words, and eight bytes around them but in flits. */
+const overhead = (generation: Generation) => 12 + (generation === 6 ? 0 : 8);
+
+const close = (measured: number, expected: number) => {
+  expect(measured / expected).toBeGreaterThan(0.99);
+  expect(measured / expected).toBeLessThan(1.01);
+};
+
+interface Link {
+  readonly generation: Generation;
+  readonly lanes: Lanes;
+}
+
+/** GB/s in which the data of packets goes by, each `payload` bytes of it. */
+function linkLimit({ generation, lanes }: Link, payload: number): number {
+  return (LANE_RATE[generation] * lanes * payload) / (payload + overhead(generation));
+}
+
+/** Posts writes of 4 KiB without pause, and returns GB/s up to the arrival of the last one. */
+function writeBandwidth(link: Link, maxPayload: number, postedCredit = Infinity): number {
+  const path = { ...link, maxPayload, postedCredit };
+  const bench = new PcieBench({ path, iommu: false }).start();
+  const { kernel, host, endpoint, own, client } = bench;
+  const memory = host.memory.allocate(PAGES * PAGE, PAGE);
+  const dma = endpoint.dmaOf(own);
+  const data = new Uint8Array(PAGE).fill(0x5a);
+  const started = kernel.now;
+  for (let page = 0; page < PAGES; page++) {
+    dma.writeSegment(memory + page * PAGE, data, 0, PAGE);
+    expect(dma.write(client, page)).toBe(true);
+  }
+  bench.run();
+  expect(host.memory.readU8(memory + PAGES * PAGE - 1)).toBe(0x5a);
+  return (PAGES * PAGE) / ((kernel.now - started - ONE_WAY) / 1000);
+}
+
+/** Keeps reads of `size` bytes under way, enough to use all tags, and returns GB/s. */
+function readBandwidth(link: Link, maxReadRequest: number, tags: number, maxPayload = 256): number {
+  const bench = new PcieBench({
+    path: { ...link, maxReadRequest, tags, maxPayload },
+    iommu: false,
+  }).start();
+  const { kernel, host, endpoint, own, client } = bench;
+  const memory = host.memory.allocate(PAGES * PAGE, PAGE);
+  const dma = endpoint.dmaOf(own);
+  const reads = 40 * Math.max(1, Math.ceil((tags * maxReadRequest) / PAGE));
+  const ahead = Math.ceil((tags * maxReadRequest) / PAGE) + 1;
+  let issued = 0;
+  const issue = () => {
+    if (issued >= reads) return;
+    dma.readSegment(memory + (issued % PAGES) * PAGE, PAGE);
+    dma.read(client, issued++);
+  };
+  client.next = issue;
+  for (let i = 0; i < ahead; i++) issue();
+  bench.run();
+  expect(client.done).toHaveLength(reads);
+  // In the steady middle: the first and last tenth are start and end.
+  const skip = Math.floor(reads / 10);
+  const [from, to] = [client.done[skip].at, client.done[reads - skip].at];
+  expect(kernel.now).toBeGreaterThan(to);
+  return ((reads - 2 * skip) * PAGE) / ((to - from) / 1000);
+}
+
+/** GB/s of reads: round trip divided by what is outstanding, or the link. */
+function readLimit(link: Link, maxReadRequest: number, tags: number, maxPayload = 256): number {
+  const perByte = 1 / (LANE_RATE[link.generation] * link.lanes);
+  const head = overhead(link.generation);
+  const payload = Math.min(maxPayload, maxReadRequest);
+  const completions = (maxReadRequest / payload) * (payload + head);
+  const roundTrip =
+    (2 * ONE_WAY + LATENCY['pcie.memoryRead']) / 1000 + (head + completions) * perByte;
+  return Math.min((tags * maxReadRequest) / roundTrip, linkLimit(link, payload));
+}
+
+const links: Link[] = GENERATIONS.flatMap((generation) =>
+  ([1, 4, 16] as const).map((lanes) => ({ generation, lanes })),
+);
+
+describe.each(links)('generation $generation, $lanes lanes', (link) => {
+  it('takes the time of a byte from the speed and the line code', () => {
+    const { generation, lanes } = link;
+    expect(1000 / psPerByte(generation, lanes)).toBeCloseTo(LANE_RATE[generation] * lanes, 9);
+  });
+
+  it.each([128, 256, 512, 1024])('posts writes of %i bytes at the closed form', (payload) => {
+    close(writeBandwidth(link, payload), linkLimit(link, payload));
+  });
+
+  it.each([
+    [128, 8],
+    [512, 1],
+    [512, 8],
+    [512, 32],
+    [4096, 4],
+  ] as const)('reads requests of %i bytes with %i tags at the closed form', (request, tags) => {
+    close(readBandwidth(link, request, tags), readLimit(link, request, tags));
+  });
+});
+
+// A table to read: GB/s of data, worked out by hand from the figures above.
+describe('the table', () => {
+  it.each([
+    [3, 4, 256, 3.653],
+    [3, 16, 256, 14.612],
+    [4, 4, 256, 7.306],
+    [4, 16, 512, 30.326],
+    [5, 16, 128, 54.498],
+    [6, 16, 256, 112.716],
+  ] as const)(
+    'generation %i with %i lanes and payloads of %i B: %f GB/s',
+    (generation, lanes, payload, rate) => {
+      close(writeBandwidth({ generation, lanes }, payload), rate);
+    },
+  );
+
+  it('one read at a time is bound by its round trip, whatever the link', () => {
+    // 512 B in 2 × 310 ns + 90 ns and the time of the bytes.
+    close(readBandwidth({ generation: 5, lanes: 16 }, 512, 1), 512 / 719.11);
+    close(readBandwidth({ generation: 3, lanes: 1 }, 512, 1), 512 / 1290.94);
+  });
+});
+
+describe('credit', () => {
+  it('binds posted writes to what comes back in a round trip of the link', () => {
+    // 2 KiB of credit, back two link latencies after the last byte of a packet has left.
+    const link = { generation: 5, lanes: 16 } as const;
+    const packet = 256 + 20;
+    const ps = psPerByte(5, 16);
+    const inFlight = Math.floor(2048 / packet);
+    const cycle = packet * ps + 2 * LATENCY['pcie.linkLatency'];
+    close(writeBandwidth(link, 256, 2048), (inFlight * 256) / (cycle / 1000));
+  });
+
+  it('does not matter when there is enough', () => {
+    const link = { generation: 4, lanes: 4 } as const;
+    close(writeBandwidth(link, 256, 65_536), linkLimit(link, 256));
+  });
+});
