@@ -1,5 +1,6 @@
 // The table of buses. A row makes its type usable in scenario files, listings and contract tests.
 import { ffa } from './ffa/index.ts';
 import { ivshmem } from './ivshmem/index.ts';
+import { virtioMmio } from './virtio-mmio/index.ts';
 
-export const buses = { ffa, ivshmem } as const;
+export const buses = { ffa, ivshmem, 'virtio-mmio': virtioMmio } as const;

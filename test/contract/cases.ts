@@ -32,7 +32,12 @@ export const BUS_CASES: Readonly<Record<string, { readonly type: string } & Entr
     interrupts: 'intx',
     discovery: 'static',
   },
+  'virtio-mmio': { type: 'virtio-mmio' },
+  'virtio-mmio without ioeventfd': { type: 'virtio-mmio', ioeventfd: false },
 };
+
+/** Transports older than virtio-msg: no messages cross them, and they tell less of a device. */
+export const OLDER_TRANSPORTS: ReadonlySet<string> = new Set(['virtio-mmio']);
 
 export interface DeviceCase {
   readonly device?: Entry;

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { ffaMessages } from '../../buses/ffa/messages.ts';
+import { registers } from '../../buses/virtio-mmio/registers.ts';
 import { tables } from '../../platform/cli/tables.ts';
 import type { Definition } from '../../platform/contracts/index.ts';
 import { parseProfile, profileNames, scenarioSchema } from '../../platform/scenario/index.ts';
@@ -221,11 +222,22 @@ function scenarioList(): string {
   return items.join('\n');
 }
 
+function registersTable(): string {
+  const rows = Object.entries(registers).map(([name, { at, access, doc }]) => [
+    `0x${at.toString(16).padStart(3, '0')}`,
+    name,
+    access,
+    doc,
+  ]);
+  return markdownTable(['offset', 'register', 'access', 'meaning'], rows);
+}
+
 const { buses, devices, drivers, workloads } = tables;
 
 /** What some types show of themselves besides options and constants. */
 const EXTRA_PARTS: Readonly<Record<string, Parts>> = {
   'buses/ffa': { messages: messagesMarkdown(ffaMessages) },
+  'buses/virtio-mmio': { registers: registersTable() },
   'devices/net': { features: bitsTable(netFeatures) },
   'devices/blk': {
     features: bitsTable(blkFeatures),

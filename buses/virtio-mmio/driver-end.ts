@@ -1,0 +1,115 @@
+// The guest's end of virtio-mmio: a window of registers for each device, an interrupt for each, and all
+// of its memory open to the device model.
+import type {
+  BusEnvironment,
+  DevicePlan,
+  DriverEnd,
+  DriverTransport,
+  Statistics,
+} from '../../platform/contracts/index.ts';
+import { assert } from '../../platform/errors.ts';
+import type { Component, Packet } from '../../platform/kernel/index.ts';
+import { MemoryHandles } from '../../platform/memory/index.ts';
+import { InterruptLine, type Node, PAGE_SIZE } from '../../platform/node/index.ts';
+import { DMA_READ, DMA_WRITE, SharedMemoryTarget } from '../common/index.ts';
+import { MmioDriverTransport } from './mmio-driver.ts';
+import type { MmioOptions, MmioPlan } from './options.ts';
+import { ACCESS_DONE, INTERRUPT } from './packets.ts';
+import { mmioTimingIds } from './timing.ts';
+import { TrapPort } from './trap-port.ts';
+
+export class MmioDriverEnd implements DriverEnd, Component {
+  readonly #node: Node;
+  readonly #plan: MmioPlan;
+  readonly #port: TrapPort;
+  readonly #target: SharedMemoryTarget;
+  readonly #transports = new Map<number, MmioDriverTransport>();
+  readonly #lines = new Map<number, InterruptLine>();
+
+  constructor({ node, plan }: BusEnvironment<MmioOptions>) {
+    this.#node = node;
+    this.#plan = plan;
+    node.kernel.bindPort(plan.driverPort, node.add(this));
+    this.#port = new TrapPort({
+      node,
+      timing: mmioTimingIds(node.costs),
+      post: (kind, a, b, c, d, delay) => this.#post(kind, [a, b, c, d], delay),
+    });
+    const handles = new MemoryHandles();
+    const { base, size } = node.memory;
+    // Handle 1: the device model has the whole guest mapped.
+    handles.share(base, Math.floor(size / PAGE_SIZE), plan.device, true);
+    handles.retrieve(1, plan.device);
+    this.#target = new SharedMemoryTarget({
+      node,
+      handles,
+      borrowerNode: plan.device,
+      borrowerPort: plan.devicePort,
+      name: plan.name,
+    });
+  }
+
+  transport({ number }: DevicePlan): DriverTransport {
+    const { ioeventfd } = this.#plan.options;
+    const options = { node: this.#node, port: this.#port, device: number, ioeventfd };
+    const transport = new MmioDriverTransport(options);
+    this.#transports.set(number, transport);
+    this.#lines.set(number, new InterruptLine(this.#node, () => transport.interrupted()));
+    return transport;
+  }
+
+  start(): void {
+    for (const transport of this.#transports.values()) transport.start();
+  }
+
+  receive(packet: Packet): void {
+    switch (packet.kind) {
+      case ACCESS_DONE:
+        return this.#port.served(packet.b);
+      case INTERRUPT:
+        return this.#lines.get(packet.a)!.raise();
+      case DMA_READ:
+      case DMA_WRITE:
+        return this.#target.receive(packet);
+      default:
+        assert(false, `${this.#plan.name}: packet of kind ${packet.kind} at the guest's end`);
+    }
+  }
+
+  /** All its work is the port's and the lines'. */
+  deliver(): void {}
+
+  statistics(): Statistics {
+    let interrupts = 0;
+    let coalesced = 0;
+    for (const line of this.#lines.values()) {
+      interrupts += line.taken;
+      coalesced += line.coalesced;
+    }
+    return {
+      messages: 0,
+      bytes: 0,
+      exits: this.#port.exits,
+      kernelExits: this.#port.kernelExits,
+      interrupts,
+      interruptsCoalesced: coalesced,
+      bytesToDevice: this.#target.link.bytes,
+      linkBusyPs: this.#target.link.busy,
+    };
+  }
+
+  #post(
+    kind: number,
+    [a, b, c, d]: readonly [number, number, number, number],
+    delay: number,
+  ): void {
+    const { kernel, index } = this.#node;
+    const packet = kernel.packets.acquire(0);
+    packet.kind = kind;
+    packet.a = a;
+    packet.b = b;
+    packet.c = c;
+    packet.d = d;
+    kernel.send(index, this.#plan.device, this.#plan.devicePort, delay, packet);
+  }
+}

@@ -1,0 +1,236 @@
+// The driver's side of one virtio-mmio device: each operation as the register accesses it is made of.
+import type {
+  DriverTransport,
+  QueueSetup,
+  TransportListener,
+  TransportReply,
+} from '../../platform/contracts/index.ts';
+import { type Node, PAGE_SIZE } from '../../platform/node/index.ts';
+import { readU32 } from '../../platform/wire/index.ts';
+import {
+  CONFIG_SIZE,
+  INTERRUPT_CONFIG,
+  INTERRUPT_USED,
+  MAGIC,
+  type RegisterName,
+  registers,
+  VERSION,
+} from './registers.ts';
+import type { TrapPort } from './trap-port.ts';
+
+/** Blocks of features that are looked at; no feature is beyond them. */
+const FEATURE_BLOCKS = 2;
+/** Config reads that see a changing generation are started again this often at the most. */
+const CONFIG_RESTARTS_MAX = 8;
+/** What virtio-mmio can't tell of a device; its driver finds out queue by queue. */
+const QUEUES_MAX = 65536;
+const TWO_32 = 2 ** 32;
+
+export interface MmioDriverOptions {
+  readonly node: Node;
+  readonly port: TrapPort;
+  /** Number of the device's window. */
+  readonly device: number;
+  readonly ioeventfd: boolean;
+}
+
+export class MmioDriverTransport implements DriverTransport {
+  readonly #options: MmioDriverOptions;
+  #listener: TransportListener | null = null;
+  /** Queues that were set up; an interrupt may be for any of them. */
+  readonly #queues = new Set<number>();
+
+  constructor(options: MmioDriverOptions) {
+    this.#options = options;
+  }
+
+  connect(listener: TransportListener): void {
+    this.#listener = listener;
+  }
+
+  /** The window is there; nothing else announces it. */
+  start(): void {
+    this.#listener!.online();
+  }
+
+  getInfo(): void {
+    this.#readAll(
+      ['MagicValue', 'Version', 'DeviceID', 'VendorID'],
+      ([magic, version, id, vendor]) => {
+        if (magic !== MAGIC || version !== VERSION || id === 0) {
+          return this.#reply({ type: 'reply.failed', reason: 'no virtio-mmio device is there' });
+        }
+        const info = {
+          deviceId: id,
+          vendorId: vendor,
+          featureBlocks: FEATURE_BLOCKS,
+          configSize: CONFIG_SIZE,
+          queuesMax: QUEUES_MAX,
+        };
+        this.#reply({ type: 'reply.info', info });
+      },
+    );
+  }
+
+  getFeatures(): void {
+    this.#write('DeviceFeaturesSel', 0);
+    this.#read('DeviceFeatures', (low) => {
+      this.#write('DeviceFeaturesSel', 1);
+      this.#read('DeviceFeatures', (high) => {
+        const features = BigInt(low) | (BigInt(high) << 32n);
+        this.#reply({ type: 'reply.features', features });
+      });
+    });
+  }
+
+  setFeatures(features: bigint): void {
+    for (let block = 0; block < FEATURE_BLOCKS; block++) {
+      this.#write('DriverFeaturesSel', block);
+      const value = Number((features >> BigInt(32 * block)) & 0xffff_ffffn);
+      const last = block === FEATURE_BLOCKS - 1;
+      this.#write('DriverFeatures', value, () => {
+        if (last) this.#reply({ type: 'reply.featuresSet' });
+      });
+    }
+  }
+
+  getStatus(): void {
+    this.#read('Status', (status) => this.#reply({ type: 'reply.status', status }));
+  }
+
+  setStatus(status: number): void {
+    if (status === 0) this.#queues.clear();
+    this.#write('Status', status);
+    this.getStatus();
+  }
+
+  getConfig(offset: number, length: number): void {
+    this.#readConfig(offset, length, 0);
+  }
+
+  /** Whole words where they are aligned, so that a field of 4 bytes changes at once. */
+  setConfig(offset: number, data: Uint8Array): void {
+    const { port, device } = this.#options;
+    for (let i = 0; i < data.length; ) {
+      const at = registers.Config.at + offset + i;
+      const asWord = at % 4 === 0 && data.length - i >= 4;
+      const last = i + (asWord ? 4 : 1) === data.length;
+      // The register block has no way to refuse a write.
+      const done = () => {
+        if (last) this.#reply({ type: 'reply.configSet', applied: true });
+      };
+      if (asWord) port.write(device, at, readU32(data, i), done);
+      else port.writeByte(device, at, data[i], done);
+      i += asWord ? 4 : 1;
+    }
+  }
+
+  getQueue(index: number): void {
+    this.#write('QueueSel', index);
+    this.#readAll(['QueueSizeMax', 'QueueReady'], ([sizeMax, ready]) =>
+      this.#reply({ type: 'reply.queue', index, sizeMax, size: ready === 1 ? sizeMax : 0 }),
+    );
+  }
+
+  setQueue({ index, size, descriptorArea, driverArea, deviceArea }: QueueSetup): void {
+    this.#write('QueueSel', index);
+    this.#write('QueueSize', size);
+    this.#writeAddress('QueueDescLow', 'QueueDescHigh', descriptorArea);
+    this.#writeAddress('QueueDriverLow', 'QueueDriverHigh', driverArea);
+    this.#writeAddress('QueueDeviceLow', 'QueueDeviceHigh', deviceArea);
+    this.#write('QueueReady', 1, () => {
+      this.#queues.add(index);
+      this.#reply({ type: 'reply.queueSet', index });
+    });
+  }
+
+  resetQueue(index: number): void {
+    this.#write('QueueSel', index);
+    this.#write('QueueReset', 1);
+    this.#read('QueueReset', () => {
+      this.#queues.delete(index);
+      this.#reply({ type: 'reply.queueReset', index });
+    });
+  }
+
+  allocate(length: number): void {
+    const bytes = Math.ceil(length / PAGE_SIZE) * PAGE_SIZE;
+    const address = this.#options.node.memory.allocate(bytes, PAGE_SIZE);
+    this.#reply({ type: 'reply.memory', address });
+  }
+
+  /** The device model sees guest-physical addresses. */
+  busAddress(address: number): number {
+    return address;
+  }
+
+  notify(queue: number, next: number): void {
+    const { port, device, ioeventfd } = this.#options;
+    // With NOTIFICATION_DATA the upper half says how far the ring is (§4.2.3.3).
+    const wrap = next >= 2 ** 31 ? 0x8000 : 0;
+    const value = (queue | (((next & 0x7fff) | wrap) << 16)) >>> 0;
+    if (ioeventfd) port.signal(device, registers.QueueNotify.at, value);
+    else port.write(device, registers.QueueNotify.at, value);
+  }
+
+  /** The interrupt handler, on a core: what is it, and acknowledge. */
+  interrupted(): void {
+    this.#read('InterruptStatus', (status) => {
+      this.#write('InterruptACK', status, () => {
+        if ((status & INTERRUPT_USED) !== 0) {
+          // Which queue is not told: all are looked at.
+          for (const queue of this.#queues) this.#listener!.used(queue);
+        }
+        if ((status & INTERRUPT_CONFIG) !== 0) {
+          this.#read('Status', (now) => this.#listener!.configChanged(now));
+        }
+      });
+    });
+  }
+
+  #readConfig(offset: number, length: number, restarts: number): void {
+    const { port, device } = this.#options;
+    const data = new Uint8Array(length);
+    this.#read('ConfigGeneration', (before) => {
+      // Whole words; the last one may bring bytes that were not asked for.
+      for (let at = 0; at < length; at += 4) {
+        port.read(device, registers.Config.at + offset + at, (word) => {
+          for (let i = 0; i < 4 && at + i < length; i++) data[at + i] = word >>> (8 * i);
+        });
+      }
+      this.#read('ConfigGeneration', (after) => {
+        if (after === before) return this.#reply({ type: 'reply.config', data });
+        if (restarts < CONFIG_RESTARTS_MAX) return this.#readConfig(offset, length, restarts + 1);
+        this.#reply({ type: 'reply.failed', reason: 'the configuration never stood still' });
+      });
+    });
+  }
+
+  #read(name: RegisterName, done: (value: number) => void): void {
+    this.#options.port.read(this.#options.device, registers[name].at, done);
+  }
+
+  /** Reads registers one after another. */
+  #readAll(names: readonly RegisterName[], done: (values: number[]) => void): void {
+    const values: number[] = [];
+    names.forEach((name, i) => {
+      this.#read(name, (value) => {
+        values.push(value);
+        if (i === names.length - 1) done(values);
+      });
+    });
+  }
+
+  #write(name: RegisterName, value: number, done?: () => void): void {
+    this.#options.port.write(this.#options.device, registers[name].at, value, done);
+  }
+
+  #writeAddress(low: RegisterName, high: RegisterName, address: number): void {
+    this.#write(low, address % TWO_32);
+    this.#write(high, Math.floor(address / TWO_32));
+  }
+
+  #reply(reply: TransportReply): void {
+    this.#listener!.reply(reply);
+  }
+}
