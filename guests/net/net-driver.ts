@@ -218,16 +218,18 @@ export class NetDriver extends VirtioDriver {
     for (let pair = 0; pair < this.#pairCount; pair++) {
       if (this.#pairs.length === pair) this.#pairs.push(new QueuePair(this, pair));
       this.#pairs[pair].start({
-        receive: this.rings[receiveQueue(pair)],
-        transmit: this.rings[transmitQueue(pair)],
-        receiveQueue: receiveQueue(pair),
-        transmitQueue: transmitQueue(pair),
+        ring: this.rings[receiveQueue(pair)],
+        queue: receiveQueue(pair),
         buffers: memory + pair * QUEUE_SIZE * bufferBytes,
         bufferBytes,
-        arena: arena + pair * ARENA_BYTES,
-        arenaBytes: ARENA_BYTES,
-        checksumOffload: this.#has(NET_F.CSUM),
         checksChecksums: this.#has(NET_F.GUEST_CSUM),
+        sender: {
+          ring: this.rings[transmitQueue(pair)],
+          queue: transmitQueue(pair),
+          arena: arena + pair * ARENA_BYTES,
+          arenaBytes: ARENA_BYTES,
+          checksumOffload: this.#has(NET_F.CSUM),
+        },
       });
     }
   }
