@@ -6,5 +6,15 @@ import { gpio } from './gpio/index.ts';
 import { i2c } from './i2c/index.ts';
 import { net } from './net/index.ts';
 import { rng } from './rng/index.ts';
+import { vsock } from './vsock/index.ts';
 
-export const devices = { blk, rng, i2c, gpio, ['console']: consoleDevice, net, balloon } as const;
+export const devices = {
+  blk,
+  rng,
+  i2c,
+  gpio,
+  ['console']: consoleDevice,
+  net,
+  balloon,
+  vsock,
+} as const;

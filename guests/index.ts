@@ -7,6 +7,7 @@ import { gpio } from './gpio/index.ts';
 import { i2c } from './i2c/index.ts';
 import { net } from './net/index.ts';
 import { rng } from './rng/index.ts';
+import { vsock } from './vsock/index.ts';
 import {
   balloonCycle,
   consoleEcho,
@@ -17,9 +18,19 @@ import {
   ping,
   pktgen,
   stream,
+  vsockEcho,
 } from './workloads/index.ts';
 
-export const drivers = { blk, rng, i2c, gpio, ['console']: consoleDriver, net, balloon } as const;
+export const drivers = {
+  blk,
+  rng,
+  i2c,
+  gpio,
+  ['console']: consoleDriver,
+  net,
+  balloon,
+  vsock,
+} as const;
 
 export const workloads = {
   fio,
@@ -31,4 +42,5 @@ export const workloads = {
   pktgen,
   stream,
   balloonCycle,
+  vsockEcho,
 } as const;

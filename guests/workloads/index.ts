@@ -8,3 +8,4 @@ export { phaseChart } from './phase-chart.ts';
 export { ping } from './ping.ts';
 export { pktgen } from './pktgen.ts';
 export { stream } from './stream.ts';
+export { vsockEcho } from './vsock-echo.ts';

@@ -184,3 +184,25 @@ export {
   USED_ELEMENT_SIZE,
   USED_F_NO_NOTIFY,
 } from './split-ring.ts';
+export {
+  VSOCK_DEVICE_ID,
+  VSOCK_EVENT,
+  VSOCK_EVENT_SIZE,
+  VSOCK_F,
+  VSOCK_FIRST_GUEST_CID,
+  VSOCK_HEADER_SIZE,
+  VSOCK_HOST_CID,
+  VSOCK_LAST_GUEST_CID,
+  VSOCK_OP,
+  VSOCK_PAYLOAD_MAX,
+  VSOCK_QUEUE,
+  VSOCK_SHUTDOWN,
+  VSOCK_TYPE,
+  VsockHeader,
+  vsockConfig,
+  vsockEvent,
+  vsockFeatures,
+  vsockHeader,
+  vsockShutdown,
+} from './vsock.ts';
+export { VsockStream } from './vsock-stream.ts';

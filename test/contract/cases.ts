@@ -59,6 +59,15 @@ const NET_PEER = {
 
 /** By type of device. */
 export const DEVICE_CASES: Readonly<Record<string, DeviceCase>> = {
+  vsock: {
+    workload: {
+      type: 'vsockEcho',
+      streams: 2,
+      messageSize: '500B',
+      operations: 40,
+      perConnection: 8,
+    },
+  },
   balloon: {
     device: {
       pressure: [

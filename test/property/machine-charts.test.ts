@@ -17,6 +17,8 @@ interface Row {
 /** By the id of the machine. Values straddle what the guards compare with. */
 const ROWS: Readonly<Record<string, Row>> = {
   balloon: { input: { retryInterval: 4000 } },
+  vsockConnection: { input: { closeTimeout: 4000 } },
+  vsockSocket: { input: { connectTimeout: 3000, closeTimeout: 4000 } },
   device: { fields: { FEATURES_OK: (random) => ({ acceptable: random.ratio(1, 2) }) } },
   ffaDevice: { fields: { VERSION: (random) => ({ matches: random.ratio(1, 2) }) } },
   ffaDriver: { input: { timeout: 3000, busyRetry: 1000 } },

@@ -31,6 +31,10 @@ import {
   i2cFlags,
   i2cRequestHeader,
   netFeatures,
+  VSOCK_OP,
+  vsockConfig,
+  vsockFeatures,
+  vsockHeader,
 } from '../../platform/virtio/index.ts';
 import {
   type BitTable,
@@ -325,6 +329,13 @@ export const GENERATED_PAGES: Readonly<Record<string, Parts>> = {
     features: bitsTable(i2cFeatures),
     header: layoutMarkdown(i2cRequestHeader.layout),
     flags: bitsTable(i2cFlags),
+  },
+  'devices/vsock/README.md': {
+    ...devicePage('vsock'),
+    features: bitsTable(vsockFeatures),
+    config: layoutMarkdown(vsockConfig.layout),
+    header: layoutMarkdown(vsockHeader.layout),
+    operations: valuesTable('op', VSOCK_OP),
   },
   'guests/README.md': {
     drivers: definitionTable(Object.values(drivers)),
