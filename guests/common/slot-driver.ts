@@ -58,6 +58,8 @@ export abstract class SlotDriver<Client> extends VirtioDriver {
   protected abstract hasRoom(slot: number): boolean;
   /** Adds the chains of the slot's request, each with `addChain`. */
   protected abstract add(slot: number): void;
+  /** A chain of the slot came back with so many bytes written. */
+  protected returned(_slot: number, _written: number): void {}
   /** A request is over; `latency` in ps. */
   protected abstract ended(slot: number, end: RequestEnd, latency: number): void;
   /** Everybody who uses the device is to be told that it can be used. */
@@ -125,8 +127,9 @@ export abstract class SlotDriver<Client> extends VirtioDriver {
     this.kick(0);
   }
 
-  protected override completed(queue: number, head: number, _written: number, use: number): void {
+  protected override completed(queue: number, head: number, written: number, use: number): void {
     const slot = this.#slotOfHead[head];
+    this.returned(slot, written);
     this.node.milestones?.mark(this.index, queue, head, use, Milestone.completed);
     while (this.#waiting.length > 0 && this.hasRoom(this.#waiting[0])) {
       this.#add(this.#waiting.shift()!);
