@@ -91,6 +91,12 @@ export class DeviceBench implements DeviceTransport {
     return device.setStatus(ready | STATUS.DRIVER_OK);
   }
 
+  /** Resets one queue, as RING_RESET allows, and sets it up again with an empty ring. */
+  restart(queue: number): void {
+    this.device.resetQueue(queue);
+    this.#addQueue(queue);
+  }
+
   /** Makes a chain of readable and writable segments available; returns its head. */
   send(
     queue: number,
