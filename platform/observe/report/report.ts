@@ -17,6 +17,7 @@ import { type EvidenceSummary, mergeCharges, summariseEvidence } from '../../tim
 import type { LatencySummary } from '../latency.ts';
 import { checkExpectations } from './expectations.ts';
 import { mergeLatencies } from './merge-latencies.ts';
+import { type PerRequest, perRequest } from './per-request.ts';
 
 /** What a host tells of a run that came to its end. */
 export interface RunFacts {
@@ -75,6 +76,8 @@ export interface BusReport {
   /** Counters of each end; those of messages are under the message's name. */
   readonly driver: Statistics;
   readonly device: Statistics;
+  /** What a request costs here; null when there was none. */
+  readonly perRequest: PerRequest | null;
 }
 
 export interface NetworkReport {
@@ -157,7 +160,7 @@ export function buildReport(topology: Topology, facts: RunFacts): Report {
     speedRatio: ratio(simulatedPs / PS_PER_S, wallSeconds),
     devices: deviceReports(topology, workloads, facts),
     workloads,
-    buses: busReports(topology, facts),
+    buses: busReports(topology, facts, { workloads, nodes }),
     networks: networkReports(topology, facts),
     nodes: byName(topology.nodes, ({ index }) => nodeReport(topology, nodes[index], simulatedPs)),
     violations: nodes.reduce((sum, node) => sum + node.violations, 0),
@@ -279,7 +282,13 @@ function rates(counts: {
   return { throughput: ratio(counts.bytes, seconds), iops: ratio(counts.requests, seconds) };
 }
 
-function busReports(topology: Topology, facts: RunFacts): Record<string, BusReport> {
+function busReports(
+  topology: Topology,
+  facts: RunFacts,
+  { workloads, nodes }: { workloads: readonly WorkloadReport[]; nodes: readonly NodeOutcome[] },
+): Record<string, BusReport> {
+  const busOf = new Map(topology.devices.map(({ name, bus }) => [name, bus]));
+  const users = grouped(workloads, ({ device }) => busOf.get(device)!);
   const ends = grouped(
     facts.groups.flatMap((group) => group.buses),
     ({ bus }) => bus,
@@ -287,13 +296,27 @@ function busReports(topology: Topology, facts: RunFacts): Record<string, BusRepo
   return byName(topology.buses, ({ index, type }) => {
     const own = ends.get(index) ?? [];
     const count = (name: string) => own.map(({ statistics }) => statistics[name] ?? 0);
+    const using = users.get(index) ?? [];
+    const driver = endOf(own, 'driver');
+    const device = endOf(own, 'device');
+    const messages = total(count('messages'));
     return {
       type,
-      messages: total(count('messages')),
+      messages,
       bytes: total(count('bytes')),
       utilisation: ratio(Math.max(0, ...count('linkBusyPs')), facts.simulatedPs),
-      driver: endOf(own, 'driver'),
-      device: endOf(own, 'device'),
+      driver,
+      device,
+      perRequest: perRequest({
+        topology,
+        bus: index,
+        requests: total(using.map(({ requests }) => requests)),
+        latencySum: total(using.map(({ requests, latency }) => requests * latency.mean)),
+        messages,
+        driver,
+        device,
+        nodes,
+      }),
     };
   });
 }

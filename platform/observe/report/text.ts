@@ -39,6 +39,7 @@ export function reportText(
     ...unfinishedLines(report, paint),
     ...section(paint, latencyTable(report)),
     ...section(paint, busTable(report)),
+    ...section(paint, perRequestTable(report)),
     ...section(paint, networkTable(report)),
     ...section(paint, nodeTable(report)),
     ...faultLines(topology, report),
@@ -165,6 +166,30 @@ function busTable({ buses }: Report): Table {
     formatShare(bus.utilisation),
   ]);
   return { title: 'Buses', head, rows, right: 2 };
+}
+
+/** Carriers side by side; only where there are several to compare. */
+function perRequestTable({ buses }: Report): Table {
+  const head = ['latency', 'messages', 'calls', 'interrupts', 'bytes', 'driver CPU', 'device CPU'];
+  const rows = Object.entries(buses).flatMap(([name, { perRequest }]) => {
+    if (perRequest === null) return [];
+    const { latency, messages, calls, interrupts, bytes, driverCpu, deviceCpu } = perRequest;
+    const time = (ns: number | null) => (ns === null ? '-' : formatLatency(ns));
+    const each = (value: number) => value.toFixed(2);
+    return [
+      [
+        name,
+        formatLatency(latency),
+        each(messages),
+        each(calls),
+        each(interrupts),
+        formatBytes(bytes),
+        time(driverCpu),
+        time(deviceCpu),
+      ],
+    ];
+  });
+  return { title: 'Per request', head, rows: rows.length < 2 ? [] : rows, right: 1 };
 }
 
 function networkTable({ networks }: Report): Table {
