@@ -36,6 +36,11 @@ export const blk = defineDevice({
       doc: 'The write cache takes a write, besides its bytes.',
     },
     { name: 'blk.cacheRate', dimension: 'rate', doc: 'Bytes into the write cache, per channel.' },
+    {
+      name: 'blk.requestTimeout',
+      dimension: 'time',
+      doc: 'Without any completion for so long, the driver resets the device.',
+    },
     { name: 'blk.mediaRate', dimension: 'rate', doc: 'Bytes to or from the medium, per channel.' },
   ],
   create: (environment) => new BlkDevice(environment),

@@ -1,30 +1,31 @@
 // The virtio-blk driver (virtio 1.4 §5.2.6): each request is a chain of header, data and status byte.
-// Data buffers lie in memory shared with the device, so nothing is copied on the driver's side.
+// Data buffers lie in memory shared with the device, so nothing is copied on the driver's side. A device
+// that fails is reset, and what it had not completed is submitted again.
 
 import type { DriverEnvironment } from '../../platform/contracts/index.ts';
-import { Milestone, Priority } from '../../platform/node/index.ts';
+import { ANY_CORE, Milestone, Priority } from '../../platform/node/index.ts';
 import {
   BLK_CONFIG,
   BLK_CONFIG_SIZE_LEAST,
   BLK_DEVICE_ID,
   BLK_F,
-  BLK_HEADER_SIZE,
   BLK_S,
   BLK_T,
-  SECTOR_SIZE,
+  F,
 } from '../../platform/virtio/index.ts';
-import { FIRST_OWN_STEP, SlotTable, VirtioDriver } from '../common/index.ts';
+import { FIRST_OWN_STEP, SlotTable, VirtioDriver, Watchdog } from '../common/index.ts';
+import { capacityOf, configBytes, type DiskInfo, readDiskInfo } from './disk-info.ts';
+import { FlushLedger } from './flush-ledger.ts';
+import { dataAlignment, dataStart, RequestSlots, SlotState } from './request-slots.ts';
 
 /** Queue size asked for; the device may have less. */
 const QUEUE_SIZE = 256;
 const STEP_SUBMIT = FIRST_OWN_STEP;
-/** Segments of a chain: header, data, status. */
+/** Segments of a chain whose data is one piece: header, data, status. */
 const SEGMENTS = 3;
-/** Bytes before the data of a slot: header, status byte, and padding to a 64-byte line. */
-const SLOT_HEADER = 64;
-const STATUS_OFFSET = BLK_HEADER_SIZE;
-/** Data of a page or more begins at a page, like a page-cache page. */
-const PAGE = 4096;
+/** A device is reset so often in a row before the driver gives it up. */
+export const RECOVERIES_MAX = 3;
+const FEATURES = Object.values(BLK_F).reduce((sum, feature) => sum | feature, 0n);
 
 /** Status of a request that the driver ended because the device was lost. */
 export const BLK_LOST = -1;
@@ -35,39 +36,57 @@ export interface BlkClient {
   blkReady(capacity: number): void;
   /** A request is over: BLK_S or BLK_LOST. `latency` in ps. */
   blkCompleted(slot: number, status: number, latency: number): void;
-  /** The disk is lost; requests under way have been completed with BLK_LOST. */
+  /** The disk is lost; requests under way are completed with BLK_LOST next. */
   blkDown(reason: string): void;
+  /** The disk has failed and is back: a write-back cache may have lost what was not flushed. */
+  blkRecovered?(): void;
+  /** The disk has another size. */
+  blkResized?(capacity: number): void;
 }
 
 export class BlkDriver extends VirtioDriver {
+  /** What the disk has said of itself. */
+  disk: DiskInfo = readDiskInfo(new Uint8Array(BLK_CONFIG_SIZE_LEAST), 0n);
   readonly #slots = new SlotTable<BlkClient>();
+  readonly #watchdog: Watchdog;
+  readonly #ledger = new FlushLedger();
+  readonly #requests: RequestSlots;
   #buffers = 0;
-  #headers = 0;
-  #pendingSubmits = 0;
-  #type = new Int32Array(0);
-  #offset = new Float64Array(0);
-  #length = new Int32Array(0);
-  #since = new Float64Array(0);
-  #sinceKey = new Float64Array(0);
-  #busy = new Uint8Array(0);
-  #slotOfHead = new Int32Array(0);
-  /** Slots that found the ring full, oldest first. */
-  readonly #waiting: number[] = [];
+  /** The device is being reset, and requests wait for it. */
+  #interrupted = false;
+  /** The cache mode that was chosen, which a reset undoes; null when nobody has chosen one. */
+  #writeBack: boolean | null = null;
+  // By queue: slots by chain, submissions on a CPU, slots that found the ring full (oldest first), and
+  // whether the queue is being reset.
+  #slotOfHead: Int32Array[] = [];
+  #pendingSubmits = new Int32Array(0);
+  #waiting: number[][] = [];
+  #stopped: boolean[] = [];
+  readonly #resets = new Map<number, (restarted: boolean) => void>();
 
   constructor(environment: DriverEnvironment) {
     super(environment, {
       deviceId: BLK_DEVICE_ID,
       queueCount: 1,
       queueSize: QUEUE_SIZE,
-      features: BLK_F.SEG_MAX | BLK_F.BLK_SIZE | BLK_F.FLUSH,
+      features: FEATURES | F.IN_ORDER | F.RING_RESET,
       configSize: BLK_CONFIG_SIZE_LEAST,
       segmentsMax: SEGMENTS,
+      recoveriesMax: RECOVERIES_MAX,
+    });
+    const { costs, memory } = this.node;
+    this.#requests = new RequestSlots(memory, this.transport);
+    this.#watchdog = new Watchdog({
+      node: this.node,
+      name: this.name,
+      timeout: costs.value(costs.idOf('blk.requestTimeout')),
+      expired: () => this.#expired(),
     });
   }
 
   /** Reserves slots for a client, with data buffers of this size. Only before the device is live. */
   reserve(client: BlkClient, count: number, dataBytes: number): number {
-    return this.#slots.reserve(client, count, dataBytes, dataBytes >= PAGE ? PAGE : 64);
+    return this.#slots.reserve(client, count, dataBytes, dataAlignment(dataBytes));
   }
 
   /** Address of a slot's data buffer in own RAM. */
@@ -75,108 +94,265 @@ export class BlkDriver extends VirtioDriver {
     return this.#buffers + this.#slots.offsetOf(slot);
   }
 
-  /** Starts a request. Its data, for a write, is in the slot's buffer already. */
+  /**
+   * Starts a request. Its data, for a write, is in the slot's buffer already. A discard and write zeroes
+   * have one range, of `length` bytes.
+   */
   submit(slot: number, type: number, offset: number, length: number): void {
-    const { kernel, cpu, timing } = this.node;
-    this.#type[slot] = type;
-    this.#offset[slot] = offset;
-    this.#length[slot] = length;
-    this.#since[slot] = kernel.now;
-    this.#sinceKey[slot] = kernel.currentKey;
-    this.#busy[slot] = 1;
-    this.#pendingSubmits++;
-    const cost = this.node.charge(timing.submit) + this.node.charge(timing.ringAdd);
-    cpu.submit(Priority.task, cost, this, STEP_SUBMIT, slot);
+    const { kernel, timing } = this.node;
+    const requests = this.#requests;
+    requests.type[slot] = type;
+    requests.offset[slot] = offset;
+    requests.length[slot] = length;
+    requests.since[slot] = kernel.now;
+    requests.sinceKey[slot] = kernel.currentKey;
+    this.#start(slot, this.node.charge(timing.submit) + this.node.charge(timing.ringAdd));
+  }
+
+  /** Resets one queue while the others go on; `done` tells whether it is in use again. */
+  resetQueue(queue: number, done: (restarted: boolean) => void): void {
+    const possible = (this.features & F.RING_RESET) !== 0n && queue < this.rings.length;
+    if (!this.live || !possible || this.#resets.has(queue)) return done(false);
+    this.#resets.set(queue, done);
+    this.restartQueue(queue);
+  }
+
+  /** Resets the device; what is under way is submitted again. */
+  resetDevice(): void {
+    this.restart();
+  }
+
+  /** Chooses the cache mode, where the device lets the driver choose. */
+  setWriteBack(on: boolean): void {
+    if ((this.features & BLK_F.CONFIG_WCE) === 0n) return;
+    this.#writeBack = on;
+    this.writeConfig(BLK_CONFIG.writeback, Uint8Array.of(on ? 1 : 0));
   }
 
   protected override get plugged(): boolean {
-    return this.#pendingSubmits > 0;
+    return false;
+  }
+
+  protected override pluggedQueue(queue: number): boolean {
+    return this.#pendingSubmits[queue] > 0;
   }
 
   protected override bufferBytes(start: number): number {
     return dataStart(start, this.#slots.count) - start + this.#slots.bytes;
   }
 
+  protected override configWanted(): number {
+    return configBytes(this.features);
+  }
+
+  protected override queuesWanted(): number {
+    const { queues } = readDiskInfo(this.config, this.features);
+    return Math.min(queues, this.info!.queuesMax);
+  }
+
+  /** Each of several queues belongs to a core, which submits to it and takes its completions. */
+  protected override coreOf(queue: number): number {
+    return this.rings.length === 1 ? ANY_CORE : queue % this.node.cpu.count;
+  }
+
   protected override wentLive(buffers: number): void {
     const { count } = this.#slots;
-    this.#headers = buffers;
-    this.#buffers = dataStart(buffers, count);
-    this.#type = new Int32Array(count);
-    this.#offset = new Float64Array(count);
-    this.#length = new Int32Array(count);
-    this.#since = new Float64Array(count);
-    this.#sinceKey = new Float64Array(count);
-    this.#busy = new Uint8Array(count);
-    this.#slotOfHead = new Int32Array(this.rings[0].size).fill(-1);
-    const view = new DataView(this.config.buffer);
-    const capacity = Number(view.getBigUint64(BLK_CONFIG.capacity, true)) * SECTOR_SIZE;
-    for (const { client } of this.#slots.ranges) client.blkReady(capacity);
+    const { capacity } = this.disk;
+    this.disk = readDiskInfo(this.config, this.features);
+    this.#buffers = this.#requests.place(buffers, count);
+    this.#slotOfHead = this.rings.map(({ size }) => new Int32Array(size));
+    this.#waiting = this.rings.map(() => []);
+    this.#stopped = this.rings.map(() => false);
+    if (this.#interrupted) return this.#cameBack(capacity);
+    this.#pendingSubmits = new Int32Array(this.rings.length);
+    this.#requests.clear(count);
+    for (const { client } of this.#slots.ranges) client.blkReady(this.disk.capacity);
   }
 
   protected override wentDown(reason: string): void {
-    this.#pendingSubmits = 0;
-    this.#waiting.length = 0;
-    for (let slot = 0; slot < this.#busy.length; slot++) {
-      if (this.#busy[slot] === 1) this.#finish(slot, BLK_LOST);
-    }
+    this.#interrupted = false;
+    this.#watchdog.clear();
+    // First, so that nobody submits another request for each that fails.
     for (const { client } of this.#slots.ranges) client.blkDown(reason);
+    const { state } = this.#requests;
+    for (let slot = 0; slot < state.length; slot++) {
+      if (state[slot] !== SlotState.idle) this.#finish(slot, BLK_LOST);
+    }
+    this.#endResets(false);
+  }
+
+  /** What the device has not completed waits for the device to come back. */
+  protected override interrupted(): void {
+    this.#interrupted = true;
+    this.#watchdog.clear();
+    this.#ledger.failed();
+    const { state } = this.#requests;
+    for (let slot = 0; slot < state.length; slot++) {
+      if (state[slot] === SlotState.withDevice) state[slot] = SlotState.waiting;
+    }
+  }
+
+  protected override queueStopped(queue: number): void {
+    this.#stopped[queue] = true;
+  }
+
+  protected override queueRestarted(queue: number): void {
+    this.#stopped[queue] = false;
+    this.#slotOfHead[queue] = new Int32Array(this.rings[queue].size);
+    this.#waiting[queue].length = 0;
+    for (const slot of this.#requests.unfinished()) {
+      if (this.#queueOf(slot) === queue) this.#again(slot);
+    }
+    const done = this.#resets.get(queue);
+    this.#resets.delete(queue);
+    done?.(true);
+  }
+
+  protected override configurationChanged(): void {
+    this.readConfig(BLK_CONFIG.capacity, 8);
+  }
+
+  protected override configRead(offset: number, data: Uint8Array): void {
+    if (offset === BLK_CONFIG.capacity) return this.#resize(capacityOf(data));
+    this.disk = { ...this.disk, writesBack: this.disk.flushes && data[0] === 1 };
+    if (this.#interrupted) this.#goOn();
+  }
+
+  protected override configWritten(offset: number): void {
+    // What the device shows is what counts, whether the write was applied or not.
+    if (offset === BLK_CONFIG.writeback) this.readConfig(offset, 1);
   }
 
   protected override work(_step: number, slot: number): void {
-    if (!this.live) return;
-    this.#pendingSubmits--;
-    const [ring] = this.rings;
-    if (ring.hasRoom(SEGMENTS)) this.#add(slot);
-    else if (ring.freeCount < ring.size) this.#waiting.push(slot);
-    // A ring that is empty and still too small will never have room.
-    else this.#finish(slot, BLK_S.IOERR);
-    this.kick(0);
+    const queue = this.#queueOf(slot);
+    if (this.#pendingSubmits[queue] > 0) this.#pendingSubmits[queue]--;
+    const { state } = this.#requests;
+    if (state[slot] !== SlotState.submitting) return;
+    if (this.#interrupted) state[slot] = SlotState.waiting;
+    else if (!this.live) this.#finish(slot, BLK_LOST);
+    else this.#hand(slot, queue);
   }
 
   protected override completed(queue: number, head: number, _written: number, use: number): void {
-    const slot = this.#slotOfHead[head];
-    const status = this.node.memory.readU8(this.#headers + SLOT_HEADER * slot + STATUS_OFFSET);
+    const slot = this.#slotOfHead[queue][head];
+    const status = this.#requests.statusOf(slot);
     this.node.milestones?.mark(this.index, queue, head, use, Milestone.completed);
-    while (this.#waiting.length > 0 && this.rings[0].hasRoom(SEGMENTS)) {
-      this.#add(this.#waiting.shift()!);
+    const type = this.#requests.type[slot];
+    if (status === BLK_S.OK && type === BLK_T.OUT && this.disk.writesBack) this.#ledger.wrote();
+    if (status === BLK_S.OK && type === BLK_T.FLUSH) this.#ledger.flushed(slot);
+    const waiting = this.#waiting[queue];
+    while (waiting.length > 0 && !this.#stopped[queue] && this.#hasRoom(waiting[0], queue)) {
+      this.#add(waiting.shift()!, queue);
     }
     this.#finish(slot, status);
   }
 
-  #add(slot: number): void {
-    const { memory } = this.node;
-    const { transport } = this;
-    const [ring] = this.rings;
-    const header = this.#headers + SLOT_HEADER * slot;
-    const type = this.#type[slot];
-    memory.writeU32(header, type);
-    memory.writeU32(header + 4, 0);
-    memory.writeU64(header + 8, this.#offset[slot] / SECTOR_SIZE);
-    memory.writeU8(header + STATUS_OFFSET, 0xff);
-    ring.addSegment(transport.busAddress(header), BLK_HEADER_SIZE, false);
-    const length = this.#length[slot];
-    if (length > 0) {
-      ring.addSegment(transport.busAddress(this.dataAddress(slot)), length, type !== BLK_T.OUT);
+  #queueOf(slot: number): number {
+    return slot % Math.max(1, this.rings.length);
+  }
+
+  #start(slot: number, cost: number): void {
+    const queue = this.#queueOf(slot);
+    const { state } = this.#requests;
+    if (state[slot] === SlotState.withDevice) this.#watchdog.ended();
+    state[slot] = SlotState.submitting;
+    this.#pendingSubmits[queue]++;
+    const { cpu } = this.node;
+    cpu.submit(Priority.task, cost, this, STEP_SUBMIT, slot, 0, this.coreOf(queue));
+  }
+
+  /** Submits a request once more. */
+  #again(slot: number): void {
+    this.#start(slot, this.node.charge(this.node.timing.ringAdd));
+  }
+
+  /** The device is back after a reset; nothing is written before its cache mode is right. */
+  #cameBack(capacityBefore: number): void {
+    const { capacity, writesBack } = this.disk;
+    this.#endResets(true);
+    for (const { client } of this.#slots.ranges) {
+      client.blkRecovered?.();
+      if (capacity !== capacityBefore) client.blkResized?.(capacity);
     }
-    ring.addSegment(transport.busAddress(header + STATUS_OFFSET), 1, true);
-    const head = ring.commit();
-    this.#slotOfHead[head] = slot;
-    const use = this.countUse(0, head);
-    this.node.milestones?.mark(this.index, 0, head, use, Milestone.submitted, {
-      key: this.#sinceKey[slot],
-      at: this.#since[slot],
+    if (this.#writeBack === null || this.#writeBack === writesBack) return this.#goOn();
+    this.setWriteBack(this.#writeBack);
+  }
+
+  #goOn(): void {
+    this.#interrupted = false;
+    for (const slot of this.#requests.unfinished()) this.#again(slot);
+  }
+
+  #endResets(restarted: boolean): void {
+    const ended = [...this.#resets.values()];
+    this.#resets.clear();
+    for (const done of ended) done(restarted);
+  }
+
+  #resize(capacity: number): void {
+    if (capacity === this.disk.capacity) return;
+    this.disk = { ...this.disk, capacity };
+    for (const { client } of this.#slots.ranges) client.blkResized?.(capacity);
+  }
+
+  /** Gives a request to the device, lets it wait, or ends it when the device needs not be asked. */
+  #hand(slot: number, queue: number): void {
+    const ring = this.rings[queue];
+    const lost = this.#requests.type[slot] === BLK_T.FLUSH && this.#ledger.takeLoss();
+    const status = lost ? BLK_S.IOERR : this.#requests.refusal(slot, this.disk);
+    if (status >= 0) this.#finish(slot, status);
+    else if (!this.#stopped[queue] && this.#hasRoom(slot, queue)) this.#add(slot, queue);
+    else if (this.#stopped[queue] || ring.freeCount < ring.size) this.#wait(slot, queue);
+    // A ring that is empty and still too small will never have room.
+    else this.#finish(slot, BLK_S.IOERR);
+    if (this.live && !this.#stopped[queue]) this.kick(queue);
+  }
+
+  #wait(slot: number, queue: number): void {
+    this.#requests.state[slot] = SlotState.waiting;
+    this.#waiting[queue].push(slot);
+  }
+
+  #hasRoom(slot: number, queue: number): boolean {
+    return this.rings[queue].hasRoom(this.#requests.segments(slot, this.disk));
+  }
+
+  #add(slot: number, queue: number): void {
+    const { node } = this;
+    const requests = this.#requests;
+    const head = requests.add(slot, this.rings[queue], this.disk, this.dataAddress(slot));
+    this.#slotOfHead[queue][head] = slot;
+    requests.state[slot] = SlotState.withDevice;
+    this.#watchdog.began();
+    if (requests.type[slot] === BLK_T.FLUSH) this.#ledger.flushing(slot);
+    const use = this.countUse(queue, head);
+    node.milestones?.mark(this.index, queue, head, use, Milestone.submitted, {
+      key: requests.sinceKey[slot],
+      at: requests.since[slot],
     });
-    this.node.milestones?.mark(this.index, 0, head, use, Milestone.published);
+    node.milestones?.mark(this.index, queue, head, use, Milestone.published);
   }
 
   #finish(slot: number, status: number): void {
-    this.#busy[slot] = 0;
-    const latency = this.node.kernel.now - this.#since[slot];
+    const { state, since } = this.#requests;
+    const withDevice = state[slot] === SlotState.withDevice;
+    state[slot] = SlotState.idle;
+    if (withDevice) this.#watchdog.ended();
+    const latency = this.node.kernel.now - since[slot];
     this.#slots.clientOf(slot).blkCompleted(slot, status, latency);
   }
-}
 
-/** Where data begins, behind the headers of so many slots: at the next page. */
-function dataStart(headers: number, slots: number): number {
-  return Math.ceil((headers + slots * SLOT_HEADER) / PAGE) * PAGE;
+  /** Nothing has come back for too long. */
+  #expired(): void {
+    // The signal may have got lost while the work was done.
+    let found = false;
+    for (let queue = 0; queue < this.rings.length; queue++) {
+      if (!this.rings[queue].hasUsed) continue;
+      this.used(queue);
+      found = true;
+    }
+    if (found) return;
+    this.node.violations.report('TIMEOUT', `${this.name}: requests were not answered in time`);
+    this.recover();
+  }
 }

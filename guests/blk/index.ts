@@ -2,11 +2,11 @@
 import type { DriverDefinition } from '../../platform/contracts/index.ts';
 import { BlkDriver } from './blk-driver.ts';
 
-export { BLK_LOST, type BlkClient, BlkDriver } from './blk-driver.ts';
+export { BLK_LOST, type BlkClient, BlkDriver, RECOVERIES_MAX } from './blk-driver.ts';
 
 export const blk: DriverDefinition = {
   type: 'blk',
-  doc: 'Block driver: reads, writes, flushes, get-id; one request queue.',
+  doc: 'Block driver: many queues bound to CPUs, recovery of a disk that fails, flush, discard.',
   spec: 'virtio 1.4 §5.2',
   create: (environment) => new BlkDriver(environment),
 };

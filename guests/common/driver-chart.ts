@@ -9,7 +9,12 @@ export type DriverEvent =
   | { readonly type: 'QUEUES'; readonly count: number }
   | { readonly type: 'ONLINE' }
   | { readonly type: 'OFFLINE' }
-  | { readonly type: 'NEEDS_RESET' };
+  /** The device asks for a reset; `busy` while an operation is under way. */
+  | { readonly type: 'NEEDS_RESET'; readonly busy: boolean }
+  /** The driver itself wants a reset, and what is under way done again after it. */
+  | { readonly type: 'RESTART'; readonly busy: boolean }
+  /** Requests come back again after a recovery. */
+  | { readonly type: 'PROGRESS' };
 
 export type DriverEffect =
   | { readonly type: 'getInfo' }
@@ -24,6 +29,7 @@ export type DriverEffect =
   | { readonly type: 'remember'; readonly reply: TransportReply }
   | { readonly type: 'operationOver'; readonly reply: TransportReply }
   | { readonly type: 'live' }
+  | { readonly type: 'recover' }
   | { readonly type: 'down'; readonly reason: string };
 
 export interface DriverInput {
@@ -34,10 +40,14 @@ export interface DriverInput {
   readonly requiredFeatures: bigint;
   /** Bytes of configuration space that the driver needs; 0 to read none. */
   readonly configSize: number;
+  /** How often it resets a device in a row without getting any further; 0 to give up at once. */
+  readonly recoveriesMax: number;
 }
 
 interface Context extends DriverInput {
   readonly queue: number;
+  /** Recoveries since the last progress. */
+  readonly recoveries: number;
 }
 
 const READY = STATUS.ACKNOWLEDGE | STATUS.DRIVER | STATUS.FEATURES_OK;
@@ -62,6 +72,10 @@ export const driverChart = setup({
     featuresStuck: ({ event }) =>
       event.type === 'reply.status' && (event.status & STATUS.FEATURES_OK) !== 0,
     isLive: ({ event }) => event.type === 'reply.status' && (event.status & STATUS.DRIVER_OK) !== 0,
+    mayRecover: ({ context }) => context.recoveries < context.recoveriesMax,
+    mayRecoverLater: ({ context, event }) =>
+      event.type === 'NEEDS_RESET' && event.busy && context.recoveries < context.recoveriesMax,
+    isBusy: ({ event }) => event.type === 'RESTART' && event.busy,
     needsConfig: ({ context }) => context.configSize > 0,
     queueUsable: ({ event }) => event.type === 'reply.queue' && event.sizeMax > 0,
     queueIsSet: ({ event }) => event.type === 'reply.queue' && event.size > 0,
@@ -82,6 +96,7 @@ export const driverChart = setup({
     getQueue: emit(({ context }) => ({ type: 'getQueue' as const, index: context.queue })),
     plan: emit({ type: 'plan' }),
     setQueueCount: assign({
+      queue: 0,
       queueCount: ({ context, event }) =>
         event.type === 'QUEUES' ? event.count : context.queueCount,
     }),
@@ -96,6 +111,9 @@ export const driverChart = setup({
       reply: event as TransportReply,
     })),
     live: emit({ type: 'live' }),
+    recover: emit({ type: 'recover' }),
+    countRecovery: assign({ recoveries: ({ context }) => context.recoveries + 1 }),
+    forgetRecoveries: assign({ recoveries: 0 }),
     down: emit(({ event }, params: { reason: string }) => ({
       type: 'down' as const,
       reason: event.type === 'reply.failed' ? event.reason : params.reason,
@@ -105,17 +123,28 @@ export const driverChart = setup({
   },
 }).createMachine({
   id: 'driver',
-  context: ({ input }) => ({ ...input, queue: 0 }),
+  context: ({ input }) => ({ ...input, queue: 0, recoveries: 0 }),
   initial: 'offline',
   on: {
     OFFLINE: {
       target: '.offline',
       actions: { type: 'down', params: { reason: 'the device is gone' } },
     },
-    NEEDS_RESET: {
-      target: '.needsReset',
-      actions: { type: 'down', params: { reason: 'the device needs a reset' } },
-    },
+    NEEDS_RESET: [
+      {
+        guard: 'mayRecoverLater',
+        target: '.quiescing',
+        actions: ['countRecovery', 'recover'],
+      },
+      { guard: 'mayRecover', target: '.reset', actions: ['countRecovery', 'recover'] },
+      {
+        target: '.needsReset',
+        actions: { type: 'down', params: { reason: 'the device needs a reset' } },
+      },
+    ],
+    // Where they mean nothing.
+    PROGRESS: {},
+    RESTART: {},
     'reply.failed': {
       target: '.givingUp',
       actions: { type: 'down', params: { reason: 'an operation failed' } },
@@ -126,7 +155,10 @@ export const driverChart = setup({
     },
   },
   states: {
-    offline: { description: 'The device cannot be talked to.', on: { ONLINE: 'probing' } },
+    offline: {
+      description: 'The device cannot be talked to.',
+      on: { ONLINE: 'probing', NEEDS_RESET: {} },
+    },
     probing: {
       description: 'What is it? Only this may be asked before the reset.',
       meta: { spec: 'virtio-msg Initialization Flow' },
@@ -136,7 +168,16 @@ export const driverChart = setup({
     reset: {
       description: 'Status 0, and wait until it is.',
       entry: { type: 'writeStatus', params: { status: 0 } },
-      on: { 'reply.status': { guard: 'isReset', target: 'acknowledged' } },
+      on: {
+        'reply.status': { guard: 'isReset', target: 'acknowledged' },
+        // Said before the reset.
+        NEEDS_RESET: {},
+      },
+    },
+    quiescing: {
+      description: 'The device is to be reset, as soon as the operation under way has ended.',
+      meta: { spec: 'virtio 1.4 §2.1.2' },
+      on: { 'reply.*': 'reset', NEEDS_RESET: {} },
     },
     acknowledged: {
       description: 'ACKNOWLEDGE: the guest has noticed the device.',
@@ -158,7 +199,7 @@ export const driverChart = setup({
         'reply.features': [
           { guard: 'featuresSuffice', target: 'writingFeatures', actions: 'remember' },
           {
-            target: 'failed',
+            target: 'refusing',
             actions: {
               type: 'down',
               params: { reason: 'the device lacks a feature that the driver needs' },
@@ -179,7 +220,7 @@ export const driverChart = setup({
         'reply.status': [
           { guard: 'featuresStuck', target: 'configuring' },
           {
-            target: 'failed',
+            target: 'refusing',
             actions: { type: 'down', params: { reason: 'the device refused the features' } },
           },
         ],
@@ -248,15 +289,38 @@ export const driverChart = setup({
       on: {
         'reply.config': { actions: 'operationOver' },
         'reply.configSet': { actions: 'operationOver' },
+        'reply.queueReset': { actions: 'operationOver' },
+        'reply.queueSet': { actions: 'operationOver' },
+        'reply.queue': { actions: 'operationOver' },
+        PROGRESS: { actions: 'forgetRecoveries' },
+        RESTART: [
+          { guard: 'isBusy', target: 'quiescing', actions: 'recover' },
+          { target: 'reset', actions: 'recover' },
+        ],
       },
     },
-    needsReset: { description: 'The device has given up; requests under way have failed.' },
+    needsReset: {
+      description: 'The device has given up; requests under way have failed.',
+      on: { NEEDS_RESET: {} },
+    },
+    refusing: {
+      description: 'No agreement on features: FAILED tells the device that the driver gives up.',
+      meta: { spec: 'virtio 1.4 §2.2.1' },
+      entry: {
+        type: 'writeStatus',
+        params: { status: STATUS.ACKNOWLEDGE | STATUS.DRIVER | STATUS.FAILED },
+      },
+      on: { 'reply.status': 'failed', 'reply.failed': 'failed', NEEDS_RESET: {} },
+    },
     givingUp: {
       description: 'An operation failed for good: the device is reset, if it can still be reached.',
       meta: { spec: 'virtio-msg Error Handling' },
       entry: { type: 'writeStatus', params: { status: 0 } },
       on: { 'reply.status': 'failed', 'reply.failed': 'failed', NEEDS_RESET: {} },
     },
-    failed: { description: 'The driver has given up on the device.' },
+    failed: {
+      description: 'The driver has given up on the device.',
+      on: { NEEDS_RESET: {} },
+    },
   },
 });

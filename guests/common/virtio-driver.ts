@@ -5,26 +5,17 @@ import type {
   Driver,
   DriverEnvironment,
   DriverTransport,
+  QueueSetup,
   TransportListener,
   TransportReply,
 } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
 import type { Chart } from '../../platform/machine/index.ts';
-import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
-import {
-  DESC_SIZE,
-  type DriverRing,
-  F,
-  PackedDriverRing,
-  packedRingAreas,
-  REAP_BROKEN,
-  REAP_NONE,
-  type RingAreas,
-  SplitDriverRing,
-  STATUS,
-  splitRingAreas,
-} from '../../platform/virtio/index.ts';
+import { ANY_CORE, type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
+import { type DriverRing, F, REAP_BROKEN, REAP_NONE, STATUS } from '../../platform/virtio/index.ts';
 import { type DriverEffect, type DriverEvent, driverChart } from './driver-chart.ts';
+import { LiveOperations } from './live-operations.ts';
+import { RingSet } from './ring-set.ts';
 
 export interface DriverTraits {
   readonly deviceId: number;
@@ -39,13 +30,8 @@ export interface DriverTraits {
   readonly configSize: number;
   /** Most segments of a chain that may lie in an indirect table. Default: SEGMENTS_MAX. */
   readonly segmentsMax?: number;
-}
-
-/** A read (`data` is null) or write of configuration space while the device is live. */
-interface ConfigOperation {
-  readonly offset: number;
-  readonly length: number;
-  readonly data: Uint8Array | null;
+  /** How often it resets a device in a row without getting any further. Default: 0, it gives up. */
+  readonly recoveriesMax?: number;
 }
 
 /** Steps below this number are the shared part's. */
@@ -63,6 +49,18 @@ const CORE_FEATURES =
   F.INDIRECT_DESC |
   F.NOTIFICATION_DATA;
 
+/** Effects that ask the transport for something. */
+const ASKS: ReadonlySet<DriverEffect['type']> = new Set([
+  'getInfo',
+  'setStatus',
+  'getFeatures',
+  'setFeatures',
+  'getConfig',
+  'getQueue',
+  'allocate',
+  'setQueue',
+]);
+
 export abstract class VirtioDriver implements Driver, TransportListener, CpuClient {
   readonly node: Node;
   readonly name: string;
@@ -74,20 +72,25 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
   /** Why it is not live any more, or never was. */
   downReason: string | null = null;
   notifications = 0;
+  /** How often the device was reset to go on with it. */
+  recoveries = 0;
   protected readonly transport: DriverTransport;
-  protected rings: DriverRing[] = [];
   protected config = new Uint8Array(0);
   readonly #traits: DriverTraits;
   readonly #chart: Chart<unknown, DriverEvent>;
-  readonly #queueSizes: number[] = [];
+  readonly #rings: RingSet;
   readonly #reaping: boolean[] = [];
+  readonly #operations: LiveOperations;
   #offered = 0n;
+  /** Where the memory for rings and buffers begins in own RAM, and its length; 0 without any. */
   #memory = 0;
-  #uses: Int32Array[] = [];
-  /** Operations on the configuration, the first of which is under way. */
-  readonly #operations: ConfigOperation[] = [];
+  #memoryLength = 0;
+  /** The transport has been asked for something and has not replied. */
+  #busy = false;
   /** The configuration changed before the driver was live. */
   #configStale = false;
+  /** Nothing has come back since the last recovery. */
+  #unproven = false;
 
   constructor({ node, plan, transport }: DriverEnvironment, traits: DriverTraits) {
     this.node = node;
@@ -95,10 +98,21 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
     this.index = plan.index;
     this.transport = transport;
     this.#traits = traits;
+    this.#rings = new RingSet({
+      memory: node.memory,
+      transport,
+      sizeWanted: traits.queueSize,
+      segmentsMax: traits.segmentsMax ?? SEGMENTS_MAX,
+    });
+    this.#operations = this.#liveOperations();
     transport.connect(this);
     this.#chart = node.charts.start(driverChart, {
       name: `${plan.name}.driver`,
-      input: { ...traits, requiredFeatures: traits.requiredFeatures ?? 0n },
+      input: {
+        ...traits,
+        requiredFeatures: traits.requiredFeatures ?? 0n,
+        recoveriesMax: traits.recoveriesMax ?? 0,
+      },
       perform: (effect: DriverEffect) => this.#perform(effect),
     });
     this.#chart.begin();
@@ -106,6 +120,10 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
 
   get state(): string {
     return this.#chart.state;
+  }
+
+  protected get rings(): readonly DriverRing[] {
+    return this.#rings.rings;
   }
 
   /** Bytes of buffers that the driver wants behind its rings, which end `start` bytes into a page. */
@@ -126,6 +144,31 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
     return this.#traits.queueCount;
   }
 
+  /** Bytes of configuration space to read when the device comes up, `features` being known. */
+  protected configWanted(): number {
+    return this.#traits.configSize;
+  }
+
+  /** The core that takes a queue's completions. */
+  protected coreOf(_queue: number): number {
+    return ANY_CORE;
+  }
+
+  /** Like `plugged`, for drivers whose queues are filled independently of one another. */
+  protected pluggedQueue(_queue: number): boolean {
+    return this.plugged;
+  }
+
+  /**
+   * The device is being reset, to go on with it: `wentLive` comes again, and what was submitted will never
+   * come back. Only for drivers with `recoveriesMax`.
+   */
+  protected interrupted(): void {}
+  /** A queue's reset has begun: nothing may be added to its ring. */
+  protected queueStopped(_queue: number): void {}
+  /** The queue has a new, empty ring; what was on the old one will never come back. */
+  protected queueRestarted(_queue: number): void {}
+
   /** The device says that its configuration changed; the driver may want to read it. */
   protected configurationChanged(): void {}
   /** What `readConfig` asked for. */
@@ -139,45 +182,64 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
 
   offline(reason: string): void {
     this.downReason = reason;
+    // The bus has taken back what it shared.
+    this.#memory = 0;
     this.#chart.send({ type: 'OFFLINE' });
   }
 
   reply(reply: TransportReply): void {
+    this.#busy = false;
     this.#chart.send(reply);
   }
 
   used(queue: number): void {
     const ring = this.rings[queue];
-    if (ring === undefined || this.#reaping[queue]) return;
+    if (!this.live || ring === undefined || this.#reaping[queue]) return;
     this.#reaping[queue] = true;
     ring.disableInterrupts();
     this.#reapNext(queue);
   }
 
   configChanged(status: number): void {
-    if ((status & STATUS.DEVICE_NEEDS_RESET) !== 0) this.#chart.send({ type: 'NEEDS_RESET' });
+    if ((status & STATUS.DEVICE_NEEDS_RESET) !== 0) this.recover();
     else if (this.live) this.configurationChanged();
     else this.#configStale = true;
   }
 
-  deliver(step: number, a: number): void {
+  deliver(step: number, a: number, epoch: number): void {
     if (step >= FIRST_OWN_STEP) return this.work(step, a);
-    if (this.live) this.#reap(a);
+    if (this.live && epoch === this.#rings.epochOf(a)) this.#reap(a);
   }
 
   /** Reads configuration bytes of a live device; `configRead` is called with them. */
   protected readConfig(offset: number, length: number): void {
-    this.#operate({ offset, length, data: null });
+    if (this.live) this.#operations.add({ type: 'readConfig', offset, length });
   }
 
   /** Writes configuration bytes of a live device; `configWritten` is called in the end. */
   protected writeConfig(offset: number, data: Uint8Array): void {
-    this.#operate({ offset, length: data.length, data });
+    if (this.live) this.#operations.add({ type: 'writeConfig', offset, data });
+  }
+
+  /** Resets one queue of a live device and sets it up again; needs RING_RESET. */
+  protected restartQueue(queue: number): void {
+    if (this.live) this.#operations.add({ type: 'resetQueue', queue });
+  }
+
+  /** Resets the device and goes on with it, as often as it may, or gives up. */
+  protected recover(): void {
+    this.#chart.send({ type: 'NEEDS_RESET', busy: this.#busy });
+  }
+
+  /** Resets a live device because somebody wants it, and goes on with it. */
+  protected restart(): void {
+    this.#chart.send({ type: 'RESTART', busy: this.#busy });
   }
 
   /** Tells the device of added chains, unless more come soon or it does not want to know. */
   protected kick(queue: number): void {
-    if (this.plugged || this.#reaping[queue] || !this.rings[queue].takeNotify()) return;
+    if (this.pluggedQueue(queue) || this.#reaping[queue]) return;
+    if (!this.rings[queue].takeNotify()) return;
     this.notifications++;
     const data = (this.features & F.NOTIFICATION_DATA) !== 0n;
     this.transport.notify(queue, data ? this.rings[queue].nextOffset : 0);
@@ -185,32 +247,28 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
 
   /** Counts this use of a chain's head; see MilestoneLog for what the count is good for. */
   protected countUse(queue: number, head: number): number {
-    return this.#uses[queue][head]++;
+    return this.#rings.countUse(queue, head);
   }
 
-  #operate(operation: ConfigOperation): void {
-    if (!this.live) return;
-    if (this.#operations.push(operation) === 1) this.#beginOperation();
-  }
-
-  #beginOperation(): void {
-    const { offset, length, data } = this.#operations[0];
-    if (data === null) this.transport.getConfig(offset, length);
-    else this.transport.setConfig(offset, data);
-  }
-
-  #operationOver(reply: TransportReply): void {
-    const { offset } = this.#operations.shift()!;
-    if (this.#operations.length > 0) this.#beginOperation();
-    if (reply.type === 'reply.config') this.configRead(offset, reply.data);
-    else this.configWritten(offset, reply.type === 'reply.configSet' && reply.applied);
+  #liveOperations(): LiveOperations {
+    return new LiveOperations({
+      node: this.node,
+      name: this.name,
+      transport: this.transport,
+      asking: () => (this.#busy = true),
+      configRead: (offset, data) => this.configRead(offset, data),
+      configWritten: (offset, applied) => this.configWritten(offset, applied),
+      queueStopped: (queue) => this.queueStopped(queue),
+      remake: (queue) => this.#remake(queue),
+      queueRestarted: (queue) => this.queueRestarted(queue),
+      refused: () => this.recover(),
+    });
   }
 
   #wentLive(): void {
     this.live = true;
     this.downReason = null;
-    this.#operations.length = 0;
-    this.wentLive(this.#memory + this.#ringBytes());
+    this.wentLive(this.#memory + this.#rings.bytes);
     if (this.#configStale) this.configurationChanged();
     this.#configStale = false;
   }
@@ -223,7 +281,8 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
       return this.kick(queue);
     }
     const cost = this.node.charge(timing.ringReap) + this.node.charge(timing.complete);
-    cpu.submit(Priority.interrupt, cost, this, STEP_REAP, queue);
+    const epoch = this.#rings.epochOf(queue);
+    cpu.submit(Priority.interrupt, cost, this, STEP_REAP, queue, epoch, this.coreOf(queue));
   }
 
   #reap(queue: number): void {
@@ -231,16 +290,35 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
     const head = ring.reap();
     if (head === REAP_BROKEN) {
       this.node.violations.report('BAD_DESCRIPTOR', `${this.name}: a used element names no chain`);
-      return this.#chart.send({ type: 'NEEDS_RESET' });
+      return this.recover();
     }
-    // Left over from before the device was lost and found again.
-    if (head === REAP_NONE) return;
-    this.completed(queue, head, ring.usedLength, this.#uses[queue][head] - 1);
-    if (this.live) this.#reapNext(queue);
+    assert(head !== REAP_NONE, 'a used element was there before');
+    this.#completed(queue, head);
+    // Whoever was told may have reset the device or the queue.
+    if (this.live && ring === this.rings[queue]) this.#reapNext(queue);
+  }
+
+  #completed(queue: number, head: number): void {
+    if (this.#unproven) {
+      this.#unproven = false;
+      this.#chart.send({ type: 'PROGRESS' });
+    }
+    const { usedLength } = this.rings[queue];
+    this.completed(queue, head, usedLength, this.#rings.lastUse(queue, head));
+  }
+
+  /** The device has let go of a queue: takes what it has returned, and makes the ring anew. */
+  #remake(queue: number): QueueSetup {
+    const ring = this.rings[queue];
+    for (let head = ring.reap(); head >= 0; head = ring.reap()) this.#completed(queue, head);
+    this.#rings.make(queue);
+    this.#reaping[queue] = false;
+    return this.#rings.setup(queue);
   }
 
   #perform(effect: DriverEffect): void {
     const { transport } = this;
+    if (ASKS.has(effect.type)) this.#busy = true;
     switch (effect.type) {
       case 'getInfo':
         return transport.getInfo();
@@ -250,25 +328,33 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
         return transport.getFeatures();
       case 'setFeatures':
         this.features = this.#offered & (this.#traits.features | CORE_FEATURES);
+        this.#rings.plan(this.features);
         return transport.setFeatures(this.features);
       case 'getConfig':
-        return transport.getConfig(0, this.#traits.configSize);
+        return transport.getConfig(0, Math.min(this.configWanted(), this.info!.configSize));
       case 'getQueue':
         return transport.getQueue(effect.index);
       case 'allocate':
-        return transport.allocate(this.#ringBytes() + this.bufferBytes(this.#ringBytes()));
+        return this.#allocate();
       case 'setQueue':
-        return this.#setQueue(effect.index);
+        return transport.setQueue(this.#rings.setup(effect.index));
       case 'remember':
         return this.#remember(effect.reply);
       case 'plan':
         return this.#chart.send({ type: 'QUEUES', count: this.queuesWanted() });
       case 'operationOver':
-        return this.#operationOver(effect.reply);
+        return this.#operations.reply(effect.reply);
       case 'live':
         return this.#wentLive();
+      case 'recover':
+        this.live = false;
+        this.recoveries++;
+        this.#unproven = true;
+        this.#operations.clear();
+        return this.interrupted();
       case 'down':
         this.live = false;
+        this.#operations.clear();
         this.downReason ??= effect.reason;
         return this.wentDown(this.downReason);
     }
@@ -286,86 +372,25 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
         this.config = new Uint8Array(reply.data);
         return;
       case 'reply.queue':
-        this.#queueSizes[reply.index] = this.#queueSize(reply.sizeMax);
-        return;
+        return this.#rings.add(reply.index, reply.sizeMax);
       case 'reply.memory':
-        return this.#placeRings(reply.address);
+        this.#memory = reply.address;
+        this.#reaping.length = 0;
+        return this.#rings.place(reply.address);
       default:
         assert(false, `${this.name}: nothing to remember of ${reply.type}`);
     }
   }
 
-  /** The size that is wanted, or the largest that the device and the ring's format allow. */
-  #queueSize(sizeMax: number): number {
-    const size = Math.min(sizeMax, this.#traits.queueSize);
-    return this.#has(F.RING_PACKED) ? size : 2 ** Math.floor(Math.log2(size));
+  /** Memory for rings and buffers; what there is from before a reset will do. */
+  #allocate(): void {
+    const rings = this.#rings.bytes;
+    const length = rings + this.bufferBytes(rings);
+    if (this.#memory !== 0 && length <= this.#memoryLength) {
+      this.#busy = false;
+      return this.#chart.send({ type: 'reply.memory', address: this.#memory });
+    }
+    this.#memoryLength = length;
+    this.transport.allocate(length);
   }
-
-  /** Bytes of all rings and their indirect tables, each from a 64-byte line of its own. */
-  #ringBytes(): number {
-    return this.#queueSizes.reduce((sum, size) => sum + this.#bytesOfRing(size), 0);
-  }
-
-  #bytesOfRing(size: number): number {
-    return lines(this.#areas(0, size).length) + this.#tableBytes(size);
-  }
-
-  #areas(start: number, size: number): RingAreas {
-    return this.#has(F.RING_PACKED) ? packedRingAreas(start, size) : splitRingAreas(start, size);
-  }
-
-  #tableBytes(size: number): number {
-    return this.#has(F.INDIRECT_DESC) ? lines(size * this.#segmentsMax * DESC_SIZE) : 0;
-  }
-
-  get #segmentsMax(): number {
-    return this.#traits.segmentsMax ?? SEGMENTS_MAX;
-  }
-
-  #has(feature: bigint): boolean {
-    return (this.features & feature) !== 0n;
-  }
-
-  #placeRings(address: number): void {
-    this.#memory = address;
-    this.#reaping.length = 0;
-    let at = address;
-    this.rings = this.#queueSizes.map((size) => {
-      const ring = this.#makeRing(at, size);
-      at += this.#bytesOfRing(size);
-      return ring;
-    });
-    // A packed ring's chains are named by buffer ids, which are below the size as well.
-    this.#uses = this.#queueSizes.map((size) => new Int32Array(size));
-  }
-
-  #makeRing(start: number, size: number): DriverRing {
-    const table = start + lines(this.#areas(0, size).length);
-    const indirect = this.#has(F.INDIRECT_DESC)
-      ? {
-          address: table,
-          busAddress: this.transport.busAddress(table),
-          segmentsMax: this.#segmentsMax,
-        }
-      : null;
-    const options = { eventIndex: this.#has(F.EVENT_IDX), indirect };
-    return this.#has(F.RING_PACKED)
-      ? new PackedDriverRing(this.node.memory, start, size, options)
-      : new SplitDriverRing(this.node.memory, start, size, options);
-  }
-
-  #setQueue(index: number): void {
-    const { areas, size } = this.rings[index];
-    this.transport.setQueue({
-      index,
-      size,
-      descriptorArea: this.transport.busAddress(areas.descriptor),
-      driverArea: this.transport.busAddress(areas.driver),
-      deviceArea: this.transport.busAddress(areas.device),
-    });
-  }
-}
-
-function lines(bytes: number): number {
-  return Math.ceil(bytes / 64) * 64;
 }

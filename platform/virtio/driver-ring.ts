@@ -46,6 +46,8 @@ export interface DriverRingOptions {
   readonly eventIndex: boolean;
   /** Place of a table of indirect descriptors for each chain, or null for none. */
   readonly indirect: IndirectTables | null;
+  /** IN_ORDER: chains come back in the order of their going, several of them perhaps by one element. */
+  readonly inOrder?: boolean;
 }
 
 /** Memory for indirect tables: one a ring descriptor, each for `segmentsMax` segments. */
@@ -65,12 +67,48 @@ export function alignUp(address: number, alignment: number): number {
   return Math.ceil(address / alignment) * alignment;
 }
 
+/**
+ * What a driver keeps under IN_ORDER: the chains that are with the device, oldest first. The device may
+ * return a batch of them by an element that names the last one only (virtio 1.4 §2.7.9, §2.8.7).
+ */
+export class InOrderChains {
+  /** The last chain of the batch that is being taken, or -1. */
+  batchEnd = -1;
+  readonly #names: Int32Array;
+  #oldest = 0;
+  #count = 0;
+
+  constructor(size: number) {
+    this.#names = new Int32Array(size);
+  }
+
+  push(name: number): void {
+    this.#names[(this.#oldest + this.#count++) % this.#names.length] = name;
+  }
+
+  /** Takes the oldest chain, and ends the batch when it is its last. */
+  shift(): number {
+    const name = this.#names[this.#oldest];
+    this.#oldest = (this.#oldest + 1) % this.#names.length;
+    this.#count--;
+    if (name === this.batchEnd) this.batchEnd = -1;
+    return name;
+  }
+}
+
 /** Segments of a chain as they are gathered by `addSegment`. */
 export class SegmentList {
   count = 0;
   addresses = new Float64Array(16);
   lengths = new Float64Array(16);
   writable = new Uint8Array(16);
+
+  /** Bytes that the device may write. */
+  get writableBytes(): number {
+    let sum = 0;
+    for (let i = 0; i < this.count; i++) if (this.writable[i] === 1) sum += this.lengths[i];
+    return sum;
+  }
 
   add(address: number, length: number, writable: boolean): void {
     if (this.count === this.addresses.length) this.#grow();

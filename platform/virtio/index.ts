@@ -64,6 +64,7 @@ export {
   type DriverRing,
   type DriverRingOptions,
   type IndirectTables,
+  InOrderChains,
   needsEvent,
   REAP_BROKEN,
   REAP_NONE,

@@ -12,6 +12,7 @@ import {
   checkQueueSize,
   type DriverRing,
   type DriverRingOptions,
+  InOrderChains,
   REAP_BROKEN,
   REAP_NONE,
   type RingAreas,
@@ -51,6 +52,12 @@ export class PackedDriverRing implements DriverRing {
   #freeIdCount: number;
   /** Ring places that the chain with this id takes up; 0 when the id is free. */
   readonly #slots: Int32Array;
+  readonly #order: InOrderChains | null;
+  /** Bytes that the device may write to the chain of each id; kept under IN_ORDER only. */
+  readonly #writable: Float64Array;
+  /** The chain that the used descriptor read last names, and the length in it. */
+  #named = 0;
+  #namedLength = 0;
   #next = 0;
   #wrap = true;
   #usedNext = 0;
@@ -75,6 +82,8 @@ export class PackedDriverRing implements DriverRing {
     this.#freeIds = Int32Array.from({ length: size }, (_, i) => size - 1 - i);
     this.#freeIdCount = size;
     this.#slots = new Int32Array(size);
+    this.#order = options.inOrder === true ? new InOrderChains(size) : null;
+    this.#writable = new Float64Array(this.#order === null ? 0 : size);
   }
 
   get nextOffset(): number {
@@ -83,6 +92,7 @@ export class PackedDriverRing implements DriverRing {
   }
 
   get hasUsed(): boolean {
+    if (this.#order !== null && this.#order.batchEnd >= 0) return true;
     const at = this.areas.descriptor + DESC_SIZE * this.#usedNext + PACKED_DESC.flags;
     const flags = this.#memory.readU16(at);
     const used = (flags & PACKED_F_USED) !== 0;
@@ -101,6 +111,10 @@ export class PackedDriverRing implements DriverRing {
     const { count } = this.#segments;
     assert(count > 0 && this.hasRoom(count), 'a chain has segments, and the ring room for them');
     const id = this.#freeIds[--this.#freeIdCount];
+    if (this.#order !== null) {
+      this.#order.push(id);
+      this.#writable[id] = this.#segments.writableBytes;
+    }
     const slots = this.#usesTable(count) ? this.#writeIndirect(id) : this.#writeDirect(id);
     this.#segments.count = 0;
     this.#slots[id] = slots;
@@ -125,10 +139,18 @@ export class PackedDriverRing implements DriverRing {
 
   reap(): number {
     if (!this.hasUsed) return REAP_NONE;
-    const at = this.areas.descriptor + DESC_SIZE * this.#usedNext;
-    const id = this.#memory.readU16(at + PACKED_DESC.id);
-    this.usedLength = this.#memory.readU32(at + PACKED_DESC.length);
-    if (id >= this.size || this.#slots[id] === 0) return REAP_BROKEN;
+    const order = this.#order;
+    if (order === null || order.batchEnd < 0) {
+      const at = this.areas.descriptor + DESC_SIZE * this.#usedNext;
+      const named = this.#memory.readU16(at + PACKED_DESC.id);
+      this.#namedLength = this.#memory.readU32(at + PACKED_DESC.length);
+      if (named >= this.size || this.#slots[named] === 0) return REAP_BROKEN;
+      this.#named = named;
+      if (order !== null) order.batchEnd = named;
+    }
+    const id = order === null ? this.#named : order.shift();
+    // Of a chain that the device has skipped it has written all that it might.
+    this.usedLength = id === this.#named ? this.#namedLength : this.#writable[id];
     const slots = this.#slots[id];
     this.#slots[id] = 0;
     this.#freeIds[this.#freeIdCount++] = id;

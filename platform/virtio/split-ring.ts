@@ -11,6 +11,7 @@ import {
   checkQueueSize,
   type DriverRing,
   type DriverRingOptions,
+  InOrderChains,
   needsEvent,
   REAP_BROKEN,
   REAP_NONE,
@@ -59,10 +60,16 @@ export class SplitDriverRing implements DriverRing {
   // The driver's own copy of what it linked: the device could overwrite the table.
   readonly #next: Int32Array;
   readonly #chainLength: Int32Array;
+  readonly #order: InOrderChains | null;
+  /** Bytes that the device may write to the chain of each head; kept under IN_ORDER only. */
+  readonly #writable: Float64Array;
   #freeHead = 0;
   #availIndex = 0;
   #usedIndex = 0;
   #notifiedIndex = 0;
+  /** The chain that the used element read last names, and the length in it. */
+  #named = 0;
+  #namedLength = 0;
 
   /** `start` is allocated memory of at least `splitRingAreas(start, size).length` bytes. */
   constructor(
@@ -80,7 +87,9 @@ export class SplitDriverRing implements DriverRing {
     this.freeCount = size;
     this.#next = new Int32Array(size);
     this.#chainLength = new Int32Array(size);
-    for (let i = 0; i < size; i++) this.#next[i] = i + 1;
+    for (let i = 0; i < size; i++) this.#next[i] = (i + 1) % size;
+    this.#order = options.inOrder === true ? new InOrderChains(size) : null;
+    this.#writable = new Float64Array(this.#order === null ? 0 : size);
   }
 
   get nextOffset(): number {
@@ -103,6 +112,10 @@ export class SplitDriverRing implements DriverRing {
     const { count } = this.#segments;
     assert(count > 0 && this.hasRoom(count), 'a chain has segments, and the ring room for them');
     const head = this.#freeHead;
+    if (this.#order !== null) {
+      this.#order.push(head);
+      this.#writable[head] = this.#segments.writableBytes;
+    }
     if (this.#usesTable(count)) this.#writeIndirect(head);
     else this.#writeDirect();
     this.#segments.count = 0;
@@ -126,11 +139,19 @@ export class SplitDriverRing implements DriverRing {
 
   reap(): number {
     if (!this.hasUsed) return REAP_NONE;
-    const slot = this.#usedIndex & (this.size - 1);
-    const at = this.areas.device + USED.ring + USED_ELEMENT_SIZE * slot;
-    const head = this.#memory.readU32(at);
-    this.usedLength = this.#memory.readU32(at + 4);
-    if (head >= this.size || this.#chainLength[head] === 0) return REAP_BROKEN;
+    const order = this.#order;
+    if (order === null || order.batchEnd < 0) {
+      const slot = this.#usedIndex & (this.size - 1);
+      const at = this.areas.device + USED.ring + USED_ELEMENT_SIZE * slot;
+      const named = this.#memory.readU32(at);
+      this.#namedLength = this.#memory.readU32(at + 4);
+      if (named >= this.size || this.#chainLength[named] === 0) return REAP_BROKEN;
+      this.#named = named;
+      if (order !== null) order.batchEnd = named;
+    }
+    const head = order === null ? this.#named : order.shift();
+    // Of a chain that the device has skipped it has written all that it might.
+    this.usedLength = head === this.#named ? this.#namedLength : this.#writable[head];
     this.#usedIndex = (this.#usedIndex + 1) & 0xffff;
     this.#freeChain(head);
     return head;
@@ -203,11 +224,13 @@ export class SplitDriverRing implements DriverRing {
 
   #freeChain(head: number): void {
     const count = this.#chainLength[head];
+    this.freeCount += count;
+    this.#chainLength[head] = 0;
+    // §2.7.5: under IN_ORDER descriptors are used in the order of the table, round and round.
+    if (this.#order !== null) return;
     let tail = head;
     for (let i = 1; i < count; i++) tail = this.#next[tail];
     this.#next[tail] = this.#freeHead;
     this.#freeHead = head;
-    this.freeCount += count;
-    this.#chainLength[head] = 0;
   }
 }

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { VirtioDevice } from '../../devices/common/index.ts';
 import { VirtioDriver } from '../../guests/common/index.ts';
 import { REVISIONS } from '../../platform/contracts/topology.ts';
-import { BLK_T, F, SplitDriverRing, STATUS, splitRingAreas } from '../../platform/virtio/index.ts';
+import { BLK_T, F, SplitDriverRing, splitRingAreas } from '../../platform/virtio/index.ts';
 import {
   brokenRules,
   peekId,
@@ -95,7 +95,8 @@ describe.each(REVISIONS)('a driver in %s', (name) => {
     expect(taken & F.NOTIF_CONFIG_DATA).toBe(0n);
     // Bits that nobody has defined, and those of other devices.
     expect(taken >> 42n).toBe(0n);
-    expect(taken & 0x1fn).toBe(4n);
+    // SIZE_MAX and SEG_MAX of the lowest five.
+    expect(taken & 0x1fn).toBe(6n);
   });
 
   it('FEA-4 MUST: looks whether FEATURES_OK has stuck, and stops when not', () => {
@@ -103,7 +104,8 @@ describe.each(REVISIONS)('a driver in %s', (name) => {
     model.acceptsFeatures = false;
     bus.driver.start();
     run();
-    expect(sent()).toEqual(UP.slice(0, 7));
+    // FAILED, besides ACKNOWLEDGE and DRIVER.
+    expect(sent()).toEqual([...UP.slice(0, 7), 'SET_DEVICE_STATUS 131']);
     expect(driver.state).toBe('failed');
     expect(client.log).toEqual(['down: the device refused the features']);
   });
@@ -252,21 +254,24 @@ describe.each(REVISIONS)('driver and device in %s', (name) => {
     bus.driver.start();
     run();
     const ids = bus.frames.map(({ bytes }) => bytes[1]).filter((id) => (id & 0x40) !== 0);
-    expect(ids).toEqual([0x41, 0x40]);
-    expect(client.log.slice(1)).toEqual(['completed 0 -1', 'down: the device needs a reset']);
+    // Once, and again after each of three resets.
+    expect(ids).toEqual([0x41, 0x40, 0x41, 0x40, 0x41, 0x40, 0x41, 0x40]);
+    expect(client.log.slice(1)).toEqual(['down: the device needs a reset', 'completed 0 -1']);
   });
 
-  it('RST-5 SHOULD: what cannot go on says so in its status, and tells the driver', () => {
-    const { bus, device, node, run } = diskBench({ revision: name, refuse: () => 'nothing' });
+  it('RST-5, RST-6 SHOULD: what cannot go on says so in its status, and is reset', () => {
+    const { bus, driver, node, sent, run } = diskBench({ revision: name, refuse: () => 'no' });
     bus.driver.start();
     run();
     const event = new Uint8Array(16);
     writeEventAvail(event, DEVICE, 0, 0, 0);
     bus.inject('toDevice', event);
+    bus.frames.length = 0;
     run();
-    expect(device.status).toBe(STATUS.DEVICE_NEEDS_RESET | 15);
-    const told = bus.messages('toDriver').at(-1)!;
+    const told = bus.messages('toDriver')[0];
     expect(told).toMatchObject({ type: 'req.EVENT_CONFIG', body: { status: 79, length: 0 } });
+    expect(sent().slice(-UP.length + 1)).toEqual(UP.slice(1));
+    expect([driver.live, driver.recoveries]).toEqual([true, 1]);
     expect(node.violations.described.map(({ code }) => code)).toEqual(['DMA_FAULT']);
   });
 

@@ -12,7 +12,6 @@ export const OPEN_RULES: Readonly<Record<string, string>> = {
   'CFG-4': 'devices here keep their generation over a reset, and no driver looks at its value',
   'CFG-13': 'changes are told as generic ones, of offset and length 0',
   'CFG-17': 'the strict profile of v2 is a transport feature bit, see PAR-8',
-  'RST-6': 'drivers here fail their requests and leave the device as it is',
   'VQ-15': 'no driver here programs a queue twice',
   'NTF-12': 'an EVENT_POLL that stays lost is repeated for ever',
   'CNF-1': 'nothing here claims conformance',

@@ -112,12 +112,14 @@ describe('an area that is a page short', () => {
 describe('a lost EVENT_USED', () => {
   const faults = [{ on: 'ffa0', drop: 'EVENT_USED', at: '100us' }];
 
-  it('stalls a workload that waits for nothing else, and the run says so', () => {
-    const { rig, ending, workload, result } = run({ workloads: fio(), faults });
-    expect(ending).toBe('stalled');
-    expect(workload).toMatchObject({ done: false, driverState: 'live', downReason: null });
-    expect(result.requests).toBeGreaterThan(0);
-    expect(result.requests).toBeLessThan(80);
+  it('holds up a workload that waits for nothing else, until the driver looks by itself', () => {
+    const until = { workloads: 'done', atMost: '60s' };
+    const { rig, ending, workload, result } = run({ workloads: fio(), faults, until });
+    expect(ending).toBe('done');
+    expect(workload).toMatchObject({ done: true, driverState: 'live', downReason: null });
+    expect(result).toMatchObject({ requests: 80, errors: 0, verified: 80 });
+    // blk.requestTimeout is 30 s; latencies are in ns.
+    expect(result.latency.max).toBeGreaterThan(29e9);
     expect(rig.violations).toEqual([]);
   });
 
@@ -137,12 +139,15 @@ describe('a lost EVENT_USED', () => {
 });
 
 describe('a lost EVENT_AVAIL', () => {
-  it('stalls a workload that waits for nothing else', () => {
-    const { ending, workload } = run({
+  it('holds up a workload that waits for nothing else, until its driver resets the device', () => {
+    const { rig, ending, workload, result } = run({
       workloads: fio(),
       faults: [{ on: 'ffa0', drop: 'EVENT_AVAIL', at: '100us' }],
+      until: { workloads: 'done', atMost: '60s' },
     });
-    expect([ending, workload.done]).toEqual(['stalled', false]);
+    expect([ending, workload.done]).toEqual(['done', true]);
+    expect(result).toMatchObject({ requests: 80, errors: 0, verified: 80 });
+    expect(rig.violationCodes).toEqual(['TIMEOUT']);
   });
 });
 
@@ -226,13 +231,21 @@ describe('a late message', () => {
     expect(rig.violations).toEqual([]);
   });
 
-  it('that resets the device after all resets it under its driver, who waits in vain', () => {
-    const { rig, ending, workload } = run({
-      workloads: fio({ operations: 100_000 }),
+  it('that resets the device after all resets it under its driver, who finds out in time', () => {
+    const { rig, ending, result } = run({
+      workloads: fio({ operations: 2000 }),
       faults: [{ on: 'ffa0', delay: 'SET_DEVICE_STATUS', by: '1500us' }],
+      until: { workloads: 'done', atMost: '60s' },
     });
-    expect([ending, workload.done, workload.driverState]).toEqual(['stalled', false, 'live']);
-    const resets = rig.messages.filter(({ message }) => message.type === 'req.SET_DEVICE_STATUS');
-    expect(resets.at(-1)!.message.body).toEqual({ status: 0 });
+    expect(ending).toBe('done');
+    expect(result).toMatchObject({ requests: 2000, errors: 0, verified: 2000 });
+    expect(rig.violationCodes).toEqual(['TIMEOUT']);
+    const resets = rig.messages.filter(
+      ({ message }) =>
+        message.type === 'req.SET_DEVICE_STATUS' &&
+        (message.body as { status: number }).status === 0,
+    );
+    // The first try, its repetition, and the driver's own once it had waited for 30 s.
+    expect(resets).toHaveLength(3);
   });
 });

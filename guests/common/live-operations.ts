@@ -1,0 +1,127 @@
+// What a driver asks of its device's transport while the device is live: configuration read and written,
+// queues reset. One operation at a time; the others wait in line.
+import type {
+  DriverTransport,
+  QueueSetup,
+  TransportReply,
+} from '../../platform/contracts/index.ts';
+import type { Chart } from '../../platform/machine/index.ts';
+import type { Node } from '../../platform/node/index.ts';
+import {
+  type QueueResetEffect,
+  type QueueResetEvent,
+  queueResetChart,
+} from './queue-reset-chart.ts';
+
+export type LiveOperation =
+  | { readonly type: 'readConfig'; readonly offset: number; readonly length: number }
+  | { readonly type: 'writeConfig'; readonly offset: number; readonly data: Uint8Array }
+  | { readonly type: 'resetQueue'; readonly queue: number };
+
+export interface LiveOperationsOptions {
+  readonly node: Node;
+  readonly name: string;
+  readonly transport: DriverTransport;
+  /** The transport is about to be asked for something. */
+  asking(): void;
+  configRead(offset: number, data: Uint8Array): void;
+  configWritten(offset: number, applied: boolean): void;
+  /** A queue's reset has come to its turn: the driver leaves its ring alone from now on. */
+  queueStopped(queue: number): void;
+  /** Makes the ring of a queue anew, which the device has let go of. */
+  remake(queue: number): QueueSetup;
+  queueRestarted(queue: number): void;
+  /** The device did not do what a queue's reset takes. */
+  refused(): void;
+}
+
+export class LiveOperations {
+  readonly #options: LiveOperationsOptions;
+  /** The first of them is under way. */
+  readonly #line: LiveOperation[] = [];
+  #chart: Chart<unknown, QueueResetEvent> | null = null;
+  #setup: QueueSetup | null = null;
+
+  constructor(options: LiveOperationsOptions) {
+    this.#options = options;
+  }
+
+  add(operation: LiveOperation): void {
+    if (this.#line.push(operation) === 1) this.#begin();
+  }
+
+  /** Forgets all operations: the device is not live any more. */
+  clear(): void {
+    this.#line.length = 0;
+    this.#chart?.send({ type: 'ABORT' });
+  }
+
+  /** A reply to the operation under way. */
+  reply(reply: TransportReply): void {
+    const [operation] = this.#line;
+    if (operation === undefined) return;
+    if (operation.type === 'resetQueue') return this.#resetChart().send(reply);
+    this.#end();
+    const { configRead, configWritten } = this.#options;
+    if (reply.type === 'reply.config') configRead(operation.offset, reply.data);
+    else configWritten(operation.offset, reply.type === 'reply.configSet' && reply.applied);
+  }
+
+  #begin(): void {
+    const [operation] = this.#line;
+    const { transport, queueStopped } = this.#options;
+    switch (operation.type) {
+      case 'readConfig':
+        this.#options.asking();
+        return transport.getConfig(operation.offset, operation.length);
+      case 'writeConfig':
+        this.#options.asking();
+        return transport.setConfig(operation.offset, operation.data);
+      case 'resetQueue':
+        queueStopped(operation.queue);
+        return this.#resetChart().send({ type: 'BEGIN' });
+    }
+  }
+
+  #end(): void {
+    this.#line.shift();
+    if (this.#line.length > 0) this.#begin();
+  }
+
+  /** Few drivers ever reset a queue, so that the chart is made when one does. */
+  #resetChart(): Chart<unknown, QueueResetEvent> {
+    if (this.#chart !== null) return this.#chart;
+    const { node, name } = this.#options;
+    this.#chart = node.charts.start(queueResetChart, {
+      name: `${name}.queueReset`,
+      perform: (effect: QueueResetEffect) => this.#perform(effect),
+    });
+    this.#chart.begin();
+    return this.#chart;
+  }
+
+  #perform(effect: QueueResetEffect): void {
+    const { transport, asking, remake, queueRestarted, refused } = this.#options;
+    const [operation] = this.#line;
+    const queue = operation.type === 'resetQueue' ? operation.queue : 0;
+    switch (effect.type) {
+      case 'resetQueue':
+        asking();
+        return transport.resetQueue(queue);
+      case 'getQueue':
+        asking();
+        return transport.getQueue(queue);
+      case 'remake':
+        this.#setup = remake(queue);
+        return;
+      case 'setQueue':
+        asking();
+        return transport.setQueue(this.#setup!);
+      case 'done':
+        this.#end();
+        return queueRestarted(queue);
+      case 'refused':
+        return refused();
+    }
+  }
+}
