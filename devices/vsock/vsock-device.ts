@@ -2,6 +2,7 @@
 // host, with credit in both directions, connections, resets, and the event of a moved guest.
 import type { DeviceEnvironment, Statistics } from '../../platform/contracts/index.ts';
 import type { Component, ComponentId } from '../../platform/kernel/index.ts';
+import { Milestone } from '../../platform/node/index.ts';
 import {
   VSOCK_DEVICE_ID,
   VSOCK_EVENT,
@@ -193,6 +194,7 @@ export class VsockDevice extends VirtioDevice implements ConnectionOwner, Compon
     this.#handling = false;
     const request = this.#line.shift()!;
     const { queue, chain } = request;
+    queue!.mark(chain!, Milestone.served);
     if (!request.refused) this.#received(request);
     this.#fetcher.release(request);
     if (!queue!.complete(chain!, 0)) return queue!.fail();

@@ -64,6 +64,9 @@ export class BalloonDriver extends VirtioDriver {
   #needed = 0;
   /** Pages were taken back in need: no more are given until the device asks for another number. */
   #relieved = false;
+  /** When and in which event the request under way was begun. */
+  #since = 0;
+  #sinceKey = 0;
   readonly #data = new Uint8Array(Math.max(LIST_BYTES, STATISTICS_BYTES));
 
   constructor(environment: DriverEnvironment) {
@@ -177,8 +180,9 @@ export class BalloonDriver extends VirtioDriver {
   }
 
   protected override completed(queue: number, head: number, _written: number, use: number): void {
-    this.node.milestones?.mark(this.index, queue, head, use, Milestone.completed);
+    // The device keeps statistics until it wants others: that is no request that takes so long.
     if (queue === BALLOON_QUEUE.stats) return this.#reportStatistics();
+    this.node.milestones?.mark(this.index, queue, head, use, Milestone.completed);
     if (queue === BALLOON_QUEUE.inflate) this.#held.push(...this.#moving);
     else this.#release();
     this.#moving.length = 0;
@@ -273,6 +277,8 @@ export class BalloonDriver extends VirtioDriver {
   /** Sends the numbers of the moving pages, once the allocator's work is done. */
   #request(queue: number): void {
     const { node } = this;
+    this.#since = node.kernel.now;
+    this.#sinceKey = node.kernel.currentKey;
     const cost =
       node.charge(node.timing.submit) +
       node.charge(node.timing.ringAdd) +
@@ -286,7 +292,15 @@ export class BalloonDriver extends VirtioDriver {
       writeU32(this.#data, i * BALLOON_PFN_SIZE, this.#moving[i] / BALLOON_PAGE);
     }
     this.node.memory.copyIn(this.#buffers, this.#data, 0, length);
-    this.#add(queue, this.#buffers, length);
+    const head = this.#add(queue, this.#buffers, length);
+    const use = this.countUse(queue, head);
+    const { milestones } = this.node;
+    milestones?.mark(this.index, queue, head, use, Milestone.submitted, {
+      key: this.#sinceKey,
+      at: this.#since,
+    });
+    milestones?.mark(this.index, queue, head, use, Milestone.published);
+    this.kick(queue);
   }
 
   /** Statistics are gathered when the device asks for them, by returning the last ones. */
@@ -302,18 +316,15 @@ export class BalloonDriver extends VirtioDriver {
     const length = balloonStat.encode(entry, this.#data, 0);
     const address = this.#buffers + LIST_BYTES;
     memory.copyIn(address, this.#data, 0, length);
-    this.#add(BALLOON_QUEUE.stats, address, length);
+    const queue = BALLOON_QUEUE.stats;
+    this.countUse(queue, this.#add(queue, address, length));
+    this.kick(queue);
   }
 
-  #add(queue: number, address: number, length: number): void {
+  /** Makes a chain of one segment available and returns its head. */
+  #add(queue: number, address: number, length: number): number {
     const ring = this.rings[queue];
-    const { kernel, milestones } = this.node;
     ring.addSegment(this.transport.busAddress(address), length, false);
-    const head = ring.commit();
-    const use = this.countUse(queue, head);
-    const when = { key: kernel.currentKey, at: kernel.now };
-    milestones?.mark(this.index, queue, head, use, Milestone.submitted, when);
-    milestones?.mark(this.index, queue, head, use, Milestone.published);
-    this.kick(queue);
+    return ring.commit();
   }
 }

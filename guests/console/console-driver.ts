@@ -1,7 +1,7 @@
 // The virtio-console driver (virtio 1.4 §5.3): ports as the device announces them, one program a port,
 // and the emergency write.
 import type { DriverEnvironment } from '../../platform/contracts/index.ts';
-import { Priority } from '../../platform/node/index.ts';
+import { Milestone, Priority } from '../../platform/node/index.ts';
 import {
   CONSOLE_CONFIG,
   CONSOLE_CONTROL,
@@ -40,6 +40,7 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
   readonly #portOfSlot: number[] = [];
   readonly #length: number[] = [];
   readonly #since: number[] = [];
+  readonly #sinceKey: number[] = [];
   readonly #clients = new Map<number, ConsoleClient>();
   readonly #ports: DriverPort[] = [];
   #portCount = 1;
@@ -85,6 +86,7 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
     const { kernel, cpu, timing } = this.node;
     this.#length[slot] = length;
     this.#since[slot] = kernel.now;
+    this.#sinceKey[slot] = kernel.currentKey;
     const cost = this.node.charge(timing.submit) + this.node.charge(timing.ringAdd);
     cpu.submit(Priority.task, cost, this, STEP_WRITE, slot);
   }
@@ -176,14 +178,17 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
     else this.#addBuffers(a);
   }
 
-  protected override completed(queue: number, head: number, written: number): void {
+  protected override completed(queue: number, head: number, written: number, use: number): void {
     const meaning = this.#meaning[queue][head];
     if (queue === CONSOLE_CONTROL_TRANSMIT && this.#multiport) {
       this.#freeCells.push(meaning);
       return this.#sendMessages();
     }
     const port = consolePortOf(queue);
-    if (port >= 0 && queue % 2 === 1) return this.#sent(this.#ports[port], meaning);
+    if (port >= 0 && queue % 2 === 1) {
+      this.node.milestones?.mark(this.index, queue, head, use, Milestone.completed);
+      return this.#sent(this.#ports[port], meaning);
+    }
     const size = port < 0 ? CELL : BUFFER_SIZE;
     if (written > size) return this.#violation(`${written} bytes in a buffer of ${size}`);
     const address = this.#receiveAddress(queue, meaning);
@@ -217,7 +222,15 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
   }
 
   #write(port: DriverPort, slot: number): void {
-    this.#add(port.transmitQueue, this.dataAddress(slot), this.#length[slot], false, slot);
+    const queue = port.transmitQueue;
+    const head = this.#add(queue, this.dataAddress(slot), this.#length[slot], false, slot);
+    const use = this.countUse(queue, head);
+    const { milestones } = this.node;
+    milestones?.mark(this.index, queue, head, use, Milestone.submitted, {
+      key: this.#sinceKey[slot],
+      at: this.#since[slot],
+    });
+    milestones?.mark(this.index, queue, head, use, Milestone.published);
   }
 
   #sent(port: DriverPort, slot: number): void {
@@ -225,12 +238,13 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
     this.#slots.clientOf(slot).consoleSent(slot, this.node.kernel.now - this.#since[slot]);
   }
 
-  #add(queue: number, address: number, length: number, writable: boolean, meaning: number): void {
+  /** Makes a chain of one segment available and returns its head. */
+  #add(queue: number, address: number, length: number, writable: boolean, meaning: number): number {
     const ring = this.rings[queue];
     ring.addSegment(this.transport.busAddress(address), length, writable);
     const head = ring.commit();
-    this.countUse(queue, head);
     this.#meaning[queue][head] = meaning;
+    return head;
   }
 
   /** Offers a port's buffers. Those of a port that comes back are with the device still. */
@@ -256,7 +270,8 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
 
   #offer(queue: number, buffer: number): void {
     const size = consolePortOf(queue) < 0 ? CELL : BUFFER_SIZE;
-    this.#add(queue, this.#receiveAddress(queue, buffer), size, true, buffer);
+    const head = this.#add(queue, this.#receiveAddress(queue, buffer), size, true, buffer);
+    this.countUse(queue, head);
   }
 
   /** Sends a control message. */
@@ -275,7 +290,8 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
       memory.writeU32(address + CONSOLE_CONTROL.id, port);
       memory.writeU16(address + CONSOLE_CONTROL.event, event);
       memory.writeU16(address + CONSOLE_CONTROL.value, value);
-      this.#add(CONSOLE_CONTROL_TRANSMIT, address, CONSOLE_CONTROL_SIZE, false, cell);
+      const queue = CONSOLE_CONTROL_TRANSMIT;
+      this.countUse(queue, this.#add(queue, address, CONSOLE_CONTROL_SIZE, false, cell));
     }
     this.kick(CONSOLE_CONTROL_TRANSMIT);
   }

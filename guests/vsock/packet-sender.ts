@@ -34,6 +34,9 @@ export interface SenderOptions {
 
 export class PacketSender implements CpuClient {
   creditRequests = 0;
+  /** When and in which event the packet that is being sent was taken up. */
+  since = 0;
+  sinceKey = 0;
   readonly #options: SenderOptions;
   readonly #places: number[] = [];
   readonly #replies: Reply[] = [];
@@ -102,7 +105,9 @@ export class PacketSender implements CpuClient {
     if (this.#sending || !something || this.#places.length === 0) return;
     this.#sending = true;
     const { node, payload } = this.#options;
-    const { cpu, timing } = node;
+    const { cpu, timing, kernel } = node;
+    this.since = kernel.now;
+    this.sinceKey = kernel.currentKey;
     let cost = node.charge(timing.submit) + node.charge(timing.ringAdd);
     if (this.#replies.length === 0) {
       const { unsent, peerFree } = this.#sockets[0].stream;

@@ -1,7 +1,7 @@
 // The virtio-vsock driver (virtio 1.4 §5.10): sockets of the guest, packets on two queues with credit in
 // both directions, and the event that says that the guest was moved.
 import type { DriverEnvironment } from '../../platform/contracts/index.ts';
-import { Priority } from '../../platform/node/index.ts';
+import { Milestone, Priority } from '../../platform/node/index.ts';
 import {
   VSOCK_DEVICE_ID,
   VSOCK_EVENT,
@@ -171,9 +171,10 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
     else this.#fill();
   }
 
-  protected override completed(queue: number, head: number, written: number): void {
+  protected override completed(queue: number, head: number, written: number, use: number): void {
     const meaning = this.#meaning[queue][head];
     if (queue === VSOCK_QUEUE.tx) {
+      this.node.milestones?.mark(this.index, queue, head, use, Milestone.completed);
       return this.#sender.returned(meaning);
     }
     if (queue === VSOCK_QUEUE.event) {
@@ -203,15 +204,21 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
   }
 
   #fill(): void {
-    for (let i = 0; i < this.#receiveBuffers; i++) this.#add(VSOCK_QUEUE.rx, i, PACKET_SIZE);
-    this.kick(VSOCK_QUEUE.rx);
-    for (let i = 0; i < EVENTS; i++) this.#add(VSOCK_QUEUE.event, i, VSOCK_EVENT_SIZE);
-    this.kick(VSOCK_QUEUE.event);
+    const { rx, event } = VSOCK_QUEUE;
+    for (let i = 0; i < this.#receiveBuffers; i++) this.#offerCell(rx, i);
+    this.kick(rx);
+    for (let i = 0; i < EVENTS; i++) this.#offerCell(event, i);
+    this.kick(event);
   }
 
   #offer(queue: number, buffer: number): void {
-    this.#add(queue, buffer, queue === VSOCK_QUEUE.rx ? PACKET_SIZE : VSOCK_EVENT_SIZE);
+    this.#offerCell(queue, buffer);
     this.kick(queue);
+  }
+
+  #offerCell(queue: number, cell: number): void {
+    const size = queue === VSOCK_QUEUE.rx ? PACKET_SIZE : VSOCK_EVENT_SIZE;
+    this.countUse(queue, this.#add(queue, cell, size));
   }
 
   /** Gives buffers back to the device, unless too many replies wait: that holds the peer back. */
@@ -224,7 +231,8 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
     this.#heldBack.length = 0;
   }
 
-  #add(queue: number, cell: number, length: number): void {
+  /** Makes a cell available and returns the head of its chain. */
+  #add(queue: number, cell: number, length: number): number {
     const ring = this.rings[queue];
     ring.addSegment(
       this.transport.busAddress(this.#address(queue, cell)),
@@ -232,8 +240,8 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
       queue !== VSOCK_QUEUE.tx,
     );
     const head = ring.commit();
-    this.countUse(queue, head);
     this.#meaning[queue][head] = cell;
+    return head;
   }
 
   /** A packet of the host. */
@@ -315,8 +323,16 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
   /** Puts a packet on its queue. */
   #post(place: number, bytes: Uint8Array, length: number): void {
     this.node.memory.copyIn(this.#address(VSOCK_QUEUE.tx, place), bytes, 0, length);
-    this.#add(VSOCK_QUEUE.tx, place, length);
-    this.kick(VSOCK_QUEUE.tx);
+    const queue = VSOCK_QUEUE.tx;
+    const head = this.#add(queue, place, length);
+    const use = this.countUse(queue, head);
+    const { milestones } = this.node;
+    milestones?.mark(this.index, queue, head, use, Milestone.submitted, {
+      key: this.#sender.sinceKey,
+      at: this.#sender.since,
+    });
+    milestones?.mark(this.index, queue, head, use, Milestone.published);
+    this.kick(queue);
   }
 
   #address(queue: number, cell: number): number {
