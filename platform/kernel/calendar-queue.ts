@@ -2,14 +2,15 @@
 // short sorted run in front of it. Why this one: decisions/0007-event-queue.md.
 //
 //    first ─► run ──► late ──► opened end │ buckets … │ window end │ far …
-//             sorted  heap and sorted     │ a list    │            │ unsorted
-//                     reserve             │ each      │            │
+//             sorted  heap, and a list    │ a list    │            │ unsorted
+//                     of equal times      │ each      │            │
 //
 // A word of 32 buckets is opened at a time: its lists are sorted into the run, which then holds a
-// few events. An event for opened time is inserted into the run, or, when many are, into the late
-// heap. The window slides with the opened end; far events are admitted when it reaches the first.
+// few events. An event for opened time is inserted into the run, or, when many are, is late. The
+// window slides with the opened end; far events are admitted when it reaches the first of them.
+// While there are only a few events, all time counts as opened and they are all in the run.
 import { EventQueue, Layout } from './event-queue.ts';
-import { SlotHeap } from './slot-heap.ts';
+import { LateEvents } from './late-events.ts';
 
 const { FLOATS_SHIFT, KEY, NO_SLOT } = Layout;
 
@@ -27,6 +28,10 @@ const LIST_MAX = 64;
 /** … and insertion into the run stops at this length. */
 const RUN_MAX = 128;
 const RUN_CAPACITY = 512;
+/** With so few events there are no buckets … */
+const FEW = 3;
+/** … until there are this many. */
+const FEW_MAX = 6;
 
 /** Refills and insertions between two looks at how well the width fits. */
 const TUNING_INTERVAL_MIN = 256;
@@ -37,11 +42,8 @@ export class CalendarQueue extends EventQueue {
   readonly #run = new Int32Array(RUN_CAPACITY);
   #head = 0;
   #tail = 0;
-  // More events before the opened end: a heap, and a sorted list from a bucket of equal times.
-  readonly #late = new SlotHeap(this);
-  #reserve = new Int32Array(0);
-  #reserveHead = 0;
-  #reserveTail = 0;
+  #runMax = FEW_MAX;
+  readonly #late = new LateEvents(this);
   // Lists of slots linked in `links`, each `width` ps wide, and a bit for each that is not empty.
   #buckets = new Int32Array(BUCKETS_MIN).fill(NO_SLOT);
   #occupied = new Int32Array(BUCKETS_MIN >> 5);
@@ -52,8 +54,9 @@ export class CalendarQueue extends EventQueue {
   #crowdedAt = BUCKETS_MIN;
   /** Number of the first bucket that is not opened, counted from time 0. */
   #bucket = 0;
-  #openedEnd = 0;
-  #windowEnd = BUCKETS_MIN * WIDTH_INITIAL;
+  /** Infinity while there are few events. */
+  #openedEnd = Infinity;
+  #windowEnd = Infinity;
   // Events beyond the window.
   #far = new Int32Array(64);
   #farCount = 0;
@@ -67,8 +70,7 @@ export class CalendarQueue extends EventQueue {
   #narrowed = false;
 
   get size(): number {
-    const opened =
-      this.#tail - this.#head + this.#late.size + this.#reserveTail - this.#reserveHead;
+    const opened = this.#tail - this.#head + this.#late.size;
     return opened + this.#inBuckets + this.#farCount;
   }
 
@@ -113,28 +115,41 @@ export class CalendarQueue extends EventQueue {
 
   /** Adds an event for opened time: into the run, unless it belongs behind it or the run is long. */
   #insert(slot: number): void {
-    this.#taken++;
-    if (--this.#untilTuning <= 0 && this.#tune()) {
-      this.push(slot);
+    const end = this.#tail;
+    const isUsual = end - this.#head < this.#runMax && this.#late.size === 0;
+    if (!isUsual || end === RUN_CAPACITY || --this.#untilTuning <= 0) {
+      this.#insertUnusual(slot);
       return;
     }
-    const run = this.#run;
-    const length = this.#tail - this.#head;
-    if (length >= RUN_MAX || (this.#hasLate() && this.#isBehindRun(slot))) {
-      this.#disorder++;
-      if (length < RUN_MAX || this.#isBehindRun(slot)) {
-        this.#late.push(slot);
-        return;
-      }
-      this.#late.push(run[--this.#tail]);
-    }
+    this.#taken++;
+    this.#tail = end + 1;
+    this.#disorder += (end - this.#settle(slot, end, this.#head)) >> 2;
+  }
+
+  #insertUnusual(slot: number): void {
     if (this.#tail === RUN_CAPACITY) {
-      run.copyWithin(0, this.#head, this.#tail);
+      this.#run.copyWithin(0, this.#head, this.#tail);
       this.#tail -= this.#head;
       this.#head = 0;
     }
-    const end = this.#tail++;
-    this.#disorder += (end - this.#settle(slot, end, this.#head)) >> 2;
+    const isFull = this.#tail - this.#head >= this.#runMax;
+    if (isFull && this.#openedEnd === Infinity) {
+      this.#rebuild(this.#width);
+      this.push(slot);
+      return;
+    }
+    if (this.#untilTuning <= 0 && this.#tune()) {
+      this.push(slot);
+      return;
+    }
+    this.#taken++;
+    if (isFull || this.#late.size > 0) {
+      this.#disorder++;
+      const isBehind = this.#head === this.#tail || this.precedes(this.#run[this.#tail - 1], slot);
+      if (isBehind || isFull) this.#late.push(isBehind ? slot : this.#run[--this.#tail]);
+      if (isBehind) return;
+    }
+    this.#settle(slot, this.#tail++, this.#head);
   }
 
   /** Sorts a slot into the run, of which [head, hole) is in order. Returns where it is now. */
@@ -155,20 +170,15 @@ export class CalendarQueue extends EventQueue {
     return at;
   }
 
-  #isBehindRun(slot: number): boolean {
-    return this.#head === this.#tail || this.precedes(this.#run[this.#tail - 1], slot);
-  }
-
-  #hasLate(): boolean {
-    return this.#late.size > 0 || this.#reserveHead < this.#reserveTail;
-  }
-
   /** Fills the empty run with the next events. Returns false when there are none. */
   #refill(): boolean {
     this.#head = 0;
     this.#tail = 0;
-    if (--this.#untilTuning <= 0 || this.#inBuckets > this.#crowdedAt) this.#tune();
-    while (!this.#hasLate()) {
+    if (--this.#untilTuning <= 0 || this.#inBuckets > this.#crowdedAt) {
+      // Having become few, all events are in the run now.
+      if (this.#tune() && this.#tail > 0) return true;
+    }
+    while (this.#late.size === 0) {
       if (this.#inBuckets === 0) {
         if (this.#farCount === 0) return false;
         this.#moveTo(Math.floor(this.#farFirst * this.#bucketsPerPs));
@@ -194,7 +204,8 @@ export class CalendarQueue extends EventQueue {
       this.#open(word, start);
       if (this.#tail > 0) return true;
     }
-    this.#takeLate();
+    const late = this.#late;
+    while (this.#tail < RUN_FILLED && late.size > 0) this.#run[this.#tail++] = late.takeFirst();
     return true;
   }
 
@@ -238,7 +249,7 @@ export class CalendarQueue extends EventQueue {
       buckets[index] = NO_SLOT;
       if (links[slot] === NO_SLOT) run[count++] = slot;
       else count = this.#openList(slot, count);
-    } while (bits !== 0 && count < RUN_FILLED && !this.#hasLate());
+    } while (bits !== 0 && count < RUN_FILLED && this.#late.size === 0);
     this.#occupied[word] = bits;
     this.#tail = count;
     this.#inBuckets -= count;
@@ -252,8 +263,11 @@ export class CalendarQueue extends EventQueue {
     const run = this.#run;
     let end = from;
     for (let slot = first; slot !== NO_SLOT; slot = links[slot]) end++;
-    if (end - from > LIST_MAX) {
-      this.#openLongList(first, end - from);
+    const length = end - from;
+    if (length > LIST_MAX) {
+      this.#inBuckets -= length;
+      this.#taken += length;
+      if (!this.#late.pushList(first, length)) this.#disorder += length;
       return from;
     }
     // The list is last in, first out. Reversed, events of equal times and one sender are in order.
@@ -265,69 +279,17 @@ export class CalendarQueue extends EventQueue {
     for (let i = from + 1; i < end; i++) this.#settle(run[i], i, from);
     // Equal times cannot be told apart by narrower buckets.
     if (floats[run[from] << FLOATS_SHIFT] !== floats[run[end - 1] << FLOATS_SHIFT]) {
-      this.#disorder += end - from;
+      this.#disorder += length;
     }
     return end;
   }
 
-  /** Puts a long list into the reserve when it is sorted, else into the late heap. */
-  #openLongList(first: number, length: number): void {
-    const { links } = this;
-    this.#inBuckets -= length;
-    this.#taken += length;
-    if (this.#reserve.length < length) this.#reserve = new Int32Array(length * 2);
-    const reserve = this.#reserve;
-    let isSorted = true;
-    let slot = first;
-    for (let i = length - 1; i >= 0; i--) {
-      reserve[i] = slot;
-      if (i < length - 1 && this.precedes(reserve[i + 1], slot)) isSorted = false;
-      slot = links[slot];
-    }
-    this.#reserveHead = 0;
-    this.#reserveTail = isSorted ? length : 0;
-    if (isSorted) return;
-    this.#disorder += length;
-    for (let i = 0; i < length; i++) this.#late.push(reserve[i]);
-  }
-
-  /** Fills the empty run from the reserve and the late heap. */
-  #takeLate(): void {
-    const late = this.#late;
-    const run = this.#run;
-    const reserve = this.#reserve;
-    let count = 0;
-    while (count < RUN_FILLED && this.#hasLate()) {
-      const head = this.#reserveHead;
-      const isHeapEmpty = late.size === 0;
-      if (head < this.#reserveTail && (isHeapEmpty || this.precedes(reserve[head], late.first()))) {
-        run[count++] = reserve[head];
-        this.#reserveHead++;
-      } else {
-        run[count++] = late.first();
-        late.removeFirst();
-      }
-    }
-    this.#tail = count;
-  }
-
   /** Looks at the work done since the last time; rebuilds, and returns true, if it was too much. */
   #tune(): boolean {
-    const taken = this.#taken;
+    const isFew = this.pending <= FEW;
+    const width = this.#openedEnd === Infinity ? this.#width : this.#betterWidth();
     const buckets = bucketsFor(this.pending);
     const isResized = buckets > this.#mask + 1 || buckets * 8 <= this.#mask;
-    // Twice the events in the same time are twice as dense: keep the span of the window.
-    let width = this.#width;
-    if (isResized) width *= (this.#mask + 1) / buckets;
-    else if (this.#disorder > 0.9 * taken) width /= 4;
-    else if (this.#disorder > 0.6 * taken) width /= 2;
-    else if (this.#disorder < 0.3 * taken && this.#searched > 0.5 * taken) {
-      width *= this.#searched > 8 * taken ? 8 : 2;
-    }
-    width = Math.min(Math.max(width, 1), WIDTH_MAX);
-    this.#taken = 0;
-    this.#disorder = 0;
-    this.#searched = 0;
     // Going back and forth costs more than either width: do it ever more rarely.
     const isNarrower = width < this.#width;
     const isOther = width !== this.#width;
@@ -335,14 +297,52 @@ export class CalendarQueue extends EventQueue {
     this.#tuningInterval = Math.min(Math.max(interval, TUNING_INTERVAL_MIN), TUNING_INTERVAL_MAX);
     this.#untilTuning = Math.max(this.#tuningInterval, this.size >> 1);
     if (isOther) this.#narrowed = isNarrower;
-    if (!isOther && !isResized) return false;
-    this.#rebuild(width);
+    this.#taken = 0;
+    this.#disorder = 0;
+    this.#searched = 0;
+    if (this.#openedEnd === Infinity) return false;
+    if (!isFew && !isOther && !isResized) return false;
+    // Twice the events in the same time are twice as dense: keep the span of the window.
+    this.#rebuild(isResized ? (this.#width * (this.#mask + 1)) / buckets : width);
     return true;
   }
 
-  /** Takes everything out and puts it back with another width or number of buckets. */
+  /** Narrower when too much was sorted since the last tuning, wider when too much was searched. */
+  #betterWidth(): number {
+    const taken = this.#taken;
+    let factor = 1;
+    if (this.#disorder > 0.9 * taken) factor = 1 / 4;
+    else if (this.#disorder > 0.6 * taken) factor = 1 / 2;
+    else if (this.#disorder < 0.3 * taken && this.#searched > 8 * taken) factor = 8;
+    else if (this.#disorder < 0.3 * taken && this.#searched > 0.5 * taken) factor = 2;
+    return Math.min(Math.max(this.#width * factor, 1), WIDTH_MAX);
+  }
+
+  /** Takes everything out and puts it back: into the run when it is little, else into buckets. */
   #rebuild(width: number): void {
+    const wereFew = this.#openedEnd === Infinity;
     const slots = this.#takeAll();
+    if (slots.length <= FEW) {
+      this.#runMax = FEW_MAX;
+      this.#openedEnd = Infinity;
+      this.#windowEnd = Infinity;
+    } else {
+      this.#runMax = RUN_MAX;
+      this.#makeBuckets(slots, wereFew ? this.#firstWidth(slots) : width);
+    }
+    for (const slot of slots) this.push(slot);
+  }
+
+  /** A width for events that come sorted, from the density of the earlier half. */
+  #firstWidth(slots: Int32Array): number {
+    const { floats } = this;
+    const half = slots.length >> 1;
+    const span = floats[slots[half] << FLOATS_SHIFT] - floats[slots[0] << FLOATS_SHIFT];
+    return 2 ** Math.floor(Math.log2(Math.max(span / half, 1)));
+  }
+
+  /** Makes empty buckets for these events. */
+  #makeBuckets(slots: Int32Array, width: number): void {
     const count = bucketsFor(slots.length);
     if (count !== this.#mask + 1) {
       this.#buckets = new Int32Array(count).fill(NO_SLOT);
@@ -350,12 +350,11 @@ export class CalendarQueue extends EventQueue {
       this.#mask = count - 1;
       this.#crowdedAt = count < BUCKETS_MAX ? count : Infinity;
     }
-    this.#width = width;
-    this.#bucketsPerPs = 1 / width;
-    let earliest = this.#openedEnd;
+    this.#width = Math.min(Math.max(width, 1), WIDTH_MAX);
+    this.#bucketsPerPs = 1 / this.#width;
+    let earliest = Infinity;
     for (const slot of slots) earliest = Math.min(earliest, this.floats[slot << FLOATS_SHIFT]);
     this.#moveTo(Math.floor(earliest * this.#bucketsPerPs));
-    for (const slot of slots) this.push(slot);
   }
 
   /** Empties the queue: returns the pending slots and releases the cancelled ones. */
@@ -368,10 +367,7 @@ export class CalendarQueue extends EventQueue {
       else slots[count++] = slot;
     };
     for (; this.#head < this.#tail; this.#head++) take(this.#run[this.#head]);
-    for (; this.#reserveHead < this.#reserveTail; this.#reserveHead++) {
-      take(this.#reserve[this.#reserveHead]);
-    }
-    for (; this.#late.size > 0; this.#late.removeFirst()) take(this.#late.first());
+    while (this.#late.size > 0) take(this.#late.takeFirst());
     for (let index = 0; index <= this.#mask; index++) {
       for (let slot = this.#buckets[index]; slot !== NO_SLOT; ) {
         const next = links[slot];

@@ -144,24 +144,13 @@ export class Kernel {
     b = 0,
     rank: Rank = NORMAL,
   ): EventHandle {
-    const queue = this.#queue;
-    const at = this.now + delay;
-    const key = rank * RANK_SPAN + this.#nodes.nextSequence(this.#places[component << 1]);
-    const slot = queue.takeSlot();
-    const { floats, words } = queue;
-    const float = slot << FLOATS_SHIFT;
-    const word = slot << WORDS_SHIFT;
-    floats[float] = at;
-    floats[float | KEY] = key;
-    floats[float | ARGUMENT_A] = a;
-    floats[float | ARGUMENT_B] = b;
-    words[word | TARGET] = component;
-    words[word | KIND] = kind;
-    // Written so that it catches a delay that is not a number, too.
-    if (!(delay > 0 && at <= CLOCK_END)) this.#checkUnusual(slot, delay);
-    if (this.causes !== null) this.causes.record(key, this.currentKey, at);
-    queue.push(slot);
-    return words[word | GENERATION] * SLOTS_MAX + slot;
+    const slot = this.#enter(component, delay, kind, a, b, rank);
+    return this.#queue.words[(slot << WORDS_SHIFT) | GENERATION] * SLOTS_MAX + slot;
+  }
+
+  /** Like `schedule`, for events that are never cancelled: without a handle to make. */
+  post(component: ComponentId, delay: Duration, kind: number, a = 0, b = 0): void {
+    this.#enter(component, delay, kind, a, b, NORMAL);
   }
 
   /**
@@ -300,6 +289,34 @@ export class Kernel {
       this.packets.release(packet);
     }
     this.#depth = 0;
+  }
+
+  #enter(
+    component: ComponentId,
+    delay: Duration,
+    kind: number,
+    a: number,
+    b: number,
+    rank: Rank,
+  ): number {
+    const queue = this.#queue;
+    const at = this.now + delay;
+    const key = rank * RANK_SPAN + this.#nodes.nextSequence(this.#places[component << 1]);
+    const slot = queue.takeSlot();
+    const { floats, words } = queue;
+    const float = slot << FLOATS_SHIFT;
+    const word = slot << WORDS_SHIFT;
+    floats[float] = at;
+    floats[float | KEY] = key;
+    floats[float | ARGUMENT_A] = a;
+    floats[float | ARGUMENT_B] = b;
+    words[word | TARGET] = component;
+    words[word | KIND] = kind;
+    // Written so that it catches a delay that is not a number, too.
+    if (!(delay > 0 && at <= CLOCK_END)) this.#checkUnusual(slot, delay);
+    if (this.causes !== null) this.causes.record(key, this.currentKey, at);
+    queue.push(slot);
+    return slot;
   }
 
   #setPacket(slot: number, packet: Packet): void {

@@ -56,7 +56,7 @@ class Holder implements Component {
     const shared = this.#shared;
     if (--shared.left === 0) this.#kernel.stop();
     const delay = shared.delays[shared.draw++ & (DRAWS - 1)];
-    this.#kernel.schedule(this.id, delay, kind, a, b);
+    this.#kernel.post(this.id, delay, kind, a, b);
   }
 }
 
