@@ -2,5 +2,6 @@
 import { ffa } from './ffa/index.ts';
 import { ivshmem } from './ivshmem/index.ts';
 import { virtioMmio } from './virtio-mmio/index.ts';
+import { xen } from './xen/index.ts';
 
-export const buses = { ffa, ivshmem, 'virtio-mmio': virtioMmio } as const;
+export const buses = { ffa, ivshmem, 'virtio-mmio': virtioMmio, xen } as const;

@@ -61,12 +61,21 @@ export class DevicePages {
     return range;
   }
 
-  /** Takes everything back from a device, and tells what it was. */
-  release(device: number): readonly PageRange[] {
+  /** Takes everything back from a device; it may be used again at once. */
+  release(device: number): void {
+    for (const range of this.detach(device)) this.giveBack(range);
+  }
+
+  /** Takes everything back from a device, and tells what it was; it may not be used yet. */
+  detach(device: number): readonly PageRange[] {
     const taken = this.#ofDevice.get(device) ?? [];
     this.#ofDevice.delete(device);
-    for (const range of taken) this.#source.give(range);
     return taken;
+  }
+
+  /** What was detached may be used again. */
+  giveBack(range: PageRange): void {
+    this.#source.give(range);
   }
 }
 

@@ -32,6 +32,13 @@ export const BUS_CASES: Readonly<Record<string, { readonly type: string } & Entr
     interrupts: 'intx',
     discovery: 'static',
   },
+  'xen with mapped grants': { type: 'xen' },
+  'xen with copies': {
+    type: 'xen',
+    grants: 'copy',
+    discovery: 'messages',
+    outliersPerMillion: 20000,
+  },
   'virtio-mmio': { type: 'virtio-mmio' },
   'virtio-mmio without ioeventfd': { type: 'virtio-mmio', ioeventfd: false },
 };

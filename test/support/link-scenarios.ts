@@ -1,6 +1,8 @@
 // Scenarios over buses that move messages over a link (ivshmem, xen, …): two VMs, or one node for a bus
 // within it, with a default for everything.
 import { tables } from '../../platform/cli/tables.ts';
+import type { BusDefinition } from '../../platform/contracts/index.ts';
+import type { Node } from '../../platform/node/index.ts';
 import { type LoadedScenario, parseScenario } from '../../platform/scenario/index.ts';
 import { Rig, type RigOptions } from './rig.ts';
 
@@ -72,6 +74,25 @@ export function linkTopology(scenario: LinkScenario): LoadedScenario {
 /** A rig for the scenario, not yet run. */
 export function linkRig(scenario: LinkScenario, options: RigOptions = {}): Rig {
   return new Rig(linkTopology(scenario), options);
+}
+
+/** The same, with the nodes of both sides at hand. */
+export function linkRigWithNodes(scenario: LinkScenario) {
+  const nodes: { driver?: Node; device?: Node } = {};
+  const watch = (row: BusDefinition): BusDefinition => ({
+    ...row,
+    createDriverEnd: (environment) => {
+      nodes.driver = environment.node;
+      return row.createDriverEnd(environment);
+    },
+    createDeviceEnd: (environment) => {
+      nodes.device = environment.node;
+      return row.createDeviceEnd(environment);
+    },
+  });
+  const rows = Object.entries<BusDefinition>(tables.buses).map(([type, row]) => [type, watch(row)]);
+  const rig = linkRig(scenario, { tables: { ...tables, buses: Object.fromEntries(rows) } });
+  return { rig, driver: nodes.driver!, device: nodes.device! };
 }
 
 /** Counters of the bus, of both sides. */

@@ -1,0 +1,26 @@
+// The Xen bus as a row of the table of buses.
+import type { BusEnvironment, BusPlan } from '../../platform/contracts/index.ts';
+import { codec } from '../../platform/virtio/messages/index.ts';
+import { checkMessageSize, defineMessageBus, linkEnds } from '../common/index.ts';
+import { XenDeviceLink } from './device-link.ts';
+import { XenDriverLink } from './driver-link.ts';
+import { type XenOptions, xenOptions } from './options.ts';
+import { xenTiming } from './timing.ts';
+
+export const xen = defineMessageBus({
+  type: 'xen',
+  doc: 'Two Xen domains: event channels, a granted page with two SPSC queues, memory by grants.',
+  spec: 'Xen public headers (grant table v1, event channels); queues as in the Xen virtio-msg bus of 2025',
+  options: xenOptions,
+  timing: xenTiming,
+  latencies: ['memory.lineLatency', 'xen.eventDelivery', 'xen.eventOutlier', 'xen.xenstore'],
+  messages: codec('v1', {}).names,
+  check: (plan) => checkMessageSize(plan as BusPlan),
+  ...linkEnds({
+    requestTimeout: 'xen.requestTimeout',
+    statusPoll: 'xen.statusPoll',
+    driverLink: (environment: BusEnvironment<XenOptions>, client) =>
+      new XenDriverLink(environment, client),
+    deviceLink: (environment, client) => new XenDeviceLink(environment, client),
+  }),
+});
