@@ -2,6 +2,7 @@
 import type { BlkClient, BlkDriver } from '../../guests/blk/index.ts';
 import { tables } from '../../platform/cli/tables.ts';
 import type { ModelTables } from '../../platform/contracts/index.ts';
+import type { EngineName } from '../../platform/machine/index.ts';
 import { BLK_T } from '../../platform/virtio/index.ts';
 import { Rig } from './rig.ts';
 import { memoryDisk, type ScenarioParts } from './scenarios.ts';
@@ -15,6 +16,11 @@ export interface Completion {
   readonly latency: number;
 }
 
+interface DiskRigParts extends ScenarioParts {
+  readonly slots?: number;
+  readonly engine?: EngineName;
+}
+
 export class DiskRig implements BlkClient {
   readonly rig: Rig;
   readonly driver: BlkDriver;
@@ -24,7 +30,7 @@ export class DiskRig implements BlkClient {
   whenCompleted: (slot: number, status: number) => void = () => {};
   whenRecovered: () => void = () => {};
 
-  constructor(disk: object, { slots = 64, ...parts }: ScenarioParts & { slots?: number } = {}) {
+  constructor(disk: object, { slots = 64, engine = 'compiled', ...parts }: DiskRigParts = {}) {
     let driver: BlkDriver | null = null;
     const row = tables.drivers.blk;
     const create: typeof row.create = (environment) => {
@@ -36,7 +42,7 @@ export class DiskRig implements BlkClient {
       drivers: { ...tables.drivers, blk: { ...row, create } },
     };
     const devices = { disk0: memoryDisk(0, { ...disk }) };
-    this.rig = new Rig({ devices, until: { atMost: '60s' }, ...parts }, { tables: spied });
+    this.rig = new Rig({ devices, until: { atMost: '60s' }, ...parts }, { tables: spied, engine });
     this.driver = driver as unknown as BlkDriver;
     this.driver.reserve(this, slots, BLOCK);
   }
