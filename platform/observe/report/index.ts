@@ -1,3 +1,4 @@
+export type { BusReport, NetworkReport } from './carriers.ts';
 export { checkExpectations, WORKLOADS_DONE } from './expectations.ts';
 export {
   alignColumns,
@@ -10,11 +11,9 @@ export {
   PLAIN,
 } from './format.ts';
 export {
-  type BusReport,
   buildReport,
   type DeviceReport,
   expectationsHold,
-  type NetworkReport,
   type NodeReport,
   type Report,
   type RunFacts,

@@ -1,23 +1,17 @@
 // The report of a run as data: what `--json` prints and what expectations are checked against. All of
 // it but the wall-clock fields depends only on scenario, seed and profile. Fields: platform/docs/report.md.
 import type { OperationResult, Statistics, Topology } from '../../contracts/index.ts';
-import type {
-  BusOutcome,
-  Ending,
-  GroupOutcome,
-  NetworkOutcome,
-  NodeOutcome,
-  WorkloadOutcome,
-} from '../../hosts/index.ts';
+import type { Ending, GroupOutcome, NodeOutcome, WorkloadOutcome } from '../../hosts/index.ts';
 import { combineDigests, PS_PER_S } from '../../kernel/index.ts';
 import type { EngineName } from '../../machine/index.ts';
 import type { Violation } from '../../node/index.ts';
 import type { ExpectationOutcome } from '../../scenario/index.ts';
 import { type EvidenceSummary, mergeCharges, summariseEvidence } from '../../timing/index.ts';
 import type { LatencySummary } from '../latency.ts';
+import { type BusReport, busReports, type NetworkReport, networkReports } from './carriers.ts';
 import { checkExpectations } from './expectations.ts';
 import { mergeLatencies } from './merge-latencies.ts';
-import { type PerRequest, perRequest } from './per-request.ts';
+import { byName, grouped, ratio, total } from './sums.ts';
 
 /** What a host tells of a run that came to its end. */
 export interface RunFacts {
@@ -65,36 +59,6 @@ export interface WorkloadReport extends Omit<DeviceReport, 'bus' | 'number' | 'm
   readonly failure: string | null;
   /** What it still waits for, or null when it is done. */
   readonly waitsFor: string | null;
-}
-
-export interface BusReport {
-  readonly type: string;
-  readonly messages: number;
-  readonly bytes: number;
-  /** Share of the simulated time in which the busier direction of the data path moved bytes. */
-  readonly utilisation: number;
-  /** Counters of each end; those of messages are under the message's name. */
-  readonly driver: Statistics;
-  readonly device: Statistics;
-  /** What a request costs here; null when there was none. */
-  readonly perRequest: PerRequest | null;
-}
-
-export interface NetworkReport {
-  readonly type: string;
-  /** Frames that all senders put on their cables, and their bytes. */
-  readonly frames: number;
-  readonly bytes: number;
-  /** Frames that found no room to wait, and frames that a cable lost. */
-  readonly dropped: number;
-  readonly lost: number;
-  /** Share of the simulated time in which the busiest direction of a cable moved bits. */
-  readonly utilisation: number;
-  /** Counters of the switch; empty for a wire. */
-  readonly switch: Statistics;
-  /** By device: what the device has sent, and what the switch has sent to it. */
-  readonly devices: Readonly<Record<string, Statistics>>;
-  readonly ports: Readonly<Record<string, Statistics>>;
 }
 
 export interface NodeReport {
@@ -282,85 +246,12 @@ function rates(counts: {
   return { throughput: ratio(counts.bytes, seconds), iops: ratio(counts.requests, seconds) };
 }
 
-function busReports(
-  topology: Topology,
-  facts: RunFacts,
-  { workloads, nodes }: { workloads: readonly WorkloadReport[]; nodes: readonly NodeOutcome[] },
-): Record<string, BusReport> {
-  const busOf = new Map(topology.devices.map(({ name, bus }) => [name, bus]));
-  const users = grouped(workloads, ({ device }) => busOf.get(device)!);
-  const ends = grouped(
-    facts.groups.flatMap((group) => group.buses),
-    ({ bus }) => bus,
-  );
-  return byName(topology.buses, ({ index, type }) => {
-    const own = ends.get(index) ?? [];
-    const count = (name: string) => own.map(({ statistics }) => statistics[name] ?? 0);
-    const using = users.get(index) ?? [];
-    const driver = endOf(own, 'driver');
-    const device = endOf(own, 'device');
-    const messages = total(count('messages'));
-    return {
-      type,
-      messages,
-      bytes: total(count('bytes')),
-      utilisation: ratio(Math.max(0, ...count('linkBusyPs')), facts.simulatedPs),
-      driver,
-      device,
-      perRequest: perRequest({
-        topology,
-        bus: index,
-        requests: total(using.map(({ requests }) => requests)),
-        latencySum: total(using.map(({ requests, latency }) => requests * latency.mean)),
-        messages,
-        driver,
-        device,
-        nodes,
-      }),
-    };
-  });
-}
-
-function networkReports(topology: Topology, facts: RunFacts): Record<string, NetworkReport> {
-  const parts = grouped(
-    facts.groups.flatMap((group) => group.networks),
-    ({ network }) => network,
-  );
-  return byName(topology.networks, ({ index, type }) => {
-    const own = parts.get(index) ?? [];
-    const senders = own.filter(({ part }) => part !== 'switch');
-    const count = (name: string) => senders.map(({ statistics }) => statistics[name] ?? 0);
-    const byDevice = (wanted: NetworkOutcome['part']) =>
-      Object.fromEntries(
-        own
-          .filter(({ part }) => part === wanted)
-          .sort((a, b) => a.device! - b.device!)
-          .map(({ device, statistics }) => [topology.devices[device!].name, statistics]),
-      );
-    return {
-      type,
-      frames: total(count('frames')),
-      bytes: total(count('bytes')),
-      dropped: total(count('dropped')),
-      lost: total(count('lost')),
-      utilisation: ratio(Math.max(0, ...count('busyPs')), facts.simulatedPs),
-      switch: own.find(({ part }) => part === 'switch')?.statistics ?? {},
-      devices: byDevice('device'),
-      ports: byDevice('switchPort'),
-    };
-  });
-}
-
 function addUp(parts: readonly Statistics[]): Statistics {
   const sum: Record<string, number> = {};
   for (const part of parts) {
     for (const [name, value] of Object.entries(part)) sum[name] = (sum[name] ?? 0) + value;
   }
   return sum;
-}
-
-function endOf(ends: readonly BusOutcome[], side: BusOutcome['side']): Statistics {
-  return ends.find((end) => end.side === side)?.statistics ?? {};
 }
 
 function nodeReport(topology: Topology, outcome: NodeOutcome, simulatedPs: number): NodeReport {
@@ -377,31 +268,4 @@ function nodeReport(topology: Topology, outcome: NodeOutcome, simulatedPs: numbe
     violations,
     events: lanes[2],
   };
-}
-
-function byName<Plan extends { readonly name: string }, Value>(
-  plans: readonly Plan[],
-  value: (plan: Plan) => Value,
-): Record<string, Value> {
-  return Object.fromEntries(plans.map((plan) => [plan.name, value(plan)]));
-}
-
-/** Lists by key. A look-up for each of many thousand devices must not search them all. */
-function grouped<Item, Key>(items: readonly Item[], keyOf: (item: Item) => Key): Map<Key, Item[]> {
-  const lists = new Map<Key, Item[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    const list = lists.get(key);
-    if (list === undefined) lists.set(key, [item]);
-    else list.push(item);
-  }
-  return lists;
-}
-
-function total(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0);
-}
-
-function ratio(part: number, whole: number): number {
-  return whole > 0 ? part / whole : 0;
 }
