@@ -1,7 +1,10 @@
 // The table of suites. `npm run bench` runs all of them, `npm run bench -- NAME…` those named.
+import { addCodecTasks } from './codec.bench.ts';
 import { addKernelTasks } from './kernel.bench.ts';
 import { suite as addMachineTasks, engineRates } from './machine.bench.ts';
 import { addQueueTasks, QUEUE_NAMES } from './queues.bench.ts';
+import { addRingTasks } from './rings.bench.ts';
+import { addScenarioTasks } from './scenario.bench.ts';
 import type { Suite } from './suite.ts';
 
 export const suites: Readonly<Record<string, Suite>> = {
@@ -22,5 +25,17 @@ export const suites: Readonly<Record<string, Suite>> = {
     what: 'event queues on the hold model',
     variants: QUEUE_NAMES,
     add: addQueueTasks,
+  },
+  codec: {
+    what: 'virtio-msg messages',
+    add: addCodecTasks,
+  },
+  rings: {
+    what: 'chains of three segments through a virtqueue, driver and device side',
+    add: addRingTasks,
+  },
+  scenario: {
+    what: 'whole verified requests over FF-A, 4 KiB at depth 32, one thread',
+    add: addScenarioTasks,
   },
 };
