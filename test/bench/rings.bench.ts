@@ -1,6 +1,7 @@
 // Chains per second through a virtqueue in memory: a driver ring on one side and the device's ring on
 // the other, DMA being plain copies, so that what is measured is the rings and not a bus.
 import type { Bench } from 'tinybench';
+import { type DeviceRing, Fetch } from '../../devices/common/device-ring.ts';
 import type { Chain } from '../../devices/common/index.ts';
 import { makeDeviceRing } from '../../devices/common/make-device-ring.ts';
 import type { DmaPort } from '../../platform/contracts/index.ts';
@@ -48,6 +49,20 @@ class InstantDma implements DmaPort {
   }
 }
 
+/** One look of the device, and all the reads that follow from it. */
+function fetch(device: DeviceRing, dma: InstantDma, chains: Chain[]): void {
+  device.gatherLook(dma);
+  dma.read();
+  let found = device.looked(dma.bytes);
+  while (found === Fetch.more) {
+    device.gatherMore(dma);
+    dma.read();
+    found = device.fetched(dma.bytes);
+  }
+  if (found !== Fetch.done) throw new Error(`a look ended with ${found}`);
+  chains.push(...device.batch.splice(0));
+}
+
 /** Passes batches of chains of three segments from the driver to the device and back. */
 function circulation(features: bigint): () => void {
   const memory = new Memory(2 ** 20);
@@ -75,16 +90,7 @@ function circulation(features: bigint): () => void {
         driver.commit();
       }
       driver.takeNotify();
-      device.gatherLook(dma);
-      dma.read();
-      let found = device.looked(dma.bytes);
-      while (found === 1) {
-        device.gatherMore(dma);
-        dma.read();
-        found = device.fetched(dma.bytes);
-      }
-      chains.push(...device.batch.splice(0));
-      if (chains.length !== BATCH) throw new Error(`${chains.length} chains came through`);
+      while (chains.length < BATCH) fetch(device, dma, chains);
       for (const chain of chains) {
         device.gatherUsed(dma, chain, 1);
         device.usedWritten(chain);
