@@ -3,9 +3,9 @@
 import type { RandomStream } from '../../platform/kernel/index.ts';
 
 export class BlockPicker {
-  readonly #count: number;
+  #count: number;
   readonly #random: RandomStream | null;
-  readonly #busy: Uint8Array;
+  #busy: Uint8Array;
   #next = 0;
 
   /** `random` is null for sequential access. */
@@ -22,6 +22,15 @@ export class BlockPicker {
     this.#next = block + 1 === this.#count ? 0 : block + 1;
     this.#busy[block] = 1;
     return block;
+  }
+
+  /** There are so many blocks from now on, still more than requests at a time. */
+  resize(count: number): void {
+    const busy = new Uint8Array(Math.max(count, this.#busy.length));
+    busy.set(this.#busy);
+    this.#busy = busy;
+    this.#count = count;
+    if (this.#next >= count) this.#next = 0;
   }
 
   release(block: number): void {

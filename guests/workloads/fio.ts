@@ -1,7 +1,7 @@
-// A block workload after fio: a closed loop of reads and writes on a disk. With `verify` every block
-// that is read is compared with what was last written there, or with the image.
+// A block workload after fio: reads and writes on a disk, in a closed or an open loop. With `verify` every
+// block that is read is compared with what was last written there, or with the image.
 import { z } from 'zod';
-import type { WorkloadEnvironment } from '../../platform/contracts/index.ts';
+import type { WorkloadEnvironment, WorkloadResult } from '../../platform/contracts/index.ts';
 import { Backing } from '../../platform/memory/index.ts';
 import { copyBytes } from '../../platform/node/index.ts';
 import { size, time } from '../../platform/scenario/fields.ts';
@@ -10,6 +10,7 @@ import type { BlkClient, BlkDriver } from '../blk/index.ts';
 import { defineWorkload } from '../common/index.ts';
 import { arrivalOptions, arrivalProcess } from './arrivals.ts';
 import { BlockPicker } from './block-picker.ts';
+import { ExpectedDisk } from './expected-disk.ts';
 import { WorkloadBase } from './workload-base.ts';
 
 export const fioOptions = z.strictObject({
@@ -30,6 +31,11 @@ export const fioOptions = z.strictObject({
   ...arrivalOptions,
   verify: z.boolean().default(true).describe('Compare every block that is read.'),
   flushEvery: z.int().min(0).default(0).describe('A flush after this many requests; 0 for none.'),
+  discardEvery: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe('A discard of a block after this many requests; 0 for none.'),
 });
 
 type FioOptions = z.output<typeof fioOptions>;
@@ -38,6 +44,20 @@ const DEFAULT_OPERATIONS = 1000;
 /** Written data is a window of a random pattern, stamped with block and count. */
 const PATTERN_SLACK = 4096;
 const STAMP = 16;
+
+/** Kinds of request, as the report tells them apart. */
+const KINDS = ['read', 'write', 'flush', 'discard'] as const;
+const READ = 0;
+const WRITE = 1;
+const FLUSH = 2;
+const DISCARD = 3;
+const TYPES = [BLK_T.IN, BLK_T.OUT, BLK_T.FLUSH, BLK_T.DISCARD] as const;
+
+/** The kinds of request that a workload with these options has. */
+function kindsOf({ rw, flushEvery, discardEvery }: FioOptions): number[] {
+  const kinds = rw.endsWith('read') ? [READ] : rw.endsWith('write') ? [WRITE] : [READ, WRITE];
+  return [...kinds, ...(flushEvery > 0 ? [FLUSH] : []), ...(discardEvery > 0 ? [DISCARD] : [])];
+}
 
 class Fio extends WorkloadBase implements BlkClient {
   readonly #options: FioOptions;
@@ -49,13 +69,18 @@ class Fio extends WorkloadBase implements BlkClient {
   readonly #scratchWords: Int32Array;
   readonly #random;
   readonly #block: Int32Array;
-  readonly #type: Int32Array;
+  readonly #operation: Int32Array;
+  /** Index of each kind among those that this workload has. */
+  readonly #kindIndex: readonly number[];
   /** What the disk must contain; null without `verify`. */
-  #expected: Backing | null = null;
+  #expected: ExpectedDisk | null = null;
   #picker: BlockPicker | null = null;
   #left: number;
   #writes = 0;
   #sinceFlush = 0;
+  #sinceDiscard = 0;
+  #recoveries = 0;
+  #resizes = 0;
 
   constructor(environment: WorkloadEnvironment<FioOptions, BlkDriver>) {
     const { node, plan, driver, finished } = environment;
@@ -67,6 +92,7 @@ class Fio extends WorkloadBase implements BlkClient {
       depth: options.depth,
       thinkTime: options.thinkTime,
       arrivals: arrivalProcess(options, node.random(`arrivals/${plan.name}`), environment.resolve),
+      operations: kindsOf(options).map((kind) => KINDS[kind]),
       finished,
     });
     this.#options = options;
@@ -82,7 +108,9 @@ class Fio extends WorkloadBase implements BlkClient {
     this.#scratchWords = new Int32Array(scratch);
     this.firstSlot = driver.reserve(this, options.depth, options.blockSize);
     this.#block = new Int32Array(options.depth);
-    this.#type = new Int32Array(options.depth);
+    this.#operation = new Int32Array(options.depth);
+    const kinds = kindsOf(options);
+    this.#kindIndex = KINDS.map((_, kind) => kinds.indexOf(kind));
   }
 
   blkReady(capacity: number): void {
@@ -92,14 +120,22 @@ class Fio extends WorkloadBase implements BlkClient {
       return this.down(`${blocks} blocks are too few for ${depth} requests at a time`);
     }
     this.#picker = new BlockPicker(blocks, rw.startsWith('rand') ? this.#random : null);
-    const { image } = this.#environment.device.options;
-    if (verify) {
-      this.#expected =
-        typeof image === 'string'
-          ? Backing.ofFile(this.#environment.resolve(image))
-          : Backing.ofMemory(capacity);
-    }
+    if (verify) this.#expected ??= this.#makeExpected(capacity);
     this.ready();
+  }
+
+  blkRecovered(): void {
+    this.#recoveries++;
+    this.#expected?.failed();
+  }
+
+  blkResized(capacity: number): void {
+    const { blockSize, depth } = this.#options;
+    const blocks = Math.floor(capacity / blockSize);
+    this.#resizes++;
+    this.#expected?.resize(capacity);
+    if (blocks > depth) this.#picker?.resize(blocks);
+    else this.down(`the disk has shrunk to ${blocks} blocks`);
   }
 
   blkDown(reason: string): void {
@@ -109,35 +145,77 @@ class Fio extends WorkloadBase implements BlkClient {
   blkCompleted(slot: number, status: number, latency: number): void {
     const index = slot - this.firstSlot;
     const { blockSize } = this.#options;
+    const operation = this.#operation[index];
     let failed = status !== BLK_S.OK;
-    const type = this.#type[index];
-    if (type === BLK_T.FLUSH) return this.over(slot, latency, failed, 0);
+    if (operation === FLUSH) {
+      if (!failed) this.#expected?.flushed(slot);
+      return this.over(slot, latency, failed, 0, this.#kindIndex[operation]);
+    }
     const block = this.#block[index];
     this.#picker!.release(block);
-    if (!failed && this.#expected !== null) {
-      this.node.memory.copyOut(this.#driver.dataAddress(slot), this.#scratch, 0, blockSize);
-      if (type === BLK_T.OUT) this.#expected.write(block * blockSize, this.#scratch, 0, blockSize);
-      else failed = !this.#verify(block);
-    }
-    this.over(slot, latency, failed, blockSize);
+    if (!failed) failed = !this.#done(operation, slot, block);
+    const bytes = operation === DISCARD ? 0 : blockSize;
+    this.over(slot, latency, failed, bytes, this.#kindIndex[operation]);
+  }
+
+  override result(): WorkloadResult {
+    const [recoveries, resizes] = [this.#recoveries, this.#resizes];
+    return { ...super.result(), extra: { recoveries, resizes } };
   }
 
   protected override next(slot: number): boolean {
     if (this.#left <= 0) return false;
     this.#left--;
     const index = slot - this.firstSlot;
-    const { blockSize, flushEvery } = this.#options;
-    if (flushEvery > 0 && ++this.#sinceFlush > flushEvery) {
-      this.#sinceFlush = 0;
-      this.#type[index] = BLK_T.FLUSH;
+    const { blockSize } = this.#options;
+    const operation = this.#chooseOperation();
+    this.#operation[index] = operation;
+    if (operation === FLUSH) {
+      this.#expected?.flushing(slot);
       this.#driver.submit(slot, BLK_T.FLUSH, 0, 0);
       return true;
     }
     const block = this.#picker!.take();
     this.#block[index] = block;
-    this.#type[index] = this.#isRead() ? BLK_T.IN : BLK_T.OUT;
-    if (this.#type[index] === BLK_T.OUT) this.#fill(slot, block);
-    this.#driver.submit(slot, this.#type[index], block * blockSize, blockSize);
+    if (operation === WRITE) this.#fill(slot, block);
+    this.#driver.submit(slot, TYPES[operation], block * blockSize, blockSize);
+    return true;
+  }
+
+  #makeExpected(capacity: number): ExpectedDisk {
+    const { device, resolve } = this.#environment;
+    const { image, writeCache } = device.options;
+    const backing =
+      typeof image === 'string' ? Backing.ofFile(resolve(image)) : Backing.ofMemory(capacity);
+    const { blockSize } = this.#options;
+    return new ExpectedDisk({ backing, blockSize, volatile: Number(writeCache ?? 0) > 0 });
+  }
+
+  #chooseOperation(): number {
+    const { flushEvery, discardEvery } = this.#options;
+    if (flushEvery > 0 && ++this.#sinceFlush > flushEvery) {
+      this.#sinceFlush = 0;
+      return FLUSH;
+    }
+    if (discardEvery > 0 && ++this.#sinceDiscard > discardEvery) {
+      this.#sinceDiscard = 0;
+      return DISCARD;
+    }
+    return this.#isRead() ? READ : WRITE;
+  }
+
+  /** Takes note of what a request has done. Returns false when what was read is not what it must be. */
+  #done(operation: number, slot: number, block: number): boolean {
+    const expected = this.#expected;
+    if (expected === null) return true;
+    if (operation === DISCARD) {
+      expected.discarded(block);
+      return true;
+    }
+    const { blockSize } = this.#options;
+    this.node.memory.copyOut(this.#driver.dataAddress(slot), this.#scratch, 0, blockSize);
+    if (operation === READ) return this.#verify(expected, block);
+    expected.written(block, this.#scratch);
     return true;
   }
 
@@ -162,10 +240,10 @@ class Fio extends WorkloadBase implements BlkClient {
     this.node.memory.copyIn(this.#driver.dataAddress(slot), scratch, 0, blockSize);
   }
 
-  #verify(block: number): boolean {
-    const { blockSize } = this.#options;
+  #verify(expected: ExpectedDisk, block: number): boolean {
+    if (expected.isUnknown(block)) return true;
     this.verified++;
-    if (this.#expected!.equals(block * blockSize, this.#scratchWords, blockSize)) return true;
+    if (expected.matches(block, this.#scratch, this.#scratchWords)) return true;
     this.node.violations.report('VERIFY', `${this.name}: block ${block} is not what it must be`);
     return false;
   }
@@ -174,7 +252,7 @@ class Fio extends WorkloadBase implements BlkClient {
 export const fio = defineWorkload({
   type: 'fio',
   drives: 'blk',
-  doc: 'Reads and writes on a disk in a closed loop, with verification of every block read.',
+  doc: 'Reads and writes on a disk, with verification of every block read.',
   spec: 'after the options of fio',
   options: fioOptions,
   timing: [],

@@ -1,6 +1,6 @@
 // What workloads share: phases, counting, latencies, and the result.
 
-import type { Workload, WorkloadResult } from '../../platform/contracts/index.ts';
+import type { OperationResult, Workload, WorkloadResult } from '../../platform/contracts/index.ts';
 import type { Component } from '../../platform/kernel/index.ts';
 import type { Chart } from '../../platform/machine/index.ts';
 import type { Node } from '../../platform/node/index.ts';
@@ -21,7 +21,29 @@ export interface WorkloadBaseOptions {
   readonly thinkTime: number;
   /** When requests arrive in an open loop; left out or null for a closed loop. */
   readonly arrivals?: ArrivalProcess | null;
+  /** Kinds of request to tell apart in the result; left out when all are of one kind. */
+  readonly operations?: readonly string[];
   finished(): void;
+}
+
+/** Figures of one kind of request. */
+class OperationRecorder {
+  requests = 0;
+  errors = 0;
+  bytes = 0;
+  readonly latency = new LatencyRecorder();
+
+  record(latency: number, failed: boolean, bytes: number): void {
+    this.requests++;
+    if (failed) this.errors++;
+    else this.bytes += bytes;
+    this.latency.record(latency);
+  }
+
+  result(): OperationResult {
+    const { requests, errors, bytes } = this;
+    return { requests, errors, bytes, latency: this.latency.summary() };
+  }
 }
 
 export abstract class WorkloadBase implements Workload, Component {
@@ -37,6 +59,7 @@ export abstract class WorkloadBase implements Workload, Component {
   protected failure: string | null = null;
   readonly #options: WorkloadBaseOptions;
   readonly #latency = new LatencyRecorder();
+  readonly #operations: readonly OperationRecorder[];
   readonly #chart: Chart<unknown, PhaseEvent>;
   readonly #id: number;
   readonly #arrivals: ArrivalProcess | null;
@@ -54,6 +77,9 @@ export abstract class WorkloadBase implements Workload, Component {
     this.#options = options;
     this.#arrivals = options.arrivals ?? null;
     this.#arrivedAt = new Float64Array(options.depth);
+    // Of a single kind the figures are those of all requests.
+    const { operations = [] } = options;
+    this.#operations = operations.length < 2 ? [] : operations.map(() => new OperationRecorder());
     this.#id = options.node.add(this);
     this.#chart = options.node.charts.start(phaseChart, {
       name: `${options.name}.phase`,
@@ -74,12 +100,15 @@ export abstract class WorkloadBase implements Workload, Component {
   }
 
   result(): WorkloadResult {
+    const { requests, errors, bytes } = this;
+    const latency = this.#latency.summary();
+    const { operations = [] } = this.#options;
+    const all = { requests, errors, bytes, latency };
+    const entries = operations.map((name, i) => [name, this.#operations[i]?.result() ?? all]);
     return {
-      requests: this.requests,
-      errors: this.errors,
-      bytes: this.bytes,
+      ...(entries.length > 0 ? { operations: Object.fromEntries(entries) } : {}),
+      ...all,
       verified: this.verified,
-      latency: this.#latency.summary(),
       elapsedPs: this.#ended - this.#started,
       failure: this.failure,
     };
@@ -94,20 +123,31 @@ export abstract class WorkloadBase implements Workload, Component {
     this.#chart.send(DOWN);
   }
 
-  /** Counts a finished request and goes on with its slot. */
-  protected over(slot: number, latency: number, failed: boolean, bytes: number): void {
+  /** Counts a finished request, of the kind with this index, and goes on with its slot. */
+  protected over(
+    slot: number,
+    latency: number,
+    failed: boolean,
+    bytes: number,
+    operation = -1,
+  ): void {
+    const { now } = this.node.kernel;
+    // The wait for a free slot is part of an open loop's latency.
+    const opened = this.#arrivals !== null;
+    const total = opened ? now - this.#arrivedAt[slot - this.firstSlot] : latency;
     this.requests++;
-    this.#ended = this.node.kernel.now;
+    this.#ended = now;
     if (failed) this.errors++;
     else this.bytes += bytes;
-    if (this.#arrivals !== null) {
-      // The wait for a free slot is part of an open loop's latency.
-      this.#latency.record(this.node.kernel.now - this.#arrivedAt[slot - this.firstSlot]);
+    this.#latency.record(total);
+    if (operation >= 0 && operation < this.#operations.length) {
+      this.#operations[operation].record(total, failed, bytes);
+    }
+    if (opened) {
       this.inFlight--;
       this.#freeSlots.push(slot);
       return this.#dispatch();
     }
-    this.#latency.record(latency);
     const { thinkTime } = this.#options;
     if (thinkTime > 0 && this.#chart.matches('running')) {
       this.node.kernel.schedule(this.#id, thinkTime, 0, slot);
