@@ -19,6 +19,22 @@ interface QueueRegisters {
 
 const TWO_32 = 2 ** 32;
 
+/** Registers of the halves of a queue's addresses. */
+const AREA_HALVES: ReadonlyMap<
+  number,
+  {
+    readonly area: 'descriptor' | 'driver' | 'device';
+    readonly set: (address: number, value: number) => number;
+  }
+> = new Map([
+  [R.QueueDescLow.at, { area: 'descriptor', set: withLow }],
+  [R.QueueDescHigh.at, { area: 'descriptor', set: withHigh }],
+  [R.QueueDriverLow.at, { area: 'driver', set: withLow }],
+  [R.QueueDriverHigh.at, { area: 'driver', set: withHigh }],
+  [R.QueueDeviceLow.at, { area: 'device', set: withLow }],
+  [R.QueueDeviceHigh.at, { area: 'device', set: withHigh }],
+] as const);
+
 export interface MmioDeviceOptions {
   readonly model: DeviceModel;
   readonly dma: DmaPort;
@@ -129,36 +145,14 @@ export class MmioDeviceTransport implements DeviceTransport {
 
   #writeQueue(offset: number, value: number): void {
     const queue = this.#queue();
-    switch (offset) {
-      case R.QueueSize.at:
-        queue.size = value;
-        return;
-      case R.QueueDescLow.at:
-        queue.descriptor = withLow(queue.descriptor, value);
-        return;
-      case R.QueueDescHigh.at:
-        queue.descriptor = withHigh(queue.descriptor, value);
-        return;
-      case R.QueueDriverLow.at:
-        queue.driver = withLow(queue.driver, value);
-        return;
-      case R.QueueDriverHigh.at:
-        queue.driver = withHigh(queue.driver, value);
-        return;
-      case R.QueueDeviceLow.at:
-        queue.device = withLow(queue.device, value);
-        return;
-      case R.QueueDeviceHigh.at:
-        queue.device = withHigh(queue.device, value);
-        return;
-      case R.QueueReady.at:
-        return this.#setReady(queue, value);
-      case R.QueueReset.at:
-        this.#queues.delete(this.#queueSel);
-        return this.#options.model.resetQueue(this.#queueSel);
-      default:
-        this.#object('write', offset);
-    }
+    const half = AREA_HALVES.get(offset);
+    if (half !== undefined) queue[half.area] = half.set(queue[half.area], value);
+    else if (offset === R.QueueSize.at) queue.size = value;
+    else if (offset === R.QueueReady.at) this.#setReady(queue, value);
+    else if (offset === R.QueueReset.at) {
+      this.#queues.delete(this.#queueSel);
+      this.#options.model.resetQueue(this.#queueSel);
+    } else this.#object('write', offset);
   }
 
   #setReady(queue: QueueRegisters, value: number): void {
