@@ -1,7 +1,8 @@
 // The table of buses. A row makes its type usable in scenario files, listings and contract tests.
 import { ffa } from './ffa/index.ts';
 import { ivshmem } from './ivshmem/index.ts';
+import { pci } from './pci/index.ts';
 import { virtioMmio } from './virtio-mmio/index.ts';
 import { xen } from './xen/index.ts';
 
-export const buses = { ffa, ivshmem, 'virtio-mmio': virtioMmio, xen } as const;
+export const buses = { ffa, ivshmem, pci, 'virtio-mmio': virtioMmio, xen } as const;

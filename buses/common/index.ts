@@ -2,6 +2,7 @@ export { defineMessageBus, defineTransport } from './definition.ts';
 export { DevicePages, type PageRange, pagesOfMemory, pagesOfRange } from './device-pages.ts';
 export { FaultySender, type FaultySenderOptions } from './faulty-sender.ts';
 export { FrameQueue } from './frame-queue.ts';
+export { HostPages } from './host-pages.ts';
 export { OrderedLink } from './link.ts';
 export { linkEnds } from './link-ends.ts';
 export { checkMessageSize, discovery, pingInterval } from './link-options.ts';

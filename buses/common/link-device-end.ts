@@ -129,6 +129,10 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
   /** The driver's end hears of it by itself. */
   down(reason: string): void {
     this.#violation('UNEXPECTED_MESSAGE', `the link is down: ${reason}`);
+    this.reset();
+  }
+
+  reset(): void {
     for (const client of this.#clients.values()) client.reset();
   }
 

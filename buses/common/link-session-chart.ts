@@ -110,6 +110,9 @@ export const linkSessionChart = setup({
       entry: 'check',
       on: { ALIVE: 'discovering', SILENT: 'lost' },
     },
-    failed: { description: 'The link is gone for good; devices stay offline.' },
+    failed: {
+      description: 'The link is gone; devices are offline unless it comes up again.',
+      on: { UP: 'discovering' },
+    },
   },
 });

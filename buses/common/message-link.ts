@@ -7,8 +7,10 @@ import type { Packet } from '../../platform/kernel/index.ts';
 export interface LinkClient {
   /** The peer is there; messages may be sent. */
   up(): void;
-  /** The link is broken for good. */
+  /** The link is broken; it may come up again. */
   down(reason: string): void;
+  /** The device's side begins anew, as after power-on: so do its devices. */
+  reset?(): void;
   /** A message, on a core of the node; valid only during the call, perhaps padded. */
   frame(bytes: Uint8Array, length: number): void;
 }

@@ -65,12 +65,17 @@ export class Endpoint implements Component {
 
   constructor(options: EndpointOptions) {
     this.#options = options;
-    const { node, path, iommu, hostNode, hostPort, ownPort } = options;
+    const { node, path, iommu, hostNode, hostPort } = options;
     this.#timing = pcieTimingIds(node.costs);
     this.#tally = new TlpTally(path);
     this.up = new Direction(node, path, this.#timing);
     const translation = iommu ? this.#timing.iotlbHit : -1;
     this.dma = new DmaEngine({ node, path, up: this.up, translation, hostNode, hostPort });
+  }
+
+  /** Takes the packets that arrive at the card's port of this path. */
+  bind(): void {
+    const { node, ownPort } = this.#options;
     node.kernel.bindPort(ownPort, node.add(this));
   }
 

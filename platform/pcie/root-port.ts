@@ -4,7 +4,7 @@
 // A load stalls the core that makes it until the completion is back. A store is posted: the core goes on.
 import { assert } from '../errors.ts';
 import type { Component, ComponentId, Packet } from '../kernel/index.ts';
-import { type CpuClient, copyBytes, InterruptLine, labels, type Node } from '../node/index.ts';
+import { type CpuClient, copyBytes, labels, type Node } from '../node/index.ts';
 import { writeU32 } from '../wire/index.ts';
 import { Direction } from './direction.ts';
 import { pieceAddress, pieceLength } from './dma-engine.ts';
@@ -68,8 +68,9 @@ export class RootPort implements Component, CpuClient {
   readonly #timing: PcieTiming;
   readonly #tally: TlpTally;
   readonly #id: ComponentId;
-  readonly #vectors: (InterruptLine | undefined)[] = [];
-  readonly #lines = new Map<number, InterruptLine>();
+  /** Who is told of an interrupt, by vector, and by function for INTx. */
+  readonly #vectors: ((() => void) | undefined)[] = [];
+  readonly #lines = new Map<number, () => void>();
   /** Until then, translations of what has arrived are under way. */
   #translatedAt = 0;
   // The load of each core: a core has one at a time.
@@ -80,43 +81,34 @@ export class RootPort implements Component, CpuClient {
 
   constructor(options: RootPortOptions) {
     this.#options = options;
-    const { node, path, ownPort } = options;
+    const { node, path } = options;
     this.#timing = pcieTimingIds(node.costs);
     this.#tally = new TlpTally(path);
     this.down = new Direction(node, path, this.#timing);
     this.#clients = new Array<LoadClient | null>(node.cpu.count).fill(null);
     this.#bytes = Array.from({ length: node.cpu.count }, () => new Uint8Array(LOAD_MAX));
     this.#id = node.add(this);
-    node.kernel.bindPort(ownPort, this.#id);
+  }
+
+  /** Takes the packets that arrive at the host's port of this path. */
+  bind(): void {
+    this.#options.node.kernel.bindPort(this.#options.ownPort, this.#id);
   }
 
   /**
    * Makes interrupt vectors with consecutive numbers and returns the first, a multiple of as many as
-   * MSI can give. A vector's number is the data of its message.
+   * MSI can give. A vector's number is the data of its message; `raised` gets its index among these.
    */
-  addVectors(count: number, handler: (index: number) => void): number {
+  addVectors(count: number, raised: (index: number) => void): number {
     const granted = 2 ** Math.ceil(Math.log2(count));
     const first = Math.ceil(this.#vectors.length / granted) * granted;
-    for (let i = 0; i < count; i++) {
-      this.#vectors[first + i] = new InterruptLine(this.#options.node, () => handler(i));
-    }
+    for (let i = 0; i < count; i++) this.#vectors[first + i] = () => raised(i);
     return first;
   }
 
-  /** Says who handles Assert_INTA of a function. */
-  setLine(functionId: number, handler: () => void): void {
-    this.#lines.set(functionId, new InterruptLine(this.#options.node, handler));
-  }
-
-  /** Interrupts taken, and those that came while theirs was pending. */
-  get interrupts(): { readonly taken: number; readonly coalesced: number } {
-    let taken = 0;
-    let coalesced = 0;
-    for (const line of [...this.#vectors, ...this.#lines.values()]) {
-      taken += line?.taken ?? 0;
-      coalesced += line?.coalesced ?? 0;
-    }
-    return { taken, coalesced };
+  /** Says who is told of Assert_INTA of a function. */
+  setLine(functionId: number, raised: () => void): void {
+    this.#lines.set(functionId, raised);
   }
 
   /** Reads memory behind a BAR. Called on a core, which waits. */
@@ -197,9 +189,9 @@ export class RootPort implements Component, CpuClient {
       case LOADED:
         return this.#loaded(a);
       case SIGNALLED:
-        return this.#vectors[a]!.raise();
+        return this.#vectors[a]!();
       case LINE_ASSERTED:
-        return this.#lines.get(a)?.raise();
+        return this.#lines.get(a)?.();
     }
   }
 

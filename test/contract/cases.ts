@@ -39,6 +39,16 @@ export const BUS_CASES: Readonly<Record<string, { readonly type: string } & Entr
     discovery: 'messages',
     outliersPerMillion: 20000,
   },
+  pci: { type: 'pci' },
+  'pci, polling self-describing FIFOs in host memory': {
+    type: 'pci',
+    fifos: 2,
+    fifoPlace: 'host',
+    fifoLayout: 'selfDescribing',
+    handshakeInterval: '50us',
+    interrupts: 'polling',
+    pollInterval: '50us',
+  },
   'virtio-mmio': { type: 'virtio-mmio' },
   'virtio-mmio without ioeventfd': { type: 'virtio-mmio', ioeventfd: false },
 };

@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { ffaMessages } from '../../buses/ffa/messages.ts';
+import { registers as pciRegisters } from '../../buses/pci/registers.ts';
+import { layoutHeader, queueHead } from '../../buses/pci/self-describing.ts';
 import { registers } from '../../buses/virtio-mmio/registers.ts';
 import { tables } from '../../platform/cli/tables.ts';
 import type { Definition } from '../../platform/contracts/index.ts';
@@ -226,8 +228,13 @@ function scenarioList(): string {
   return items.join('\n');
 }
 
-function registersTable(): string {
-  const rows = Object.entries(registers).map(([name, { at, access, doc }]) => [
+/** Registers in the order of their table. */
+function registersTable(
+  table: Readonly<
+    Record<string, { readonly at: number; readonly access: string; readonly doc: string }>
+  >,
+): string {
+  const rows = Object.entries(table).map(([name, { at, access, doc }]) => [
     `0x${at.toString(16).padStart(3, '0')}`,
     name,
     access,
@@ -241,7 +248,12 @@ const { buses, devices, drivers, workloads } = tables;
 /** What some types show of themselves besides options and constants. */
 const EXTRA_PARTS: Readonly<Record<string, Parts>> = {
   'buses/ffa': { messages: messagesMarkdown(ffaMessages) },
-  'buses/virtio-mmio': { registers: registersTable() },
+  'buses/pci': {
+    registers: registersTable(pciRegisters),
+    header: layoutMarkdown(layoutHeader.layout),
+    head: layoutMarkdown(queueHead.layout),
+  },
+  'buses/virtio-mmio': { registers: registersTable(registers) },
   'devices/net': { features: bitsTable(netFeatures) },
   'devices/blk': {
     features: bitsTable(blkFeatures),
@@ -293,10 +305,11 @@ export const GENERATED_PAGES: Readonly<Record<string, Parts>> = {
     faults: propertyTable(variantsOf('faults')[0]),
     until: propertyTable(schema.properties?.until ?? {}),
   },
+  'platform/pcie/README.md': { timing: timingTable('pcie') },
   'platform/docs/timing.md': {
     profiles: evidenceTable(),
     platform: timingTable('cpu', 'memory'),
-    buses: timingTable(...Object.keys(buses)),
+    buses: timingTable('pcie', ...Object.keys(buses)),
     devices: timingTable(...Object.keys(devices)),
   },
   'buses/README.md': { types: definitionTable(Object.values(buses)) },

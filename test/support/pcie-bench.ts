@@ -37,7 +37,6 @@ export const LATENCY = {
   'pcie.iommuMap': 200_000,
   'pcie.msiDelivery': 250_000,
   'pcie.readyTime': 100_000_000_000,
-  'cpu.irqEntry': 1_000_000,
 } as const;
 export const ONE_WAY = 310_000;
 
@@ -151,6 +150,7 @@ export class PcieBench {
         this.probe.linkChanged(isUp);
       },
     });
+    this.port.bind();
     const first = this.port.addVectors(VECTORS, (vector) => {
       this.interrupts.push({ vector, at: kernel.now });
     });
@@ -163,6 +163,7 @@ export class PcieBench {
       ownPort: 0,
       iommu,
     });
+    this.endpoint.bind();
     this.own = this.endpoint.addFunction(0, {
       config: this.#configSpace(),
       vectors: VECTORS,

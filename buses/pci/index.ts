@@ -1,0 +1,27 @@
+// The virtio-msg PCI bus as a row of the table of buses.
+import type { BusEnvironment, BusPlan } from '../../platform/contracts/index.ts';
+import { PCIE_LATENCIES, pcieTiming } from '../../platform/pcie/index.ts';
+import { codec } from '../../platform/virtio/messages/index.ts';
+import { defineMessageBus, linkEnds } from '../common/index.ts';
+import { PciDeviceLink } from './device-link.ts';
+import { PciDriverLink } from './driver-link.ts';
+import { checkPci, type PciOptions, pciOptions } from './options.ts';
+import { pciTiming } from './timing.ts';
+
+export const pci = defineMessageBus({
+  type: 'pci',
+  doc: 'virtio-msg behind one PCI Express function of a card: FIFOs in a BAR or in host memory.',
+  spec: 'QEMU virtio-msg-bus-amp-pci (10ee:9039); PCI Express Base Specification',
+  options: pciOptions,
+  timing: [...pcieTiming, ...pciTiming],
+  latencies: PCIE_LATENCIES,
+  messages: codec('v1', {}).names,
+  check: (plan) => checkPci(plan as BusPlan),
+  ...linkEnds({
+    requestTimeout: 'pci.requestTimeout',
+    statusPoll: 'pci.statusPoll',
+    driverLink: (environment: BusEnvironment<PciOptions>, client) =>
+      new PciDriverLink(environment, client),
+    deviceLink: (environment, client) => new PciDeviceLink(environment, client),
+  }),
+});
