@@ -9,7 +9,7 @@
 // few events. An event for opened time is inserted into the run, or, when many are, is late. The
 // window slides with the opened end; far events are admitted when it reaches the first of them.
 // While there are only a few events, all time counts as opened and they are all in the run.
-import { EventQueue, Layout } from './event-queue.ts';
+import { doubled, EventQueue, Layout } from './event-queue.ts';
 import { LateEvents } from './late-events.ts';
 
 const { FLOATS_SHIFT, KEY, NO_SLOT } = Layout;
@@ -98,17 +98,23 @@ export class CalendarQueue extends EventQueue {
     this.#head++;
   }
 
+  protected override takeOut(slot: number): boolean {
+    if (this.#openedEnd !== Infinity) return false;
+    const run = this.#run;
+    const last = --this.#tail;
+    let at = this.#head;
+    while (run[at] !== slot) at++;
+    for (; at < last; at++) run[at] = run[at + 1];
+    return true;
+  }
+
   protected compact(): void {
     this.#rebuild(this.#width);
   }
 
   #pushFar(slot: number): void {
     const time = this.floats[slot << FLOATS_SHIFT];
-    if (this.#farCount === this.#far.length) {
-      const larger = new Int32Array(this.#farCount * 2);
-      larger.set(this.#far);
-      this.#far = larger;
-    }
+    if (this.#farCount === this.#far.length) this.#far = doubled(this.#far);
     this.#far[this.#farCount++] = slot;
     if (time < this.#farFirst) this.#farFirst = time;
   }
@@ -196,8 +202,7 @@ export class CalendarQueue extends EventQueue {
       }
       if (this.#farFirst < (start + 32) * this.#width) {
         // A far event comes before the end of this word: bring the window to it.
-        const bucket = Math.floor(this.#farFirst * this.#bucketsPerPs);
-        this.#moveTo(Math.max(this.#bucket, Math.min(bucket, start)));
+        this.#moveTo(Math.floor(this.#farFirst * this.#bucketsPerPs));
         this.#admit();
         continue;
       }
@@ -368,17 +373,17 @@ export class CalendarQueue extends EventQueue {
     };
     for (; this.#head < this.#tail; this.#head++) take(this.#run[this.#head]);
     while (this.#late.size > 0) take(this.#late.takeFirst());
-    for (let index = 0; index <= this.#mask; index++) {
+    for (let index = 0; this.#inBuckets > 0 && index <= this.#mask; index++) {
       for (let slot = this.#buckets[index]; slot !== NO_SLOT; ) {
         const next = links[slot];
         take(slot);
+        this.#inBuckets--;
         slot = next;
       }
       this.#buckets[index] = NO_SLOT;
+      this.#occupied[index >> 5] &= ~(1 << index);
     }
     for (let i = 0; i < this.#farCount; i++) take(this.#far[i]);
-    this.#occupied.fill(0);
-    this.#inBuckets = 0;
     this.#farCount = 0;
     this.#farFirst = Infinity;
     return slots.subarray(0, count);

@@ -90,9 +90,7 @@ export abstract class EventQueue {
       larger.set(this.floats);
       this.floats = larger;
       this.words = new Int32Array(larger.buffer);
-      const links = new Int32Array(slot * 2);
-      links.set(this.links);
-      this.links = links;
+      this.links = doubled(this.links);
     }
     return slot;
   }
@@ -107,8 +105,17 @@ export abstract class EventQueue {
     this.freeSlot = slot;
   }
 
-  /** Marks a pending entry as cancelled. Amortised over calls, this takes constant time. */
+  /** Takes a pending entry out at once if that is cheap; else returns false. */
+  protected takeOut(_slot: number): boolean {
+    return false;
+  }
+
+  /** Cancels a pending entry. Amortised over calls, this takes constant time. */
   cancel(slot: number): void {
+    if (this.takeOut(slot)) {
+      this.release(slot);
+      return;
+    }
     this.words[(slot << WORDS_SHIFT) | TARGET] = NO_TARGET;
     this.#cancelled++;
     if (this.#cancelled > CANCELLED_MIN && this.#cancelled * 2 > this.size) {
@@ -135,4 +142,11 @@ export abstract class EventQueue {
     if (time !== otherTime) return time < otherTime;
     return floats[(slot << FLOATS_SHIFT) | KEY] < floats[(other << FLOATS_SHIFT) | KEY];
   }
+}
+
+/** The same slots, with as much room again. */
+export function doubled(slots: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(slots.length * 2);
+  larger.set(slots);
+  return larger;
 }

@@ -1,5 +1,5 @@
 // A 4-ary heap of slots, ordered by the (time, key) of their records.
-import type { EventQueue } from './event-queue.ts';
+import { doubled, type EventQueue } from './event-queue.ts';
 
 export class SlotHeap {
   size = 0;
@@ -11,11 +11,7 @@ export class SlotHeap {
   }
 
   push(slot: number): void {
-    if (this.size === this.#slots.length) {
-      const larger = new Int32Array(this.size * 2);
-      larger.set(this.#slots);
-      this.#slots = larger;
-    }
+    if (this.size === this.#slots.length) this.#slots = doubled(this.#slots);
     const records = this.#records;
     const slots = this.#slots;
     let hole = this.size++;
@@ -36,25 +32,14 @@ export class SlotHeap {
   /** Takes out the first slot. */
   removeFirst(): void {
     const slot = this.#slots[--this.size];
-    if (this.size > 0) this.#siftDown(0, slot);
+    if (this.size > 0) this.#siftDown(slot);
   }
 
-  /** Takes out every slot for which `isKept` is false. */
-  filter(isKept: (slot: number) => boolean): void {
-    const slots = this.#slots;
-    let kept = 0;
-    for (let i = 0; i < this.size; i++) {
-      if (isKept(slots[i])) slots[kept++] = slots[i];
-    }
-    this.size = kept;
-    for (let i = (kept - 2) >> 2; i >= 0; i--) this.#siftDown(i, slots[i]);
-  }
-
-  #siftDown(from: number, slot: number): void {
+  #siftDown(slot: number): void {
     const records = this.#records;
     const slots = this.#slots;
     const size = this.size;
-    let hole = from;
+    let hole = 0;
     for (;;) {
       const first = (hole << 2) + 1;
       if (first >= size) break;

@@ -172,6 +172,24 @@ describe.each(QUEUES)('%s queue', (_name, make) => {
     checked.drain();
   });
 
+  it('agrees with a sorted list while it grows and shrinks', () => {
+    const checked = new Checked(make());
+    const random = randomStream(SEED, 'waves');
+    for (let wave = 0; wave < 40; wave++) {
+      const size = [900, 2, 60, 300][wave % 4];
+      const spread = [500, 20, 100_000, 3_000][random.below(4)];
+      while (checked.size < size) checked.push(random.below(spread), random.below(4));
+      // Long enough at one size for a change to be noticed.
+      for (let i = 0; i < 700; i++) {
+        checked.take();
+        if (i % 3 === 0 && checked.size > 0) checked.cancel(random.next());
+        while (checked.size < size) checked.push(random.below(spread), random.below(4));
+      }
+      while (checked.size > 2) checked.take();
+    }
+    checked.drain();
+  });
+
   it('keeps few cancelled entries, however many are cancelled', () => {
     const checked = new Checked(make());
     const random = randomStream(SEED, 'timers');
