@@ -253,7 +253,7 @@ export const fio = defineWorkload({
   type: 'fio',
   drives: 'blk',
   doc: 'Reads and writes on a disk, with verification of every block read.',
-  spec: 'after the options of fio',
+  spec: 'the options of fio',
   options: fioOptions,
   timing: [],
   create: (environment: WorkloadEnvironment<FioOptions, BlkDriver>) => new Fio(environment),

@@ -139,7 +139,7 @@ export const hwclock = defineWorkload({
   type: 'hwclock',
   drives: 'i2c',
   doc: 'Sets and reads a clock chip on an I2C bus and compares it with simulated time.',
-  spec: 'after the options of hwclock',
+  spec: 'the options of hwclock',
   options: hwclockOptions,
   timing: [],
   create: (environment: WorkloadEnvironment<HwclockOptions, I2cDriver>) => new Hwclock(environment),

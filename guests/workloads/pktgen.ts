@@ -192,7 +192,7 @@ export const pktgen = defineWorkload({
   type: 'pktgen',
   drives: 'net',
   doc: 'Sends UDP datagrams at a rate; the far end counts them.',
-  spec: 'after pktgen of Linux',
+  spec: 'pktgen of Linux',
   options: pktgenOptions,
   timing: [],
   check: (plan, topology) => {

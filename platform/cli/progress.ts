@@ -1,6 +1,6 @@
 // The line on a terminal that says how far a run is. A run that ends with its workloads cannot know
 // how long it will take, so that the line shows how far it has come instead of a bar.
-import { SingleBar } from 'cli-progress';
+import { Format, SingleBar } from 'cli-progress';
 import type { Topology } from '../contracts/index.ts';
 import { formatTime } from '../kernel/index.ts';
 import { formatEvents } from '../observe/report/index.ts';
@@ -11,20 +11,37 @@ export interface Progress {
   readonly events: number;
 }
 
+interface Shown {
+  readonly simulated: string;
+  readonly events: string;
+  readonly speed: string;
+}
+
+const BAR_COLUMNS = 20;
+const COLUMNS_DEFAULT = 80;
+
 export class ProgressLine {
   readonly #bar: SingleBar;
   readonly #started = performance.now();
   readonly #total: number;
 
   constructor(topology: Topology) {
-    const { workloadsDone, atMost } = topology.until;
-    this.#total = atMost;
-    const bar = workloadsDone ? '' : '[{bar}] {percentage}%  ';
+    const { name, until } = topology;
+    this.#total = until.atMost;
+    // A signal ends the program at once, also while one thread is busy with the run: a cursor hidden
+    // and a line wrap turned off would stay so. Cut to its width, the line needs neither.
     this.#bar = new SingleBar({
-      format: `${topology.name}  ${bar}{simulated} simulated, {events} events, {speed} ev/s`,
+      format: (options, { progress }, payload) => {
+        const bar = until.workloadsDone ? '' : `[${Format.BarFormat(progress, options)}]  `;
+        const { simulated, events, speed } = payload as Shown;
+        const text = `${name}  ${bar}${simulated} simulated, ${events} events, ${speed} ev/s`;
+        return text.slice(0, (process.stderr.columns || COLUMNS_DEFAULT) - 1);
+      },
       stream: process.stderr,
+      barsize: BAR_COLUMNS,
       clearOnComplete: true,
-      hideCursor: true,
+      hideCursor: false,
+      linewrap: true,
       fps: 5,
     });
     this.#bar.start(this.#total, 0, this.#payload({ simulatedPs: 0, events: 0 }));
@@ -38,7 +55,7 @@ export class ProgressLine {
     this.#bar.stop();
   }
 
-  #payload({ simulatedPs, events }: Progress): Record<string, string> {
+  #payload({ simulatedPs, events }: Progress): Shown {
     const seconds = (performance.now() - this.#started) / 1000;
     return {
       simulated: formatTime(simulatedPs),

@@ -12,6 +12,9 @@ import {
 import { constantTable } from '../timing/index.ts';
 import { tables } from './tables.ts';
 
+/** Ways to run statecharts. */
+export const ENGINES: readonly EngineName[] = ['compiled', 'xstate'];
+
 /** A scenario as text. */
 export interface ScenarioSource {
   readonly text: string;
@@ -63,7 +66,10 @@ export function loadScenario(source: string | ScenarioSource): LoadedScenario {
   return parseScenario({ text, file, folder }, tables);
 }
 
-/** Runs a scenario that was loaded before. Rejects with RunError when the run cannot go on. */
+/**
+ * Runs a scenario that was loaded before. Rejects with UsageError for options that it cannot have,
+ * and with RunError when the run cannot go on.
+ */
 export async function runLoaded(
   loaded: LoadedScenario,
   options: RunScenarioOptions = {},
@@ -76,6 +82,12 @@ export async function runLoaded(
     compare = false,
     onProgress,
   } = options;
+  if (!Number.isSafeInteger(seed) || seed < 0) {
+    throw new UsageError('BAD_VALUE', `seed must be a whole number from 0, not ${seed}`);
+  }
+  if (!ENGINES.includes(engine)) {
+    throw new UsageError('BAD_VALUE', `engine must be one of ${ENGINES.join(', ')}, not ${engine}`);
+  }
   const topology = { ...loaded, seed };
   const outcome = await runTopology(topology, {
     tables,

@@ -1,6 +1,12 @@
 // Expectations: `path op value` over the JSON report, e.g. `disk0.latency.p99 < 80us`. Parsed when
 // the scenario is loaded, so that a slip is found before the run, and evaluated after it.
-import { dimensionOfUnit, parseQuantity, unitNames } from '../timing/index.ts';
+import {
+  type Dimension,
+  describeDimension,
+  dimensionOfUnit,
+  parseQuantity,
+  unitNames,
+} from '../timing/index.ts';
 import { nearestName } from './nearest.ts';
 import type { ScenarioErrorCode } from './problem.ts';
 
@@ -54,6 +60,14 @@ function timeInReportUnit(ps: number, field: string): number {
   return ps / 1e3;
 }
 
+/** What kind of quantity a field of the report is; null when its name does not tell. */
+function dimensionOfField(path: readonly string[]): Dimension | null {
+  const field = path[path.length - 1];
+  if (path.includes('latency') || /(?:Ps|Us|Seconds)$/.test(field)) return 'time';
+  if (/^bytes$|Bytes$/.test(field)) return 'size';
+  return field === 'throughput' ? 'rate' : null;
+}
+
 function failed(
   error: Omit<ExpectationError, 'nearest'> & { nearest?: string | null },
 ): ExpectationResult {
@@ -66,7 +80,24 @@ type ValueResult =
   | { readonly value: Scalar }
   | { readonly error: Omit<ExpectationError, 'offset'> };
 
-function parseValue(written: string, field: string): ValueResult {
+/** Refuses `latency.p99 < 4KiB`, which would always hold, and `latency.p99 < 400`: of what? */
+function checkDimension(written: string, path: readonly string[]): ValueResult | null {
+  const wanted = dimensionOfField(path);
+  const unit = QUANTITY.exec(written)?.[1];
+  const bare = unit === undefined && /^[\d.]+$/.test(written) && Number(written) !== 0;
+  const given = unit === undefined ? null : dimensionOfUnit(unit);
+  const needsUnit = bare && path.includes('latency');
+  if (wanted === null || (!needsUnit && (given === null || given === wanted))) return null;
+  const message = needsUnit
+    ? `'${written}' has no unit`
+    : `'${written}' is no value for a ${wanted} such as ${path.join('.')}`;
+  const expected = describeDimension(wanted);
+  return { error: { code: 'BAD_UNIT', message, expected, nearest: null } };
+}
+
+function parseValue(written: string, path: readonly string[]): ValueResult {
+  const mismatch = checkDimension(written, path);
+  if (mismatch !== null) return mismatch;
   if (written === 'true' || written === 'false') return { value: written === 'true' };
   if (/^"[^"]*"$/.test(written)) return { value: written.slice(1, -1) };
   if (/^-?\d+(?:\.\d+)?$/.test(written)) return { value: Number(written) };
@@ -85,7 +116,7 @@ function parseValue(written: string, field: string): ValueResult {
   }
   const { value, error } = parseQuantity(written, dimension);
   if (error !== null) return { error: { ...error, nearest: null } };
-  return { value: dimension === 'time' ? timeInReportUnit(value, field) : value };
+  return { value: dimension === 'time' ? timeInReportUnit(value, path[path.length - 1]) : value };
 }
 
 /** Parses one expectation. */
@@ -98,7 +129,7 @@ export function parseExpectation(text: string): ExpectationResult {
   }
   const [, space, dotted, afterPath, operator, afterOperator, written] = parts;
   const path = dotted.split('.');
-  const result = parseValue(written, path[path.length - 1]);
+  const result = parseValue(written, path);
   if ('error' in result) {
     const before = [space, dotted, afterPath, operator, afterOperator];
     return failed({ ...result.error, offset: before.join('').length });

@@ -23,21 +23,69 @@ export const REPORT_KEYS: readonly string[] = [
   'evidence',
 ];
 
+/** What the report tells of a device. Below these only `latency` has keys that are the same for all. */
+export const DEVICE_KEYS: readonly string[] = [
+  'type',
+  'bus',
+  'number',
+  'requests',
+  'errors',
+  'bytes',
+  'verified',
+  'latency',
+  'throughput',
+  'iops',
+  'extra',
+  'operations',
+  'model',
+];
+
+/** What the report tells of latencies. */
+export const LATENCY_KEYS: readonly string[] = ['min', 'p50', 'p90', 'p99', 'p999', 'max', 'mean'];
+
 /** The sections of a report whose names the scenario gives. */
 export type NamesBySection = Readonly<Record<'devices' | 'buses' | 'networks' | 'nodes', Names>>;
 
-function checkName(
-  source: YamlSource,
-  names: NamesBySection,
-  place: { readonly dotted: readonly string[]; readonly path: Path; readonly offset: number },
-): void {
+/** Where an expectation stands, and its path in the report. */
+interface Place {
+  readonly dotted: readonly string[];
+  readonly path: Path;
+  readonly offset: number;
+}
+
+/** Checks what is asked of a device; what a model or workload counts besides is its own affair. */
+function checkDeviceKey(source: YamlSource, { dotted, path, offset }: Place, at: number): void {
+  const known = dotted[at] === 'latency' ? LATENCY_KEYS : DEVICE_KEYS;
+  const depth = dotted[at] === 'latency' ? at + 1 : at;
+  const word = dotted[depth] ?? '';
+  if (known.includes(word)) return;
+  const before = dotted.slice(0, depth).join('.');
+  source.report({
+    code: 'UNKNOWN_NAME',
+    path,
+    at: 'value',
+    offset: word === '' ? offset : offset + before.length + 1,
+    message:
+      word === ''
+        ? `'${before}' is not one value`
+        : `the report will have no '${word}' in ${before}`,
+    expected: `one of ${known.map((key) => `${before}.${key}`).join(', ')}`,
+    nearest: word === '' ? null : nearestName(word, known),
+  });
+}
+
+function checkName(source: YamlSource, names: NamesBySection, place: Place): void {
   const { dotted, path, offset } = place;
   const [first, second = ''] = dotted;
   const inSection = Object.hasOwn(names, first);
   const section = (inSection ? first : 'devices') as keyof NamesBySection;
   const word = inSection ? second : first;
   const others = inSection ? [] : REPORT_KEYS;
-  if (names[section].knows(word) || others.includes(word)) return;
+  if (others.includes(word)) return;
+  if (names[section].knows(word)) {
+    if (section === 'devices') checkDeviceKey(source, place, inSection ? 2 : 1);
+    return;
+  }
   source.report({
     code: 'UNKNOWN_NAME',
     path,

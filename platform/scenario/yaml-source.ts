@@ -57,7 +57,9 @@ export class YamlSource {
       this.#add(span, { code: 'DUPLICATE_KEY', message, expected: null, nearest: null });
     }
     if (broken !== undefined) {
-      this.#addSyntax({ start: broken.pos[0], end: broken.pos[1] }, broken.message);
+      const text =
+        broken.code === 'MULTIPLE_DOCS' ? 'a second document begins here' : broken.message;
+      this.#addSyntax({ start: broken.pos[0], end: broken.pos[1] }, text);
       return undefined;
     }
     try {

@@ -96,7 +96,10 @@ function describe(issue: Issue): Omit<Complaint, 'path' | 'at'> {
     case 'invalid_type':
       return {
         code: 'BAD_VALUE',
-        message: `${shown} is not ${typeWord(issue.expected)}`,
+        message:
+          issue.input === null
+            ? 'there is nothing here'
+            : `${shown} is not ${typeWord(issue.expected)}`,
         expected: typeWord(issue.expected),
       };
     case 'invalid_value': {

@@ -104,6 +104,11 @@ function failure(
   };
 }
 
+/** The largest quantity in whole numbers of a unit. */
+function largestText({ name, numerator, denominator }: Unit): string {
+  return `${(BigInt(Number.MAX_SAFE_INTEGER) * denominator) / numerator}${name}`;
+}
+
 function scale(dimension: Dimension, text: string, chosen: Unit): QuantityResult {
   const parts = DECIMAL.exec(text);
   if (parts === null) return failure(dimension, 'BAD_VALUE', `'${text}' has too many digits`);
@@ -111,7 +116,9 @@ function scale(dimension: Dimension, text: string, chosen: Unit): QuantityResult
   const numerator = BigInt(parts[1] + fraction) * chosen.numerator;
   const denominator = 10n ** BigInt(fraction.length) * chosen.denominator;
   if (numerator > BigInt(Number.MAX_SAFE_INTEGER) * denominator) {
-    return failure(dimension, 'OUT_OF_RANGE', `'${text}${chosen.name}' is too large`);
+    const message = `'${text}${chosen.name}' is too large`;
+    const expected = `at most ${largestText(chosen)}`;
+    return { value: null, error: { code: 'OUT_OF_RANGE', message, expected, unit: null } };
   }
   if (numerator % denominator === 0n)
     return { value: Number(numerator / denominator), error: null };

@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FailedRun, reportFailure } from '../../platform/cli/failure.ts';
+import { runScenario } from '../../platform/cli/run-scenario.ts';
 import { AssertionError, RunError } from '../../platform/errors.ts';
 import { PLAIN } from '../../platform/observe/report/index.ts';
+import { DEVICE_KEYS, LATENCY_KEYS } from '../../platform/scenario/expectations.ts';
 import { busbar } from './cli-recorder.ts';
 
 const SMALL = `
@@ -42,6 +44,23 @@ beforeAll(() => {
   wrong = write('wrong.yaml', SMALL.replace('operations', 'operatons').replace('1MiB', '1ms'));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('from code', () => {
+  test.each([
+    ['a negative seed', { seed: -1 }],
+    ['a seed with a fraction', { seed: 1.5 }],
+    ['an engine that is not there', { engine: 'fast' as 'compiled' }],
+    ['half a worker', { workers: 0.5 }],
+  ])('%s is refused', async (_, options) => {
+    await expect(runScenario(small, options)).rejects.toMatchObject({ code: 'BAD_VALUE' });
+  });
+});
+
+test('an expectation may name exactly what the report tells of a device', async () => {
+  const { report } = await runScenario(small);
+  expect(Object.keys(report.devices['disk0']).sort()).toEqual([...DEVICE_KEYS].sort());
+  expect(Object.keys(report.devices['disk0'].latency).sort()).toEqual([...LATENCY_KEYS].sort());
+});
 
 describe('run', () => {
   test('prints a report and succeeds when all expectations hold', async () => {

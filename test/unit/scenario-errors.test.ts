@@ -330,6 +330,23 @@ const cases: readonly Case[] = [
     changes: extra('expect:\n  - §disk1.errors == 0'),
   },
   {
+    title: 'an expectation of a figure that no device has',
+    code: 'UNKNOWN_NAME',
+    nearest: 'errors',
+    changes: extra('expect:\n  - disk0.§erors == 0'),
+  },
+  {
+    title: 'an expectation of a percentile that is not in the report',
+    code: 'UNKNOWN_NAME',
+    nearest: 'p90',
+    changes: extra('expect:\n  - disk0.latency.§p95 < 1ms'),
+  },
+  {
+    title: 'an expectation of no figure at all',
+    code: 'UNKNOWN_NAME',
+    changes: extra('expect:\n  - §devices.disk0 == 0'),
+  },
+  {
     title: 'a quoted expectation of a bus that is not there',
     code: 'UNKNOWN_NAME',
     nearest: 'ffa0',

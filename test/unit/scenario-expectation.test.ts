@@ -82,6 +82,11 @@ test.each([
   ['disk0.latency.p99 < 80 usec', 'BAD_UNIT', 20],
   ['disk0.latency.p99 < 0.1ps', 'BAD_VALUE', 20],
   ['passed > true', 'BAD_VALUE', 7],
+  ['disk0.latency.p99 < 400', 'BAD_UNIT', 20],
+  ['disk0.latency.p99 < 4KiB', 'BAD_UNIT', 20],
+  ['simulatedPs < 4KiB', 'BAD_UNIT', 14],
+  ['disk0.bytes == 1ms', 'BAD_UNIT', 15],
+  ['disk0.throughput > 1GB', 'BAD_UNIT', 19],
 ])('%s is refused: %s at %i', (text, code, offset) => {
   expect(parseExpectation(text).error).toMatchObject({ code, offset });
 });

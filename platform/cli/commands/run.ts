@@ -8,7 +8,7 @@ import type { LoadedScenario } from '../../scenario/index.ts';
 import { FailedRun } from '../failure.ts';
 import { EXIT, type ExitCode, type Io, worse } from '../io.ts';
 import { ProgressLine } from '../progress.ts';
-import { type RunResult, runLoaded } from '../run-scenario.ts';
+import { ENGINES, type RunResult, runLoaded } from '../run-scenario.ts';
 import { loadNamed } from '../shipped.ts';
 
 /** More worker threads than this are a slip of the keyboard. */
@@ -60,9 +60,7 @@ export function addRun(program: Command, io: Io, done: (code: ExitCode) => void)
         .argParser((text) => (text === 'auto' ? text : wholeNumber(text, WORKERS_MAX))),
     )
     .addOption(
-      new Option('--engine <name>', 'how statecharts are run')
-        .choices(['compiled', 'xstate'])
-        .default('compiled'),
+      new Option('--engine <name>', 'how statecharts are run').choices(ENGINES).default('compiled'),
     )
     .option(
       '--anatomy <device[:n]>',
