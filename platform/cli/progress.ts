@@ -1,6 +1,6 @@
 // The line on a terminal that says how far a run is. A run that ends with its workloads cannot know
-// how long it will take, so that the line shows how far it has come instead of a bar.
-import { Format, SingleBar } from 'cli-progress';
+// how long it will take, so that the line shows how far it has come instead of a share.
+import { SingleBar } from 'cli-progress';
 import type { Topology } from '../contracts/index.ts';
 import { formatTime } from '../kernel/index.ts';
 import { formatEvents } from '../observe/report/index.ts';
@@ -17,7 +17,6 @@ interface Shown {
   readonly speed: string;
 }
 
-const BAR_COLUMNS = 20;
 const COLUMNS_DEFAULT = 80;
 
 export class ProgressLine {
@@ -31,14 +30,13 @@ export class ProgressLine {
     // A signal ends the program at once, also while one thread is busy with the run: a cursor hidden
     // and a line wrap turned off would stay so. Cut to its width, the line needs neither.
     this.#bar = new SingleBar({
-      format: (options, { progress }, payload) => {
-        const bar = until.workloadsDone ? '' : `[${Format.BarFormat(progress, options)}]  `;
+      format: (_, { progress }, payload) => {
+        const share = until.workloadsDone ? '' : `${Math.floor(progress * 100)} %  `;
         const { simulated, events, speed } = payload as Shown;
-        const text = `${name}  ${bar}${simulated} simulated, ${events} events, ${speed} ev/s`;
+        const text = `${name}  ${share}${simulated} simulated, ${events} events, ${speed} ev/s`;
         return text.slice(0, (process.stderr.columns || COLUMNS_DEFAULT) - 1);
       },
       stream: process.stderr,
-      barsize: BAR_COLUMNS,
       clearOnComplete: true,
       hideCursor: false,
       linewrap: true,
