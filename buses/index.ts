@@ -2,7 +2,15 @@
 import { ffa } from './ffa/index.ts';
 import { ivshmem } from './ivshmem/index.ts';
 import { pci } from './pci/index.ts';
+import { virtioCcw } from './virtio-ccw/index.ts';
 import { virtioMmio } from './virtio-mmio/index.ts';
 import { xen } from './xen/index.ts';
 
-export const buses = { ffa, ivshmem, pci, 'virtio-mmio': virtioMmio, xen } as const;
+export const buses = {
+  ffa,
+  ivshmem,
+  pci,
+  'virtio-ccw': virtioCcw,
+  'virtio-mmio': virtioMmio,
+  xen,
+} as const;

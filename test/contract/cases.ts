@@ -51,10 +51,16 @@ export const BUS_CASES: Readonly<Record<string, { readonly type: string } & Entr
   },
   'virtio-mmio': { type: 'virtio-mmio' },
   'virtio-mmio without ioeventfd': { type: 'virtio-mmio', ioeventfd: false },
+  'virtio-ccw': { type: 'virtio-ccw' },
+  'virtio-ccw with classic interrupts, without ioeventfd': {
+    type: 'virtio-ccw',
+    interrupts: 'classic',
+    ioeventfd: false,
+  },
 };
 
 /** Transports older than virtio-msg: no messages cross them, and they tell less of a device. */
-export const OLDER_TRANSPORTS: ReadonlySet<string> = new Set(['virtio-mmio']);
+export const OLDER_TRANSPORTS: ReadonlySet<string> = new Set(['virtio-ccw', 'virtio-mmio']);
 
 export interface DeviceCase {
   readonly device?: Entry;

@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { ffaMessages } from '../../buses/ffa/messages.ts';
 import { registers as pciRegisters } from '../../buses/pci/registers.ts';
 import { layoutHeader, queueHead } from '../../buses/pci/self-describing.ts';
+import { commands } from '../../buses/virtio-ccw/commands.ts';
 import { registers } from '../../buses/virtio-mmio/registers.ts';
 import { tables } from '../../platform/cli/tables.ts';
 import type { Definition } from '../../platform/contracts/index.ts';
@@ -243,6 +244,18 @@ function registersTable(
   return markdownTable(['offset', 'register', 'access', 'meaning'], rows);
 }
 
+function channelCommandsTable(): string {
+  const rows = Object.entries(commands).map(([name, { code, access, size, revision, doc }]) => [
+    `0x${code.toString(16).padStart(2, '0')}`,
+    name,
+    access,
+    size === 0 ? '' : String(size),
+    String(revision),
+    doc,
+  ]);
+  return markdownTable(['code', 'command', 'data', 'bytes', 'from revision', 'meaning'], rows);
+}
+
 const { buses, devices, drivers, workloads } = tables;
 
 /** What some types show of themselves besides options and constants. */
@@ -253,6 +266,7 @@ const EXTRA_PARTS: Readonly<Record<string, Parts>> = {
     header: layoutMarkdown(layoutHeader.layout),
     head: layoutMarkdown(queueHead.layout),
   },
+  'buses/virtio-ccw': { commands: channelCommandsTable(), timing: timingTable('ccw') },
   'buses/virtio-mmio': { registers: registersTable(registers) },
   'devices/net': { features: bitsTable(netFeatures) },
   'devices/blk': {

@@ -1,0 +1,194 @@
+// The device model's end of virtio-ccw: it serves I/O instructions and notifications, and injects
+// interrupts.
+import type {
+  BusEnvironment,
+  DeviceEnd,
+  DeviceModel,
+  DevicePlan,
+  Statistics,
+} from '../../platform/contracts/index.ts';
+import { assert } from '../../platform/errors.ts';
+import type { Component, Packet } from '../../platform/kernel/index.ts';
+import { type CpuClient, type Node, Priority, RAM_BASE } from '../../platform/node/index.ts';
+import { DMA_DATA, DMA_REFUSED, SharedMemoryPort } from '../common/index.ts';
+import { CcwDeviceTransport } from './ccw-device.ts';
+import { Condition, Instruction } from './commands.ts';
+import type { CcwOptions, CcwPlan } from './options.ts';
+import {
+  ADAPTER_INTERRUPT,
+  BITS_SET,
+  INSTRUCTION,
+  INSTRUCTION_DONE,
+  INTERRUPT,
+  NOTIFY,
+  SET_BITS,
+} from './packets.ts';
+import { Subchannel } from './subchannel.ts';
+import { type CcwTiming, ccwTimingIds } from './timing.ts';
+
+const SERVE = 0;
+const NOTIFIED = 1;
+
+/** Handle of the whole guest, and a length that no address reaches beyond: the guest checks. */
+const GUEST = { handle: 1, length: Number.MAX_SAFE_INTEGER };
+
+interface Served {
+  readonly subchannel: Subchannel;
+  readonly unit: CcwDeviceTransport;
+}
+
+export class CcwDeviceEnd implements DeviceEnd, Component, CpuClient {
+  readonly #node: Node;
+  readonly #plan: CcwPlan;
+  readonly #timing: CcwTiming;
+  readonly #port: SharedMemoryPort;
+  readonly #devices = new Map<number, Served>();
+  /** The instruction being served; the guest has one under way at a time. */
+  #issued = { device: 0, instruction: 0, operand: 0 };
+  #value = 0;
+  #interrupts = 0;
+  #adapterInterrupts = 0;
+  #indicatorsSet = 0;
+
+  constructor({ node, plan }: BusEnvironment<CcwOptions>) {
+    this.#node = node;
+    this.#plan = plan;
+    this.#timing = ccwTimingIds(node.costs);
+    node.kernel.bindPort(plan.devicePort, node.add(this));
+    this.#port = new SharedMemoryPort({
+      node,
+      ownerNode: plan.driver,
+      ownerPort: plan.driverPort,
+      window: (address) => (address >= RAM_BASE ? GUEST : null),
+      offset: (address) => address - RAM_BASE,
+    });
+  }
+
+  connect({ name, number }: DevicePlan, model: DeviceModel): void {
+    const subchannel = new Subchannel({
+      node: this.#node,
+      name,
+      timing: this.#timing,
+      dma: this.#port,
+      interrupt: () => this.#interrupt(number),
+    });
+    const unit = new CcwDeviceTransport({
+      model,
+      dma: this.#port,
+      setBits: (address, bits, summary) => this.#setBits(address, bits, summary),
+      alert: () => subchannel.alert(),
+    });
+    subchannel.connect(unit);
+    this.#devices.set(number, { subchannel, unit });
+  }
+
+  receive(packet: Packet): void {
+    const { cpu } = this.#node;
+    switch (packet.kind) {
+      case INSTRUCTION: {
+        const { a: device, b: instruction, c: operand } = packet;
+        this.#issued = { device, instruction, operand };
+        const cost = this.#node.charge(this.#timing.emulate);
+        return cpu.submit(Priority.interrupt, cost, this, SERVE);
+      }
+      case NOTIFY: {
+        const cost = this.#node.charge(this.#timing.emulate);
+        return cpu.submit(Priority.task, cost, this, NOTIFIED, packet.a, packet.b);
+      }
+      case BITS_SET:
+        // A summary that was set already: its interrupt is on its way, or being handled.
+        if (packet.a === 0) this.#adapterInterrupt();
+        return;
+      case DMA_DATA:
+      case DMA_REFUSED:
+        return this.#port.receive(packet);
+      default:
+        assert(false, `${this.#plan.name}: packet of kind ${packet.kind} at the model's end`);
+    }
+  }
+
+  deliver(step: number, device: number, data: number): void {
+    if (step === NOTIFIED) {
+      this.#devices.get(device)?.unit.notified(data);
+      return;
+    }
+    this.#value = 0;
+    const condition = this.#serve();
+    const exit = this.#node.charge(this.#timing.exit);
+    const { device: number } = this.#issued;
+    this.#send(this.#packet(INSTRUCTION_DONE, number, condition, this.#value), exit);
+  }
+
+  statistics(): Statistics {
+    let commands = 0;
+    for (const { subchannel } of this.#devices.values()) commands += subchannel.commands;
+    return {
+      messages: 0,
+      bytes: 0,
+      channelCommands: commands,
+      indicatorsSet: this.#indicatorsSet,
+      interruptsInjected: this.#interrupts + this.#adapterInterrupts,
+      adapterInterruptsInjected: this.#adapterInterrupts,
+      dmaReads: this.#port.reads,
+      dmaWrites: this.#port.writes,
+      dmaRefused: this.#port.refusals,
+      bytesToDriver: this.#port.link.bytes,
+      linkBusyPs: this.#port.link.busy,
+    };
+  }
+
+  /** Returns the condition code. */
+  #serve(): number {
+    const { device, instruction, operand } = this.#issued;
+    const served = this.#devices.get(device);
+    if (served === undefined) return Condition.NOT_OPERATIONAL;
+    const { subchannel, unit } = served;
+    switch (instruction) {
+      case Instruction.STSCH:
+        this.#value = subchannel.enabled ? 1 : 0;
+        return Condition.DONE;
+      case Instruction.MSCH:
+        return subchannel.modify(operand === 1);
+      case Instruction.SSCH:
+        return subchannel.start(operand);
+      case Instruction.TSCH:
+        return subchannel.test(operand);
+      default:
+        unit.notified(operand);
+        return Condition.DONE;
+    }
+  }
+
+  #setBits(address: number, bits: number, summary: number): void {
+    this.#indicatorsSet++;
+    const delay = this.#port.link.arrivalDelay(1);
+    this.#send(this.#packet(SET_BITS, address, bits, summary), delay);
+  }
+
+  #interrupt(device: number): void {
+    this.#interrupts++;
+    this.#send(this.#packet(INTERRUPT, device, 0, 0), this.#node.charge(this.#timing.inject));
+  }
+
+  #adapterInterrupt(): void {
+    this.#adapterInterrupts++;
+    this.#send(this.#packet(ADAPTER_INTERRUPT, 0, 0, 0), this.#node.charge(this.#timing.inject));
+  }
+
+  #packet(kind: number, a: number, b: number, c: number): Packet {
+    const packet = this.#node.kernel.packets.acquire(0);
+    packet.kind = kind;
+    packet.a = a;
+    packet.b = b;
+    packet.c = c;
+    packet.d = 0;
+    return packet;
+  }
+
+  /** Nothing sent here overtakes DMA writes that were posted before. */
+  #send(packet: Packet, delay: number): void {
+    const { kernel, index } = this.#node;
+    const total = delay + this.#port.link.orderingDelay(delay);
+    kernel.send(index, this.#plan.driver, this.#plan.driverPort, total, packet);
+  }
+}

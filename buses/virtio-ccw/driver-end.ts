@@ -1,0 +1,161 @@
+// The guest's end of virtio-ccw: a subchannel for each device, an interrupt for each, one adapter interrupt
+// for all, and all of its memory open to the device model.
+import type {
+  BusEnvironment,
+  DevicePlan,
+  DriverEnd,
+  DriverTransport,
+  Statistics,
+} from '../../platform/contracts/index.ts';
+import { assert } from '../../platform/errors.ts';
+import type { Component, Packet } from '../../platform/kernel/index.ts';
+import { MemoryHandles } from '../../platform/memory/index.ts';
+import { InterruptLine, type Node, PAGE_SIZE, RAM_BASE } from '../../platform/node/index.ts';
+import { DMA_READ, DMA_WRITE, SharedMemoryTarget } from '../common/index.ts';
+import { AdapterIndicators } from './adapter-indicators.ts';
+import { CcwDriverTransport } from './ccw-driver.ts';
+import { InstructionPort } from './instruction-port.ts';
+import type { CcwOptions, CcwPlan } from './options.ts';
+import { ADAPTER_INTERRUPT, BITS_SET, INSTRUCTION_DONE, INTERRUPT, SET_BITS } from './packets.ts';
+import { ccwTimingIds } from './timing.ts';
+
+/** The device model has the whole guest mapped under this handle. */
+const GUEST_HANDLE = 1;
+
+export class CcwDriverEnd implements DriverEnd, Component {
+  readonly #node: Node;
+  readonly #plan: CcwPlan;
+  readonly #port: InstructionPort;
+  readonly #handles = new MemoryHandles();
+  readonly #target: SharedMemoryTarget;
+  readonly #adapter: AdapterIndicators;
+  readonly #adapterLine: InterruptLine;
+  readonly #transports = new Map<number, CcwDriverTransport>();
+  readonly #lines = new Map<number, InterruptLine>();
+
+  constructor({ node, plan }: BusEnvironment<CcwOptions>) {
+    this.#node = node;
+    this.#plan = plan;
+    node.kernel.bindPort(plan.driverPort, node.add(this));
+    this.#port = new InstructionPort({
+      node,
+      timing: ccwTimingIds(node.costs),
+      post: (kind, a, b, c, delay) => this.#send(this.#packet(kind, a, b, c), delay),
+    });
+    const { base, size } = node.memory;
+    this.#handles.share(base, Math.floor(size / PAGE_SIZE), plan.device, true);
+    this.#handles.retrieve(GUEST_HANDLE, plan.device);
+    this.#target = new SharedMemoryTarget({
+      node,
+      handles: this.#handles,
+      borrowerNode: plan.device,
+      borrowerPort: plan.devicePort,
+      name: plan.name,
+    });
+    this.#adapter = new AdapterIndicators(node);
+    this.#adapterLine = new InterruptLine(node, () => this.#adapter.interrupted());
+  }
+
+  transport({ name, number }: DevicePlan): DriverTransport {
+    const transport = new CcwDriverTransport({
+      node: this.#node,
+      port: this.#port,
+      device: number,
+      name,
+      options: this.#plan.options,
+      adapter: this.#adapter,
+    });
+    this.#transports.set(number, transport);
+    this.#lines.set(number, new InterruptLine(this.#node, () => transport.interrupted()));
+    return transport;
+  }
+
+  start(): void {
+    for (const transport of this.#transports.values()) transport.start();
+  }
+
+  receive(packet: Packet): void {
+    switch (packet.kind) {
+      case INSTRUCTION_DONE:
+        return this.#port.served(packet.b, packet.c);
+      case INTERRUPT:
+        return this.#lines.get(packet.a)!.raise();
+      case ADAPTER_INTERRUPT:
+        return this.#adapterLine.raise();
+      case SET_BITS:
+        return this.#setBits(packet.a, packet.b, packet.c);
+      case DMA_READ:
+      case DMA_WRITE:
+        return this.#target.receive(packet);
+      default:
+        assert(false, `${this.#plan.name}: packet of kind ${packet.kind} at the guest's end`);
+    }
+  }
+
+  /** All its work is the port's and the lines'. */
+  deliver(): void {}
+
+  statistics(): Statistics {
+    let interrupts = this.#adapterLine.taken;
+    let coalesced = this.#adapterLine.coalesced;
+    for (const line of this.#lines.values()) {
+      interrupts += line.taken;
+      coalesced += line.coalesced;
+    }
+    let programs = 0;
+    for (const transport of this.#transports.values()) programs += transport.programs;
+    return {
+      messages: 0,
+      bytes: 0,
+      exits: this.#port.exits,
+      kernelExits: this.#port.kernelExits,
+      programs,
+      interrupts,
+      adapterInterrupts: this.#adapterLine.taken,
+      interruptsCoalesced: coalesced,
+      bytesToDevice: this.#target.link.bytes,
+      linkBusyPs: this.#target.link.busy,
+    };
+  }
+
+  /** An indicator is set by the device model's core, and its summary after it. */
+  #setBits(address: number, bits: number, summary: number): void {
+    const before = this.#orByte(address, bits);
+    if (summary === 0 || before < 0) return;
+    const summaryBefore = this.#orByte(summary, 1);
+    if (summaryBefore < 0) return;
+    const delay = this.#target.link.arrivalDelay(1);
+    this.#send(this.#packet(BITS_SET, summaryBefore, 0, 0), delay);
+  }
+
+  /** Returns the byte as it was, or -1 where the device model may not write. */
+  #orByte(address: number, bits: number): number {
+    const offset = address - RAM_BASE;
+    const { device } = this.#plan;
+    const allowed =
+      offset >= 0 && this.#handles.translate(GUEST_HANDLE, device, offset, 1, true) >= 0;
+    if (!allowed) {
+      const text = `${this.#plan.name}: no indicator can be at 0x${address.toString(16)}`;
+      this.#node.violations.report('DMA_FAULT', text);
+      return -1;
+    }
+    const before = this.#node.memory.readU8(address);
+    this.#node.memory.writeU8(address, before | bits);
+    return before;
+  }
+
+  #packet(kind: number, a: number, b: number, c: number): Packet {
+    const packet = this.#node.kernel.packets.acquire(0);
+    packet.kind = kind;
+    packet.a = a;
+    packet.b = b;
+    packet.c = c;
+    packet.d = 0;
+    return packet;
+  }
+
+  #send(packet: Packet, delay: number): void {
+    const { kernel, index } = this.#node;
+    kernel.send(index, this.#plan.device, this.#plan.devicePort, delay, packet);
+  }
+}
