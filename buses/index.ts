@@ -1,6 +1,7 @@
 // The table of buses. A row makes its type usable in scenario files, listings and contract tests.
 import { ffa } from './ffa/index.ts';
 import { ivshmem } from './ivshmem/index.ts';
+import { loopback } from './loopback/index.ts';
 import { pci } from './pci/index.ts';
 import { virtioCcw } from './virtio-ccw/index.ts';
 import { virtioMmio } from './virtio-mmio/index.ts';
@@ -8,7 +9,7 @@ import { xen } from './xen/index.ts';
 
 export const buses = {
   ffa,
-  ivshmem,
+  ivshmem, loopback,
   pci,
   'virtio-ccw': virtioCcw,
   'virtio-mmio': virtioMmio,

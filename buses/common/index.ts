@@ -6,10 +6,17 @@ export { HostPages } from './host-pages.ts';
 export { OrderedLink } from './link.ts';
 export { linkEnds } from './link-ends.ts';
 export { checkMessageSize, discovery, pingInterval } from './link-options.ts';
+export { MessageBacklog } from './message-backlog.ts';
 export { MessageCounter } from './message-counter.ts';
 export type { DeviceLink, DriverLink, LinkClient } from './message-link.ts';
 export { RegionGuard, RegionWindows } from './region-guard.ts';
-export { type RingLayout, SPSC_SLOT_SIZE, spscLayout } from './ring-layout.ts';
+export {
+  bridgeLayout,
+  bridgeSize,
+  type RingLayout,
+  SPSC_SLOT_SIZE,
+  spscLayout,
+} from './ring-layout.ts';
 export {
   NO_COST,
   OwnRingMemory,

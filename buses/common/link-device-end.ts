@@ -23,6 +23,7 @@ import {
   codec as makeCodec,
   peekDevice,
   peekIsBus,
+  peekIsEvent,
   revision,
   type StandardMessages,
 } from '../../platform/virtio/messages/index.ts';
@@ -144,7 +145,13 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
     const device = peekDevice(bytes);
     const client = this.#clients.get(device);
     if (client === undefined) this.#violation('UNKNOWN_DEVICE', `a message for device ${device}`);
-    else client.message(bytes, length);
+    else if (client.message(bytes, length)) return;
+    if (!peekIsEvent(bytes)) this.#link.refuse?.(bytes);
+  }
+
+  deviceNumbers(): readonly number[] {
+    this.#numbers ??= [...this.#clients.keys()].sort((a, b) => a - b);
+    return this.#numbers;
   }
 
   #busFrame(bytes: Uint8Array, length: number): void {
@@ -175,8 +182,7 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
       return this.#violation('UNEXPECTED_MESSAGE', 'GET_DEVICES with a window that is not legal');
     }
     const { deviceSlots } = capacity(this.revision, this.maxMessageSize);
-    this.#numbers ??= [...this.#clients.keys()].sort((a, b) => a - b);
-    const body = answerDevices(rules, request, this.#numbers, deviceSlots);
+    const body = answerDevices(rules, request, this.deviceNumbers(), deviceSlots);
     this.#sendMessage({ type: 'res.GET_DEVICES', dev: 0, token, body });
   }
 

@@ -173,6 +173,10 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
     this.#session.send({ type: 'DOWN' });
   }
 
+  undeliverable(device: number, token: number): void {
+    this.#clients.get(device)?.undeliverable(token, 'the peer has refused it');
+  }
+
   frame(bytes: Uint8Array, length: number): void {
     this.#heard++;
     if (!headerIsSound(bytes, length)) {

@@ -7,7 +7,8 @@ import type { DeviceLink, DriverLink, LinkClient } from './message-link.ts';
 /** What every bus over a link has among its options. */
 interface LinkOptions {
   readonly maxMessageSize: number;
-  readonly discovery: 'messages' | 'static';
+  /** Static when left out: some links tell of devices in a way of their own. */
+  readonly discovery?: 'messages' | 'static' | undefined;
   readonly pingInterval?: number | undefined;
 }
 
@@ -32,7 +33,7 @@ export function linkEnds<Options extends LinkOptions>(parts: LinkEndsOptions<Opt
   };
   return {
     createDriverEnd: (environment: BusEnvironment<Options>) => {
-      const { discovery, pingInterval = Infinity } = environment.plan.options;
+      const { discovery = 'static', pingInterval = Infinity } = environment.plan.options;
       return new LinkDriverEnd({
         ...shared(environment),
         discovery,

@@ -11,6 +11,10 @@ export interface LinkClient {
   down(reason: string): void;
   /** The device's side begins anew, as after power-on: so do its devices. */
   reset?(): void;
+  /** A request for this device, with this token, has reached nobody. */
+  undeliverable?(device: number, token: number): void;
+  /** Numbers of the devices behind the device's side, ascending. */
+  deviceNumbers?(): readonly number[];
   /** A message, on a core of the node; valid only during the call, perhaps padded. */
   frame(bytes: Uint8Array, length: number): void;
 }
@@ -40,4 +44,6 @@ export interface DriverLink extends Link {
 /** The device's side. */
 export interface DeviceLink extends Link {
   readonly dma: DmaPort;
+  /** A request was not understood, or is for nobody: links that can, say so. */
+  refuse?(bytes: Uint8Array): void;
 }

@@ -49,6 +49,32 @@ export function spscLayout(base: number, size: number): RingLayout {
   };
 }
 
+const BRIDGE_SLOTS = 64;
+
+/**
+ * The ring of the Linux virtio-msg bridge: its indexes only grow, so that all slots are used.
+ *
+ *   0x00 prod le32, 0x04 cons le32, 0x08 entries le32, 0x0c entry_size le32, 0x10 flags, 0x14 reserved
+ */
+export function bridgeLayout(base: number, entries: number, entrySize: number): RingLayout {
+  assert(entries > 0 && (entries & (entries - 1)) === 0, 'entries are a power of two');
+  return {
+    slots: entries,
+    slotSize: entrySize,
+    firstSlot: base + BRIDGE_SLOTS,
+    producerIndex: base,
+    consumerIndex: base + 4,
+    indexBytes: 4,
+    indexSpan: 2 ** 32,
+    capacity: entries,
+  };
+}
+
+/** Bytes of a ring of the bridge. */
+export function bridgeSize(entries: number, entrySize: number): number {
+  return BRIDGE_SLOTS + entries * entrySize;
+}
+
 /** How many frames are in the ring. More than its capacity means that an index makes no sense. */
 export function ringUsed({ indexSpan }: RingLayout, producer: number, consumer: number): number {
   return producer >= consumer ? producer - consumer : producer - consumer + indexSpan;

@@ -22,7 +22,10 @@ export interface RingPairOptions {
   /** Timing constant: what the doorbell costs the core that rings it. */
   readonly doorbell: number;
   ringDoorbell(): void;
-  /** ps until everything that was written before is visible to the peer; 0 where order keeps itself. */
+  /**
+   * ps until everything that was written before is visible to the peer, noted as a wait; left out where
+   * order keeps itself.
+   */
   barrier?(): number;
   /** Messages taken at one waking; all of them by default. */
   readonly budget?: number;
@@ -100,6 +103,11 @@ export class RingPair implements CpuClient {
   /** Forgets messages that wait to be sent. */
   clear(): void {
     this.#sender.clear();
+  }
+
+  /** The peer has rung in a way that needs no interrupt. */
+  rung(): void {
+    this.#receiver.rung();
   }
 
   /** The interrupt has been acknowledged. */

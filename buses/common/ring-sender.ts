@@ -38,7 +38,7 @@ export interface RingSenderOptions {
   /** Timing constant: what the doorbell costs the core that rings it. */
   readonly doorbell: number;
   ringDoorbell(): void;
-  /** ps until everything that was written before is visible to the peer. */
+  /** ps until everything that was written before is visible to the peer; notes them as a wait. */
   barrier(): number;
   /** The peer has spoilt the ring, or taken it away. */
   broken(reason: string): void;

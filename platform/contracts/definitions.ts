@@ -41,6 +41,8 @@ export interface Definition<
   readonly timing: readonly TimingDefinition[];
   /** Messages that cross a bus of this type, by name: what fault rules may match. */
   readonly messages?: readonly string[];
+  /** For a bus: it may join a node to itself, its two sides being the kernel and a process, say. */
+  readonly withinNode?: boolean;
   /** Looks at one entry of this type in the whole topology; each finding becomes an error. */
   check?(plan: Plan, topology: Topology): readonly Finding[];
 }

@@ -201,7 +201,7 @@ class Loader {
       const driver = this.#nodeNames.find({ name: frame.driver, path: [...path, 'driver'] });
       const device = this.#nodeNames.find({ name: frame.device, path: [...path, 'device'] });
       if (driver === null || device === null) continue;
-      if (driver === device) {
+      if (driver === device && this.#tables.buses[frame.type].withinNode !== true) {
         this.#source.report({
           code: 'SELF_BUS',
           path: [...path, 'device'],

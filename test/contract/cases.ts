@@ -32,6 +32,7 @@ export const BUS_CASES: Readonly<Record<string, { readonly type: string } & Entr
     interrupts: 'intx',
     discovery: 'static',
   },
+  'loopback with rings': { type: 'loopback', device: 'linux' },
   'xen with mapped grants': { type: 'xen' },
   'xen with copies': {
     type: 'xen',
@@ -162,7 +163,7 @@ export function contractTopology(choice: Choice): LoadedScenario {
       ...more.nodes,
     },
     buses: {
-      bus0: { ...BUS_CASES[bus], driver: 'linux', device: 'storage', revision },
+      bus0: { driver: 'linux', device: 'storage', ...BUS_CASES[bus], revision },
       ...mapEntries(more.buses ?? {}, (entry) => ({ ...entry, revision })),
     },
     networks: more.networks ?? {},

@@ -27,6 +27,8 @@ const ROWS: Readonly<Record<string, Row>> = {
   ivshmemDevice: { input: { readyAfter: 5000 } },
   ivshmemDriver: { input: { readyPoll: 2000 } },
   linkSession: { input: { asks: true, timeout: 3000, pingInterval: 2000 } },
+  loopbackKernel: { input: { byMessage: true } },
+  loopbackSpin: { input: { timeout: 3000 } },
   ringSender: { input: { fullRetry: 1000 } },
   ringReceiver: { input: { ringsMax: 2, continues: false } },
   pciPeer: { input: { checksLayout: true, interval: 1000, looksMax: 3 } },

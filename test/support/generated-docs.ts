@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { ffaMessages } from '../../buses/ffa/messages.ts';
+import { loopbackMessages } from '../../buses/loopback/messages.ts';
 import { registers as pciRegisters } from '../../buses/pci/registers.ts';
 import { layoutHeader, queueHead } from '../../buses/pci/self-describing.ts';
 import { commands } from '../../buses/virtio-ccw/commands.ts';
@@ -261,6 +262,7 @@ const { buses, devices, drivers, workloads } = tables;
 /** What some types show of themselves besides options and constants. */
 const EXTRA_PARTS: Readonly<Record<string, Parts>> = {
   'buses/ffa': { messages: messagesMarkdown(ffaMessages) },
+  'buses/loopback': { messages: messagesMarkdown(loopbackMessages) },
   'buses/pci': {
     registers: registersTable(pciRegisters),
     header: layoutMarkdown(layoutHeader.layout),

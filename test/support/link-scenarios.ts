@@ -1,7 +1,7 @@
 // Scenarios over buses that move messages over a link (ivshmem, xen, …): two VMs, or one node for a bus
 // within it, with a default for everything.
 import { tables } from '../../platform/cli/tables.ts';
-import type { BusDefinition } from '../../platform/contracts/index.ts';
+import type { BusDefinition, DriverTransport } from '../../platform/contracts/index.ts';
 import type { Node } from '../../platform/node/index.ts';
 import { type LoadedScenario, parseScenario } from '../../platform/scenario/index.ts';
 import { Rig, type RigOptions } from './rig.ts';
@@ -76,14 +76,22 @@ export function linkRig(scenario: LinkScenario, options: RigOptions = {}): Rig {
   return new Rig(linkTopology(scenario), options);
 }
 
-/** The same, with the nodes of both sides at hand. */
+/** The same, with the nodes of both sides at hand, and the transports of the drivers. */
 export function linkRigWithNodes(scenario: LinkScenario) {
   const nodes: { driver?: Node; device?: Node } = {};
+  const transports: DriverTransport[] = [];
   const watch = (row: BusDefinition): BusDefinition => ({
     ...row,
     createDriverEnd: (environment) => {
       nodes.driver = environment.node;
-      return row.createDriverEnd(environment);
+      const end = row.createDriverEnd(environment);
+      const transport = end.transport.bind(end);
+      end.transport = (plan) => {
+        const made = transport(plan);
+        transports.push(made);
+        return made;
+      };
+      return end;
     },
     createDeviceEnd: (environment) => {
       nodes.device = environment.node;
@@ -92,7 +100,7 @@ export function linkRigWithNodes(scenario: LinkScenario) {
   });
   const rows = Object.entries<BusDefinition>(tables.buses).map(([type, row]) => [type, watch(row)]);
   const rig = linkRig(scenario, { tables: { ...tables, buses: Object.fromEntries(rows) } });
-  return { rig, driver: nodes.driver!, device: nodes.device! };
+  return { rig, driver: nodes.driver!, device: nodes.device!, transports };
 }
 
 /** Counters of the bus, of both sides. */

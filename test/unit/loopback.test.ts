@@ -1,0 +1,280 @@
+// The loopback bus: rings of the bridge byte by byte, its session, the pool, and a kernel that spins.
+import { describe, expect, it } from 'vitest';
+import { bridgeLayout, bridgeSize } from '../../buses/common/index.ts';
+import { nextIndex, ringUsed, slotOffset } from '../../buses/common/ring-layout.ts';
+import { type LoopbackMessage, loopbackMessages } from '../../buses/loopback/messages.ts';
+import { ANSWER, READABLE, SIGNAL } from '../../buses/loopback/packets.ts';
+import { ScenarioError } from '../../platform/scenario/index.ts';
+import { codec } from '../../platform/virtio/messages/index.ts';
+import { toHex } from '../../platform/wire/index.ts';
+import {
+  busCounters,
+  disk,
+  fio,
+  linkRig,
+  linkRigWithNodes,
+  linkTopology,
+} from '../support/link-scenarios.ts';
+import { MessageRing, numbered, tokenOf } from '../support/message-ring-bench.ts';
+
+const MILLISECOND = 1_000_000_000;
+
+function problemsOf(load: () => unknown): string[] {
+  try {
+    load();
+  } catch (error) {
+    if (error instanceof ScenarioError) {
+      return error.problems.map(({ code, message }) => `${code}: ${message}`);
+    }
+    throw error;
+  }
+  return [];
+}
+
+describe('a ring of the bridge', () => {
+  it('has prod, cons, entries and entry_size, and uses all its entries', () => {
+    const layout = bridgeLayout(0x1000, 256, 128);
+    expect([layout.producerIndex, layout.consumerIndex]).toEqual([0x1000, 0x1004]);
+    expect([layout.slots, layout.capacity, layout.slotSize]).toEqual([256, 256, 128]);
+    expect(slotOffset(layout, 0)).toBe(0x1040);
+    expect(slotOffset(layout, 255) + 128).toBe(0x1000 + bridgeSize(256, 128));
+  });
+
+  it('counts on: its indexes only grow, and pass 2^32', () => {
+    const layout = bridgeLayout(0, 256, 128);
+    const last = 2 ** 32 - 1;
+    expect(nextIndex(layout, last)).toBe(0);
+    expect(ringUsed(layout, 2, last - 1)).toBe(4);
+    expect(slotOffset(layout, last)).toBe(64 + 255 * 128);
+    expect(slotOffset(layout, 0)).toBe(64);
+  });
+
+  it('is full when all entries are taken, and taken up across 2^32', () => {
+    const layout = bridgeLayout(0, 4, 64);
+    const ring = new MessageRing({ layout, size: bridgeSize(4, 64), deaf: true });
+    const { memory } = ring.nodes.linux;
+    memory.writeU32(ring.base, 2 ** 32 - 2);
+    memory.writeU32(ring.base + 4, 2 ** 32 - 2);
+    ring.sender.open();
+    ring.receiver.open();
+    for (let token = 1; token <= 6; token++) ring.sender.send(numbered(token), 8);
+    ring.run();
+    expect([ring.word(0), ring.word(4)]).toEqual([2, 2 ** 32 - 2]);
+    expect(ring.sender.fullWaits).toBeGreaterThan(0);
+    ring.receiver.rung();
+    ring.run();
+    ring.receiver.rung();
+    ring.run();
+    expect(ring.frames.map(tokenOf)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect([ring.word(0), ring.word(4)]).toEqual([4, 4]);
+    expect(ring.broken).toEqual([]);
+  });
+});
+
+describe('private messages', () => {
+  const bytesOf = (message: LoopbackMessage) => {
+    const bytes = new Uint8Array(128);
+    return toHex(bytes.slice(0, codec('v1', loopbackMessages).encode(message, bytes)));
+  };
+
+  it('are laid out as the bridge has them (reference B7)', () => {
+    const busName = new Uint8Array(16);
+    busName.set([0x6c, 0x62, 0x30]);
+    const online = { epoch: 1n, busName, maxMessageSize: 128 };
+    expect(bytesOf({ type: 'req.ENDPOINT_ONLINE', dev: 0, token: 0, body: online })).toBe(
+      '02c0000000002800' + '0100000000000000' + '6c6230' + '00'.repeat(13) + '8000000000000000',
+    );
+    const added = { epoch: 1n, number: 0x1234 };
+    expect(bytesOf({ type: 'req.DEV_ADD', dev: 0, token: 0, body: added })).toBe(
+      '02c3000000001800' + '0100000000000000' + '3412000000000000',
+    );
+    const map = {
+      ...{ epoch: 1n, sequence: 2n, mapId: 3n, busAddress: 4n, length: 5n },
+      ...{ mmapOffset: 6n, mmapLength: 7n, flags: 8 },
+    };
+    const words = [1, 2, 3, 4, 5, 6, 7].map((word) => `0${word}00000000000000`).join('');
+    expect(bytesOf({ type: 'req.MAP_ADD', dev: 0, token: 9, body: map })).toBe(
+      `0289000009004800${words}0800000000000000`,
+    );
+    // The largest of them is why a bridge demands 72 bytes.
+    const error = { originalDevice: 5, originalId: 6, error: 2 ** 32 - 19 };
+    expect(bytesOf({ type: 'res.ERROR', dev: 0, token: 7, body: error })).toBe(
+      '0388000007001000' + '050006' + '00' + 'edffffff',
+    );
+  });
+});
+
+describe('a session through the bridge', () => {
+  it('adds devices, maps the pool, and carries a disk', () => {
+    const { rig, driver } = linkRigWithNodes({ type: 'loopback' });
+    expect(rig.run()).toBe('done');
+    expect(rig.result()).toMatchObject({ requests: 60, errors: 0 });
+    expect(rig.violations).toEqual([]);
+    // The pool is the first thing that the kernel takes, the rings are the second.
+    const rings = driver.memory.base + 4 * 2 ** 20;
+    expect(driver.memory.readU32(rings + 8)).toBe(256);
+    expect(driver.memory.readU32(rings + 12)).toBe(128);
+    const toKernel = rings + bridgeSize(256, 128);
+    expect([driver.memory.readU32(toKernel + 8), driver.memory.readU32(toKernel + 12)]).toEqual([
+      256, 128,
+    ]);
+    const types = [0, 1].map((entry) => driver.memory.readU8(toKernel + 64 + entry * 128 + 1));
+    expect(types).toEqual([loopbackMessages.DEV_ADD.id, loopbackMessages.COMMIT.id]);
+    const heard = [0, 1].map((entry) => driver.memory.readU8(rings + 64 + entry * 128 + 1));
+    expect(heard).toEqual([loopbackMessages.ENDPOINT_ONLINE.id, loopbackMessages.MAP_ADD.id]);
+  });
+
+  it('takes no interrupt: threads wake each other', () => {
+    const rig = linkRig({ type: 'loopback' });
+    rig.run();
+    expect(rig.outcome.nodes[0].interrupts).toBe(0);
+    expect(busCounters(rig, 'device')['wakings']).toBeGreaterThan(10);
+  });
+
+  it('ends for good with a message that breaks its rules', () => {
+    const { rig, driver } = linkRigWithNodes({
+      type: 'loopback',
+      workloads: [fio({ operations: 100_000 })],
+    });
+    rig.runUntil(5 * MILLISECOND);
+    expect(rig.result().requests).toBeGreaterThan(20);
+    const toKernel = driver.memory.base + 4 * 2 ** 20 + bridgeSize(256, 128);
+    // The process goes wild: with each signal, prod is far away.
+    rig.filter = ({ packet }) => {
+      const { memory } = driver;
+      if (packet.kind === SIGNAL) memory.writeU32(toKernel, memory.readU32(toKernel) + 1000);
+      return true;
+    };
+    rig.runUntil(10 * MILLISECOND);
+    const { requests } = rig.result();
+    expect(rig.outcome.workloads[0].driverState).toBe('offline');
+    rig.runUntil(20 * MILLISECOND);
+    expect(rig.result().requests).toBe(requests);
+  });
+
+  it('says so when a request has reached nobody', () => {
+    const { rig, transports } = linkRigWithNodes({ type: 'loopback', workloads: [], until: {} });
+    rig.runUntil(5 * MILLISECOND);
+    const replies: string[] = [];
+    transports[0].connect({
+      online: () => {},
+      offline: () => {},
+      used: () => {},
+      configChanged: () => {},
+      reply: ({ type }) => replies.push(type),
+    });
+    // Beyond the configuration space: the device discards it.
+    transports[0].getConfig(5000, 4);
+    rig.runUntil(6 * MILLISECOND);
+    expect(replies).toEqual(['reply.failed']);
+  });
+});
+
+describe('the pool', () => {
+  it('is all that devices may have', () => {
+    const rig = linkRig({ type: 'loopback', bus: { pool: '8KiB' }, until: { atMost: '100ms' } });
+    rig.run();
+    expect(rig.outcome.workloads[0].downReason).toBe('the pool has no room left');
+    expect(rig.violations).toEqual([]);
+  });
+
+  it('is given back when its device goes', () => {
+    const rig = linkRig({
+      type: 'loopback',
+      bus: { pingInterval: '1ms', pool: '2MiB' },
+      workloads: [],
+      until: { atMost: '100ms' },
+      faults: [{ on: 'bus0', at: '5ms', drop: 'PING', count: 20 }],
+    });
+    rig.run();
+    // Gone and back more than once; a pool that shrinks would be exhausted by then.
+    expect(busCounters(rig, 'driver')['silences']).toBeGreaterThan(0);
+    expect(rig.violations).toEqual([]);
+  });
+});
+
+describe('a kernel that spins', () => {
+  const spin = { style: 'spin' };
+
+  it('serves a disk, one transaction after another, and its core is lent meanwhile', () => {
+    const rig = linkRig({ type: 'loopback', bus: spin });
+    let open = 0;
+    let most = 0;
+    rig.filter = ({ packet }) => {
+      if (packet.kind === READABLE && (packet.bytes[1] & 0x40) === 0) most = Math.max(most, ++open);
+      if (packet.kind === ANSWER) open--;
+      return true;
+    };
+    expect(rig.run()).toBe('done');
+    expect(rig.result()).toMatchObject({ requests: 60, errors: 0 });
+    expect([rig.violations, most, open]).toEqual([[], 1, 0]);
+    const { calls } = busCounters(rig, 'driver');
+    const { value } = rig.topology.profile.constants.find(({ name }) => name === 'cpu.workSwitch')!;
+    // Each call keeps a core at least until the process has been woken.
+    expect(rig.outcome.nodes[0].cpuLentPs).toBeGreaterThan(calls * value);
+  });
+
+  it('gives up after the time-out when the process does not answer', () => {
+    const rig = linkRig({
+      type: 'loopback',
+      bus: spin,
+      timing: { 'loopback.requestTimeout': '20ms' },
+      faults: [{ on: 'bus0', drop: 'GET_DEVICE_FEATURES', count: 1 }],
+    });
+    expect(rig.run()).toBe('done');
+    // Once the request was lost, once its answer: only then was there anything to spin for.
+    expect(busCounters(rig, 'driver')['callsGivenUp']).toBe(1);
+    expect(rig.outcome.nodes[0].cpuLentPs).toBeGreaterThan(19 * MILLISECOND);
+    expect(rig.violationCodes).toEqual(['TIMEOUT']);
+    expect(rig.result()).toMatchObject({ requests: 60, errors: 0 });
+  });
+
+  it('takes no other event than EVENT_USED', () => {
+    const rig = linkRig({
+      type: 'loopback',
+      bus: spin,
+      devices: {
+        balloon0: { type: 'balloon', bus: 'bus0', number: 0, pressure: [{ at: '5ms', pages: 10 }] },
+      },
+      workloads: [],
+      until: { atMost: '20ms' },
+    });
+    rig.run();
+    expect(busCounters(rig, 'device')['eventsRefused']).toBe(1);
+    expect(rig.violationCodes).toEqual(['UNEXPECTED_MESSAGE']);
+  });
+});
+
+describe('scenarios', () => {
+  const twoNodes = (type: string, device: string) =>
+    problemsOf(() =>
+      linkTopology({ type, bus: { device }, driver: { cpus: 4 }, devices: { disk0: disk() } }),
+    );
+
+  it('a bus joins a node to itself only if it is made for that', () => {
+    expect(twoNodes('loopback', 'linux')).toEqual([]);
+    expect(twoNodes('ivshmem', 'linux').join()).toMatch(/^SELF_BUS/);
+  });
+
+  it('a kernel that spins needs a core besides', () => {
+    const problems = (cpus: number) =>
+      problemsOf(() =>
+        linkTopology({ type: 'loopback', bus: { style: 'spin' }, driver: { cpus } }),
+      );
+    expect(problems(1).join()).toMatch(/^REFUSED/);
+    expect(problems(2)).toEqual([]);
+  });
+
+  it('a bridge has 32 devices at most', () => {
+    const problems = (count: number) =>
+      problemsOf(() =>
+        linkTopology({
+          type: 'loopback',
+          devices: { disk: disk(0, { count }) },
+          workloads: [],
+        }),
+      );
+    expect(problems(32)).toEqual([]);
+    expect(problems(33).join()).toMatch(/^REFUSED/);
+  });
+});
