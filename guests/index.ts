@@ -17,6 +17,7 @@ import {
   hwclock,
   ping,
   pktgen,
+  script,
   stream,
   vsockEcho,
 } from './workloads/index.ts';
@@ -34,6 +35,7 @@ export const drivers = {
 
 export const workloads = {
   fio,
+  script,
   entropy,
   hwclock,
   gpioToggle,

@@ -73,6 +73,7 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
     const request = this.#requests[slot];
     request.queue = queue;
     request.chain = chain;
+    request.served = false;
     if (this.#keepsOrder) this.#order[queue.index].push(slot);
     const tag = request.generation * SLOTS + slot;
     // Nothing to read is no request, but the chain has to come back.

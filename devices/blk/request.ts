@@ -79,7 +79,6 @@ export function interpret(request: Request, length: number, limits: DiskLimits):
   request.status = BLK_S.OK;
   request.dataLength = 0;
   request.rangeCount = 0;
-  request.served = false;
   if (length < BLK_HEADER_SIZE || chain.writableBytes < 1) {
     request.fail(BLK_S.IOERR);
     return 'a chain without header or status';

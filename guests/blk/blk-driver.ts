@@ -56,6 +56,8 @@ export class BlkDriver extends VirtioDriver {
   #interrupted = false;
   /** The cache mode that was chosen, which a reset undoes; null when nobody has chosen one. */
   #writeBack: boolean | null = null;
+  /** Called once the device has shown its cache mode after it was chosen. */
+  #modeShown: (() => void) | null = null;
   // By queue: slots by chain, submissions on a CPU, slots that found the ring full (oldest first), and
   // whether the queue is being reset.
   #slotOfHead: Int32Array[] = [];
@@ -122,10 +124,15 @@ export class BlkDriver extends VirtioDriver {
     this.restart();
   }
 
-  /** Chooses the cache mode, where the device lets the driver choose. */
-  setWriteBack(on: boolean): void {
-    if ((this.features & BLK_F.CONFIG_WCE) === 0n) return;
+  /** Chooses the cache mode; `done` tells whether the device lets the driver choose, and has done so. */
+  setWriteBack(on: boolean, done: (obeyed: boolean) => void = () => {}): void {
+    if (!this.live || (this.features & BLK_F.CONFIG_WCE) === 0n) return done(false);
     this.#writeBack = on;
+    this.#modeShown = () => done(this.disk.writesBack === on);
+    this.#writeMode(on);
+  }
+
+  #writeMode(on: boolean): void {
     this.writeConfig(BLK_CONFIG.writeback, Uint8Array.of(on ? 1 : 0));
   }
 
@@ -179,6 +186,7 @@ export class BlkDriver extends VirtioDriver {
       if (state[slot] !== SlotState.idle) this.#finish(slot, BLK_LOST);
     }
     this.#endResets(false);
+    this.#tellMode();
   }
 
   /** What the device has not completed waits for the device to come back. */
@@ -216,6 +224,7 @@ export class BlkDriver extends VirtioDriver {
     if (offset === BLK_CONFIG.capacity) return this.#resize(capacityOf(data));
     this.disk = { ...this.disk, writesBack: this.disk.flushes && data[0] === 1 };
     if (this.#interrupted) this.#goOn();
+    this.#tellMode();
   }
 
   protected override configWritten(offset: number): void {
@@ -274,8 +283,17 @@ export class BlkDriver extends VirtioDriver {
       client.blkRecovered?.();
       if (capacity !== capacityBefore) client.blkResized?.(capacity);
     }
-    if (this.#writeBack === null || this.#writeBack === writesBack) return this.#goOn();
-    this.setWriteBack(this.#writeBack);
+    if (this.#writeBack === null || this.#writeBack === writesBack) {
+      this.#tellMode();
+      return this.#goOn();
+    }
+    this.#writeMode(this.#writeBack);
+  }
+
+  #tellMode(): void {
+    const shown = this.#modeShown;
+    this.#modeShown = null;
+    shown?.();
   }
 
   #goOn(): void {

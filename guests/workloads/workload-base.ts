@@ -95,8 +95,7 @@ export abstract class WorkloadBase implements Workload, Component {
   /** A thinking slot has thought enough, or a request of an open loop has arrived. */
   deliver(kind: number, slot: number): void {
     if (kind === ARRIVAL) return this.#arrived();
-    this.inFlight--;
-    this.#submit(slot);
+    this.goOn(slot);
   }
 
   result(): WorkloadResult {
@@ -153,6 +152,11 @@ export abstract class WorkloadBase implements Workload, Component {
       this.node.kernel.schedule(this.#id, thinkTime, 0, slot);
       return;
     }
+    this.goOn(slot);
+  }
+
+  /** Goes on with a slot whose request, or whatever else it did, is over. */
+  protected goOn(slot: number): void {
     this.inFlight--;
     this.#submit(slot);
   }

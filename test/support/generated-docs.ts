@@ -155,6 +155,12 @@ function optionsTable(section: Section, type: string): string {
   return propertyTable(variant, sharedKeys(section));
 }
 
+/** The keys of each entry of an option that is a list. */
+function itemsTable(section: Section, type: string, option: string): string {
+  const variant = variantsOf(section).find((candidate) => typeOf(candidate) === type);
+  return propertyTable(variant?.properties?.[option]?.items ?? {});
+}
+
 /** Options of all types of a section, each under its name. */
 function allOptions(section: Section, table: Readonly<Record<string, Definition>>): string {
   return Object.values(table)
@@ -370,6 +376,9 @@ export const GENERATED_PAGES: Readonly<Record<string, Parts>> = {
     drivers: definitionTable(Object.values(drivers)),
     workloads: definitionTable(Object.values(workloads)),
   },
-  'guests/workloads/README.md': { options: allOptions('workloads', workloads) },
+  'guests/workloads/README.md': {
+    options: allOptions('workloads', workloads),
+    'script-steps': itemsTable('workloads', 'script', 'steps'),
+  },
   'scenarios/README.md': { scenarios: scenarioList() },
 };

@@ -87,6 +87,14 @@ describe('fio', () => {
     expect(rig.violations).toEqual([]);
   });
 
+  it('finds no request of another confused where chains come back in order', () => {
+    const disk = { capacity: '16MiB', ring: 'packed', indirect: true, inOrder: true };
+    const rig = new Rig({ seed: 2, ...parts({ rw: 'randrw', depth: 16, operations: 2500 }, disk) });
+    rig.run();
+    expect(rig.result()).toMatchObject({ requests: 2500, errors: 0 });
+    expect(rig.violations).toEqual([]);
+  });
+
   it('reads in sequence from the first block on, and begins again at the end', () => {
     const rig = new Rig(parts({ rw: 'read', operations: 70 }));
     rig.run();
