@@ -5,6 +5,7 @@ import { loopback } from './loopback/index.ts';
 import { pci } from './pci/index.ts';
 import { virtioCcw } from './virtio-ccw/index.ts';
 import { virtioMmio } from './virtio-mmio/index.ts';
+import { virtioPci } from './virtio-pci/index.ts';
 import { xen } from './xen/index.ts';
 
 export const buses = {
@@ -13,5 +14,6 @@ export const buses = {
   pci,
   'virtio-ccw': virtioCcw,
   'virtio-mmio': virtioMmio,
+  'virtio-pci': virtioPci,
   xen,
 } as const;

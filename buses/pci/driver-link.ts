@@ -106,7 +106,7 @@ export class PciDriverLink implements DriverLink {
       window: new BarWindow(),
       functionId: 0,
       interrupts: options.interrupts === 'polling' ? null : options.interrupts,
-      vectors: { first, count: options.fifos },
+      vectors: () => first,
       accepts: ({ vendorId, deviceId }) => vendorId === VENDOR_ID && deviceId === DEVICE_ID,
       ready: (found) => this.#ready(found),
       absent: () => this.#absent(),

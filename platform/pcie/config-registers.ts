@@ -137,6 +137,11 @@ export function msixPendingOffset(vectors: number): number {
   return Math.max(PENDING_MIN, 2 ** Math.ceil(Math.log2(vectors * MSIX_ENTRY_SIZE)));
 }
 
+/** Vectors that the control of an MSI capability asks for. */
+export function msiVectors(control: number): number {
+  return 2 ** ((control >> MSI_CAPABLE_SHIFT) & 7);
+}
+
 /** The MSI-X capability of a function whose table and pending bits are in this BAR. */
 export function msixCapability(vectors: number, bar: number): CapabilityPlan {
   const { plan, body, writable } = capability(CAPABILITY_ID.msix, MSIX_SIZE);

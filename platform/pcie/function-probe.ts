@@ -13,6 +13,7 @@ import {
   placeBars,
   readCapabilities,
   startReset,
+  vectorsOf,
 } from './probe-scripts.ts';
 import type { RootPort } from './root-port.ts';
 import { pcieTimingIds } from './timing.ts';
@@ -27,7 +28,8 @@ export interface FunctionProbeOptions {
   readonly functionId: number;
   /** Null for a function that is polled. */
   readonly interrupts: InterruptKind | null;
-  readonly vectors: { readonly first: number; readonly count: number };
+  /** Sets up as many interrupt vectors as the function has, and returns the number of the first. */
+  vectors(count: number): number;
   /** False when the driver knows no such function. */
   accepts(found: Pick<ProbedFunction, 'vendorId' | 'deviceId'>): boolean;
   ready(found: ProbedFunction): void;
@@ -71,7 +73,7 @@ export class FunctionProbe {
   }
 
   #perform(effect: ProbeEffect): void {
-    const { functionId, window, path, interrupts, vectors, ready, absent } = this.#options;
+    const { functionId, window, ready, absent } = this.#options;
     const found = this.#found;
     switch (effect.type) {
       case 'identify':
@@ -82,10 +84,8 @@ export class FunctionProbe {
         return this.runner.run(functionId, readCapabilities(), (capabilities) => {
           this.#learnt({ capabilities });
         });
-      case 'enable': {
-        const asked = { kind: interrupts, firstVector: vectors.first, count: vectors.count };
-        return this.runner.run(functionId, enable(path, found, asked), (done) => this.#tell(done));
-      }
+      case 'enable':
+        return this.#enable();
       case 'startReset':
         return this.runner.run(functionId, startReset(found), (done) => this.#tell(done));
       case 'ready':
@@ -93,6 +93,13 @@ export class FunctionProbe {
       case 'absent':
         return absent();
     }
+  }
+
+  #enable(): void {
+    const { functionId, path, interrupts, vectors } = this.#options;
+    const count = vectorsOf(this.#found, interrupts);
+    const asked = { kind: interrupts, count, firstVector: count === 0 ? 0 : vectors(count) };
+    this.runner.run(functionId, enable(path, this.#found, asked), (done) => this.#tell(done));
   }
 
   #identified(ids: Omit<ProbedFunction, 'bars' | 'capabilities'> | null): void {

@@ -40,6 +40,7 @@ export {
 export { probeChart } from './probe-chart.ts';
 export {
   BarWindow,
+  capabilitiesOf,
   capabilityOf,
   INTERRUPT_KINDS,
   type InterruptKind,

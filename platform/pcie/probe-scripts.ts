@@ -1,5 +1,6 @@
 // What system software does with a function that it finds: who it is, how large its BARs are and where
 // they go, which capabilities it has, and how it is enabled. Every access is a message to the card.
+import { readU16 } from '../wire/index.ts';
 import type { Access, Script } from './access-runner.ts';
 import {
   BAR_COUNT,
@@ -17,6 +18,8 @@ import {
   MSIX_ENTRY,
   MSIX_ENTRY_SIZE,
   msiEnabled,
+  msiVectors,
+  msixVectors,
   NO_FUNCTION,
 } from './config-registers.ts';
 import type { PciePath } from './options.ts';
@@ -117,6 +120,15 @@ export function* readCapabilities(): Script<readonly ProbedCapability[]> {
   return found;
 }
 
+/** Vectors that a function has for this kind of interrupt; none for INTx. */
+export function vectorsOf(found: ProbedFunction, kind: InterruptKind | null): number {
+  if (kind === null || kind === 'intx') return 0;
+  const capability = capabilityOf(found, CAPABILITY_ID[kind]);
+  if (capability === null) return 0;
+  const control = readU16(capability.bytes, 2);
+  return kind === 'msix' ? msixVectors(control) : msiVectors(control);
+}
+
 /** Lets the function answer accesses, reach memory and interrupt. */
 export function* enable(
   path: PciePath,
@@ -187,4 +199,12 @@ export function* startReset(found: ProbedFunction): Script<boolean> {
 /** The first capability of this id, or null. */
 export function capabilityOf(found: ProbedFunction, id: number): ProbedCapability | null {
   return found.capabilities.find((capability) => capability.id === id) ?? null;
+}
+
+/** All capabilities of this id, in the order of their chain. */
+export function capabilitiesOf(
+  capabilities: readonly ProbedCapability[],
+  id: number,
+): readonly ProbedCapability[] {
+  return capabilities.filter((capability) => capability.id === id);
 }

@@ -58,10 +58,12 @@ export const BUS_CASES: Readonly<Record<string, { readonly type: string } & Entr
     interrupts: 'classic',
     ioeventfd: false,
   },
+  'virtio-pci': { type: 'virtio-pci' },
+  'virtio-pci by INTx': { type: 'virtio-pci', interrupts: 'intx' },
 };
 
 /** Transports older than virtio-msg: no messages cross them, and they tell less of a device. */
-export const OLDER_TRANSPORTS: ReadonlySet<string> = new Set(['virtio-ccw', 'virtio-mmio']);
+export const OLDER_TRANSPORTS: ReadonlySet<string> = new Set(['virtio-ccw', 'virtio-mmio', 'virtio-pci']);
 
 export interface DeviceCase {
   readonly device?: Entry;

@@ -9,6 +9,7 @@ import { registers as pciRegisters } from '../../buses/pci/registers.ts';
 import { layoutHeader, queueHead } from '../../buses/pci/self-describing.ts';
 import { commands } from '../../buses/virtio-ccw/commands.ts';
 import { registers } from '../../buses/virtio-mmio/registers.ts';
+import { commonConfig, structureCapability } from '../../buses/virtio-pci/structures.ts';
 import { tables } from '../../platform/cli/tables.ts';
 import type { Definition } from '../../platform/contracts/index.ts';
 import { parseProfile, profileNames, scenarioSchema } from '../../platform/scenario/index.ts';
@@ -276,6 +277,10 @@ const EXTRA_PARTS: Readonly<Record<string, Parts>> = {
   },
   'buses/virtio-ccw': { commands: channelCommandsTable(), timing: timingTable('ccw') },
   'buses/virtio-mmio': { registers: registersTable(registers) },
+  'buses/virtio-pci': {
+    capability: layoutMarkdown(structureCapability.layout),
+    common: layoutMarkdown(commonConfig.layout),
+  },
   'devices/net': { features: bitsTable(netFeatures) },
   'devices/blk': {
     features: bitsTable(blkFeatures),
@@ -284,6 +289,11 @@ const EXTRA_PARTS: Readonly<Record<string, Parts>> = {
     results: valuesTable('status', BLK_S),
   },
 };
+
+/** What the names of constants begin with. */
+function ownersOf(timing: Definition['timing']): readonly string[] {
+  return [...new Set(timing.map(({ name }) => name.slice(0, name.indexOf('.'))))];
+}
 
 /** The README of every type of a section: its options, its constants if it has any, and the rest. */
 function pagesOf(
@@ -294,7 +304,7 @@ function pagesOf(
     const folder = `${section}/${type}`;
     const parts: Parts = {
       options: optionsTable(section, type),
-      ...(timing.length > 0 ? { timing: timingTable(type) } : {}),
+      ...(timing.length > 0 ? { timing: timingTable(...ownersOf(timing)) } : {}),
       ...EXTRA_PARTS[folder],
     };
     return [`${folder}/README.md`, parts] as const;
@@ -327,11 +337,10 @@ export const GENERATED_PAGES: Readonly<Record<string, Parts>> = {
     faults: propertyTable(variantsOf('faults')[0]),
     until: propertyTable(schema.properties?.until ?? {}),
   },
-  'platform/pcie/README.md': { timing: timingTable('pcie') },
   'platform/docs/timing.md': {
     profiles: evidenceTable(),
     platform: timingTable('cpu', 'memory'),
-    buses: timingTable('pcie', ...Object.keys(buses)),
+    buses: timingTable(...ownersOf(Object.values(buses).flatMap(({ timing }) => timing))),
     devices: timingTable(...Object.keys(devices)),
   },
   'buses/README.md': { types: definitionTable(Object.values(buses)) },

@@ -183,7 +183,7 @@ export class PcieBench {
       window: new BarWindow(),
       functionId: 0,
       interrupts,
-      vectors: { first, count: VECTORS },
+      vectors: () => first,
       accepts: ({ vendorId, deviceId }) => vendorId === VENDOR && deviceId === DEVICE,
       ready: (found) => {
         this.found = found;

@@ -1,0 +1,347 @@
+// One virtio device as a PCI function: the structures that its driver reads and writes, and the vectors
+// that it signals.
+import type { DeviceModel, DeviceTransport, DmaPort } from '../../platform/contracts/index.ts';
+import {
+  CAPABILITY_ID,
+  type CapabilityPlan,
+  ConfigSpace,
+  type Endpoint,
+  expressCapability,
+  type FunctionModel,
+  msixCapability,
+  msixPendingOffset,
+  type PcieFunction,
+  type PciePath,
+} from '../../platform/pcie/index.ts';
+import { featureBlocks, withFeatureBlocks } from '../../platform/virtio/index.ts';
+import { readU16, readU32, writeU32 } from '../../platform/wire/index.ts';
+import type { VirtioPciOptions } from './options.ts';
+import {
+  CAPABILITY_SIZE,
+  CLASS_CODE,
+  COMMON_SIZE,
+  COMMON_START,
+  commonConfig,
+  DEVICE_ID_BASE,
+  DEVICE_START,
+  fieldPlace,
+  ISR,
+  ISR_START,
+  MSIX_BAR,
+  NO_VECTOR,
+  NOTIFY_CAPABILITY_SIZE,
+  NOTIFY_MULTIPLIER,
+  NOTIFY_START,
+  PAGE,
+  QUEUES_MAX,
+  REVISION,
+  STRUCTURES_BAR,
+  STRUCTURES_SIZE,
+  StructureType,
+  structureCapability,
+  VENDOR_ID,
+} from './structures.ts';
+
+interface QueueRegisters {
+  size: number;
+  vector: number;
+  enabled: boolean;
+  descriptor: number;
+  driver: number;
+  device: number;
+}
+
+export interface DeviceFunctionOptions {
+  readonly path: PciePath;
+  readonly options: VirtioPciOptions;
+  readonly endpoint: Endpoint;
+  readonly functionId: number;
+  readonly model: DeviceModel;
+  /** A queue was notified; `next` is as for `DeviceModel.available`. */
+  notified(queue: number, next: number): void;
+  /** Told of an access that the structures do not know. */
+  objected(text: string): void;
+}
+
+const AT = {
+  deviceFeatureSelect: fieldPlace('deviceFeatureSelect').at,
+  driverFeatureSelect: fieldPlace('driverFeatureSelect').at,
+  driverFeature: fieldPlace('driverFeature').at,
+  configMsixVector: fieldPlace('configMsixVector').at,
+  deviceStatus: fieldPlace('deviceStatus').at,
+  queueSelect: fieldPlace('queueSelect').at,
+  queueSize: fieldPlace('queueSize').at,
+  queueMsixVector: fieldPlace('queueMsixVector').at,
+  queueEnable: fieldPlace('queueEnable').at,
+  queueDesc: fieldPlace('queueDesc').at,
+  queueDriver: fieldPlace('queueDriver').at,
+  queueDevice: fieldPlace('queueDevice').at,
+  queueReset: fieldPlace('queueReset').at,
+} as const;
+
+export class DeviceFunction implements FunctionModel, DeviceTransport {
+  readonly own: PcieFunction;
+  readonly dma: DmaPort;
+  readonly #options: DeviceFunctionOptions;
+  readonly #queues = new Map<number, QueueRegisters>();
+  readonly #common = new Uint8Array(COMMON_SIZE);
+  readonly #vectors: number;
+  #deviceFeatureSelect = 0;
+  #driverFeatureSelect = 0;
+  #queueSelect = 0;
+  #configVector = NO_VECTOR;
+  #isr = 0;
+
+  constructor(options: DeviceFunctionOptions) {
+    this.#options = options;
+    const { endpoint, functionId, model } = options;
+    this.#vectors = model.info.queuesMax + 1;
+    const config = configSpace(options, this.#vectors);
+    this.own = endpoint.addFunction(functionId, { config, model: this, vectors: this.#vectors });
+    this.dma = endpoint.dmaOf(this.own);
+    model.connect(this);
+  }
+
+  notifyUsed(queue: number): void {
+    this.#signal(ISR.QUEUE, this.#queues.get(queue)?.vector ?? NO_VECTOR);
+  }
+
+  notifyConfig(): void {
+    this.#signal(ISR.CONFIG, this.#configVector);
+  }
+
+  readBar(bar: number, offset: number, target: Uint8Array, length: number): void {
+    if (bar === MSIX_BAR) return this.own.interrupts.readTable(offset, target, length);
+    target.fill(0, 0, length);
+    const at = offset % PAGE;
+    switch (offset - at) {
+      case COMMON_START:
+        return this.#readCommon(at, target, length);
+      case ISR_START:
+        target[0] = this.#isr;
+        this.#isr = 0;
+        return this.own.interrupts.lower();
+      case DEVICE_START:
+        return this.#options.model.readConfig(at, target, 0, length);
+    }
+  }
+
+  writeBar(bar: number, offset: number, source: Uint8Array, length: number): void {
+    if (bar === MSIX_BAR) return this.own.interrupts.writeTable(offset, source, length);
+    const at = offset % PAGE;
+    switch (offset - at) {
+      case COMMON_START:
+        return this.#writeCommon(at, numberOf(source, length));
+      case DEVICE_START:
+        this.#options.model.writeConfig(at, source.slice(0, length));
+        return;
+      case NOTIFY_START:
+        return this.#notify(numberOf(source, length));
+    }
+  }
+
+  /** Power-on, or a function-level reset. */
+  reset(): void {
+    this.#setStatus(0);
+  }
+
+  /** With NOTIFICATION_DATA the upper half says how far the ring is (§4.1.5.2). */
+  #notify(value: number): void {
+    const upper = value >>> 16;
+    const next = (upper & 0x7fff) + (upper >= 0x8000 ? 2 ** 31 : 0);
+    this.#options.notified(value & 0xffff, next);
+  }
+
+  #signal(bit: number, vector: number): void {
+    const { interrupts } = this.#options.options;
+    if (interrupts === 'intx') {
+      this.#isr |= bit;
+      this.own.interrupts.raise(0);
+    } else if (vector !== NO_VECTOR) this.own.interrupts.raise(vector);
+  }
+
+  #readCommon(at: number, target: Uint8Array, length: number): void {
+    const { model } = this.#options;
+    const index = this.#queueSelect;
+    const queue = this.#queues.get(index);
+    const sizeMax = model.queueSizeMax(index);
+    const value = {
+      deviceFeatureSelect: this.#deviceFeatureSelect,
+      deviceFeature: featureBlocks(model.features, this.#deviceFeatureSelect, 1)[0],
+      driverFeatureSelect: this.#driverFeatureSelect,
+      driverFeature: featureBlocks(model.driverFeatures, this.#driverFeatureSelect, 1)[0],
+      configMsixVector: this.#configVector,
+      numQueues: model.info.queuesMax,
+      deviceStatus: model.status,
+      configGeneration: model.configGeneration & 0xff,
+      queueSelect: index,
+      queueSize: queue?.size ?? sizeMax,
+      queueMsixVector: queue?.vector ?? NO_VECTOR,
+      queueEnable: queue?.enabled ? 1 : 0,
+      queueNotifyOff: index,
+      queueDesc: BigInt(queue?.descriptor ?? 0),
+      queueDriver: BigInt(queue?.driver ?? 0),
+      queueDevice: BigInt(queue?.device ?? 0),
+      queueNotifConfigData: 0,
+      queueReset: 0,
+    };
+    commonConfig.encode(value, this.#common, 0);
+    for (let i = 0; i < length; i++) target[i] = this.#common[at + i] ?? 0;
+  }
+
+  #writeCommon(at: number, value: number): void {
+    const { model } = this.#options;
+    switch (at) {
+      case AT.deviceFeatureSelect:
+        this.#deviceFeatureSelect = value;
+        return;
+      case AT.driverFeatureSelect:
+        this.#driverFeatureSelect = value;
+        return;
+      case AT.driverFeature: {
+        const block = this.#driverFeatureSelect;
+        return model.setDriverFeatures(withFeatureBlocks(model.driverFeatures, block, [value]));
+      }
+      case AT.configMsixVector:
+        this.#configVector = this.#grant(value);
+        return;
+      case AT.deviceStatus:
+        return this.#setStatus(value);
+      case AT.queueSelect:
+        this.#queueSelect = value;
+        return;
+      default:
+        this.#writeQueue(at, value);
+    }
+  }
+
+  #writeQueue(at: number, value: number): void {
+    const queue = this.#queue();
+    switch (at) {
+      case AT.queueSize:
+        queue.size = value;
+        return;
+      case AT.queueMsixVector:
+        queue.vector = this.#grant(value);
+        return;
+      case AT.queueDesc:
+      case AT.queueDesc + 4:
+        queue.descriptor = withHalf(queue.descriptor, at === AT.queueDesc, value);
+        return;
+      case AT.queueDriver:
+      case AT.queueDriver + 4:
+        queue.driver = withHalf(queue.driver, at === AT.queueDriver, value);
+        return;
+      case AT.queueDevice:
+      case AT.queueDevice + 4:
+        queue.device = withHalf(queue.device, at === AT.queueDevice, value);
+        return;
+      case AT.queueEnable:
+        return this.#enable(queue, value);
+      case AT.queueReset:
+        if (value === 1) this.#resetQueue();
+        return;
+      default:
+        this.#options.objected(`a write at ${at} of the common configuration`);
+    }
+  }
+
+  /** A queue can be enabled, but disabled only by a reset. */
+  #enable(queue: QueueRegisters, value: number): void {
+    if (value !== 1) return this.#options.objected('queue_enable was written with another value');
+    queue.enabled = true;
+    this.#options.model.setQueue({
+      index: this.#queueSelect,
+      size: queue.size,
+      descriptorArea: queue.descriptor,
+      driverArea: queue.driver,
+      deviceArea: queue.device,
+    });
+  }
+
+  #resetQueue(): void {
+    this.#queues.delete(this.#queueSelect);
+    this.#options.model.resetQueue(this.#queueSelect);
+  }
+
+  #setStatus(status: number): void {
+    if (status === 0) {
+      this.#queues.clear();
+      this.#deviceFeatureSelect = 0;
+      this.#driverFeatureSelect = 0;
+      this.#queueSelect = 0;
+      this.#configVector = NO_VECTOR;
+      this.#isr = 0;
+    }
+    this.#options.model.setStatus(status);
+  }
+
+  /** A vector that is not in the table cannot be had; the driver reads that back. */
+  #grant(vector: number): number {
+    return vector < this.#vectors ? vector : NO_VECTOR;
+  }
+
+  #queue(): QueueRegisters {
+    const index = this.#queueSelect;
+    const known = this.#queues.get(index);
+    if (known !== undefined) return known;
+    const size = this.#options.model.queueSizeMax(index);
+    const areas = { descriptor: 0, driver: 0, device: 0 };
+    const queue = { size, vector: NO_VECTOR, enabled: false, ...areas };
+    // Queues that are not there have registers that forget.
+    if (size > 0) this.#queues.set(index, queue);
+    return queue;
+  }
+}
+
+function numberOf(source: Uint8Array, length: number): number {
+  if (length >= 4) return readU32(source, 0);
+  return length === 2 ? readU16(source, 0) : source[0];
+}
+
+function withHalf(address: number, low: boolean, value: number): number {
+  const high = Math.floor(address / 2 ** 32);
+  return low ? high * 2 ** 32 + value : value * 2 ** 32 + (address % 2 ** 32);
+}
+
+/** A capability that says where a structure is. */
+function structure(type: number, offset: number, size: number): CapabilityPlan {
+  const isNotify = type === StructureType.NOTIFY;
+  const length = isNotify ? NOTIFY_CAPABILITY_SIZE : CAPABILITY_SIZE;
+  const body = new Uint8Array(length - 2);
+  const fields = { length, type, bar: STRUCTURES_BAR, id: 0, padding: 0, offset, size };
+  structureCapability.encode(fields, body, 0);
+  if (isNotify) writeU32(body, CAPABILITY_SIZE - 2, NOTIFY_MULTIPLIER);
+  return { id: CAPABILITY_ID.vendor, body, writable: new Uint8Array(length - 2) };
+}
+
+function configSpace(
+  { path, options, model }: DeviceFunctionOptions,
+  vectors: number,
+): ConfigSpace {
+  const { deviceId, configSize, queuesMax } = model.info;
+  const notifySize = Math.min(queuesMax, QUEUES_MAX) * NOTIFY_MULTIPLIER;
+  const capabilities = [
+    structure(StructureType.COMMON, COMMON_START, COMMON_SIZE),
+    structure(StructureType.ISR, ISR_START, 1),
+    structure(StructureType.NOTIFY, NOTIFY_START, notifySize),
+    ...(configSize > 0 ? [structure(StructureType.DEVICE, DEVICE_START, configSize)] : []),
+    expressCapability(path),
+  ];
+  if (options.interrupts === 'msix') capabilities.push(msixCapability(vectors, MSIX_BAR));
+  return new ConfigSpace({
+    identity: {
+      vendorId: VENDOR_ID,
+      deviceId: DEVICE_ID_BASE + deviceId,
+      revision: REVISION,
+      classCode: CLASS_CODE,
+      subsystemVendorId: VENDOR_ID,
+      subsystemId: DEVICE_ID_BASE + deviceId,
+    },
+    bars: [
+      { index: MSIX_BAR, size: 2 * msixPendingOffset(vectors), wide: false, prefetchable: false },
+      { index: STRUCTURES_BAR, size: STRUCTURES_SIZE, wide: true, prefetchable: true },
+    ],
+    capabilities,
+  });
+}

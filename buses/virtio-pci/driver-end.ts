@@ -1,0 +1,97 @@
+// The host's end of virtio-pci: one root port for all devices of the card, each of which is a function.
+import type {
+  BusEnvironment,
+  DevicePlan,
+  DriverEnd,
+  DriverTransport,
+  Statistics,
+} from '../../platform/contracts/index.ts';
+import type { Node } from '../../platform/node/index.ts';
+import {
+  BarWindow,
+  DirectTranslation,
+  Iommu,
+  type PciePath,
+  pathOf,
+  RootPort,
+  type Translation,
+} from '../../platform/pcie/index.ts';
+import { HostPages } from '../common/index.ts';
+import { VirtioPciDriver } from './driver-transport.ts';
+import type { VirtioPciOptions } from './options.ts';
+
+export class VirtioPciDriverEnd implements DriverEnd {
+  readonly #node: Node;
+  readonly #options: VirtioPciOptions;
+  readonly #path: PciePath;
+  readonly #translation: Translation;
+  readonly #port: RootPort;
+  readonly #pages: HostPages;
+  readonly #window = new BarWindow();
+  readonly #transports: VirtioPciDriver[] = [];
+
+  constructor({ node, plan }: BusEnvironment<VirtioPciOptions>) {
+    const { options } = plan;
+    this.#node = node;
+    this.#options = options;
+    this.#path = pathOf(options);
+    this.#translation = options.iommu
+      ? new Iommu(options.iotlb)
+      : new DirectTranslation(node.memory);
+    this.#pages = new HostPages(node, this.#translation, options.iommu);
+    this.#port = new RootPort({
+      node,
+      path: this.#path,
+      translation: this.#translation,
+      cardNode: plan.device,
+      cardPort: plan.devicePort,
+      ownPort: plan.driverPort,
+      name: plan.name,
+      linkChanged: (isUp) => {
+        for (const transport of this.#transports) transport.linkChanged(isUp);
+      },
+    });
+    this.#port.bind();
+  }
+
+  transport(plan: DevicePlan): DriverTransport {
+    const transport = new VirtioPciDriver({
+      node: this.#node,
+      plan,
+      options: this.#options,
+      path: this.#path,
+      port: this.#port,
+      pages: this.#pages,
+      window: this.#window,
+    });
+    this.#transports.push(transport);
+    return transport;
+  }
+
+  start(): void {
+    for (const transport of this.#transports) transport.start();
+  }
+
+  statistics(): Statistics {
+    const { down, loads, stores, configAccesses } = this.#port;
+    const { hits, misses, faults } = this.#translation;
+    const lines = this.#transports.flatMap((transport) => transport.lines);
+    const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
+    return {
+      messages: 0,
+      bytes: 0,
+      notifications: total(this.#transports.map(({ notifications }) => notifications)),
+      interrupts: total(lines.map(({ taken }) => taken)),
+      interruptsCoalesced: total(lines.map(({ coalesced }) => coalesced)),
+      loads,
+      stores,
+      configAccesses,
+      iotlbHits: hits,
+      iotlbMisses: misses,
+      iommuFaults: faults,
+      tlps: down.tlps,
+      bytesToDevice: down.bytes,
+      linkBusyPs: down.busy,
+    };
+  }
+}
