@@ -1,6 +1,6 @@
 // From the text of a scenario file to a Topology: every reference resolved, every unit converted,
 // every problem found at once. Tables of types come in as an argument.
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { z } from 'zod';
 import type {
@@ -19,6 +19,7 @@ import { constantTable } from '../timing/index.ts';
 import { type Entry, expandCopies } from './copies.ts';
 import { parseExpectations, REPORT_KEYS } from './expectations.ts';
 import { parseFaults } from './faults.ts';
+import { faultOfFile } from './input-file.ts';
 import { Names } from './names.ts';
 import { NetworkSection } from './networks.ts';
 import { ScenarioError } from './problem.ts';
@@ -358,11 +359,17 @@ export function parseScenario(input: ScenarioText, tables: Tables): LoadedScenar
   return new Loader(input, tables).load();
 }
 
+const FILE_MESSAGES = {
+  missing: 'there is no such file',
+  notFile: 'this is not a file',
+  unreadable: 'this file cannot be read',
+} as const;
+
 /** Loads a scenario file. Throws ScenarioError with every problem found. */
 export function loadScenario(file: string, tables: Tables): LoadedScenario {
-  const found = statSync(file, { throwIfNoEntry: false });
-  if (!found?.isFile()) {
-    const message = found === undefined ? 'there is no such file' : 'this is not a file';
+  const fault = faultOfFile(file);
+  if (fault !== null) {
+    const message = FILE_MESSAGES[fault];
     const place = { file, line: 0, column: 0, excerpt: '', length: 0 };
     throw new ScenarioError([
       { code: 'NO_FILE', message, expected: null, nearest: null, ...place },

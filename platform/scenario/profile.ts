@@ -8,6 +8,7 @@ import type { ProfilePlan, TimingConstant, TimingDefinition } from '../contracts
 import { assert } from '../errors.ts';
 import { parseQuantity, unitNames } from '../timing/index.ts';
 import { oneOfNames } from './fields.ts';
+import { faultOfFile } from './input-file.ts';
 import { nearestName } from './nearest.ts';
 import { parseWith } from './typed-entry.ts';
 import { type Path, YamlSource } from './yaml-source.ts';
@@ -172,15 +173,15 @@ export function loadProfile(
   const { name, folder, table } = options;
   const ownFile = name.endsWith('.yaml');
   const file = ownFile ? resolve(folder, name) : resolve(profileFolder(), `${name}.yaml`);
-  const exists = ownFile
-    ? statSync(file, { throwIfNoEntry: false })?.isFile() === true
-    : profileNames().includes(name);
+  const exists = ownFile ? faultOfFile(file) === null : profileNames().includes(name);
   if (!exists) {
     source.report({
       code: ownFile ? 'NO_FILE' : 'UNKNOWN_NAME',
       path: ['profile'],
       at: 'value',
-      message: ownFile ? `there is no file '${name}'` : `there is no profile '${name}'`,
+      message: ownFile
+        ? `there is no file '${name}' that can be read`
+        : `there is no profile '${name}'`,
       expected: `one of ${profileNames().join(', ')}, or a .yaml file beside the scenario`,
       nearest: nearestName(name, profileNames()),
     });

@@ -1,15 +1,21 @@
 // One bus, device or workload entry: splits it into the frame that all types share and the options
 // of its own type, and checks both.
-import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { ZodObject, z } from 'zod';
 import type { Definition } from '../contracts/index.ts';
 import { assert } from '../errors.ts';
 import type { Entry } from './copies.ts';
 import { kindOfField } from './fields.ts';
+import { faultOfFile } from './input-file.ts';
 import { nearestName } from './nearest.ts';
 import type { Path, YamlSource } from './yaml-source.ts';
 import { complaintsOf } from './zod-problems.ts';
+
+const FILE_MESSAGES = {
+  missing: (file: string) => `there is no file '${file}'`,
+  notFile: (file: string) => `'${file}' is not a file`,
+  unreadable: (file: string) => `'${file}' cannot be read`,
+} as const;
 
 /** An entry after parsing. */
 export interface ParsedEntry<Frame> {
@@ -132,14 +138,14 @@ export class EntryParser<Frame extends ZodObject> {
     for (const [key, field] of Object.entries(schema.shape)) {
       const file = options[key];
       if (typeof file !== 'string' || kindOfField(field) !== 'inputFile') continue;
-      const found = statSync(resolve(this.#folder, file), { throwIfNoEntry: false });
-      if (found?.isFile()) continue;
+      const fault = faultOfFile(resolve(this.#folder, file));
+      if (fault === null) continue;
       allExist = false;
       this.#source.report({
         code: 'NO_FILE',
         path: [...path, key],
         at: 'value',
-        message: found === undefined ? `there is no file '${file}'` : `'${file}' is not a file`,
+        message: FILE_MESSAGES[fault](file),
         expected: 'a file, named from the folder of the scenario',
       });
     }

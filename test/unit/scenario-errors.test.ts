@@ -488,6 +488,15 @@ test('a scenario file that is not there is one problem without a place', () => {
   }
 });
 
+// Whoever is root may read anything.
+test.skipIf(process.getuid?.() === 0)('files that may not be read are told as such', () => {
+  const file = join(folder, 'secret.yaml');
+  writeFileSync(file, 'name: secret', { mode: 0 });
+  expect(() => loadScenario(file, tables)).toThrow(expect.objectContaining({ code: 'NO_FILE' }));
+  const text = scenario(device('disk0: { type: blk, bus: ffa0, number: 0, image: secret.yaml }'));
+  expect(problemsOf(text).map((problem) => problem.code)).toEqual(['NO_FILE']);
+});
+
 test('an empty file lacks everything', () => {
   expect(problemsOf('').map((problem) => problem.code)).toEqual(['BAD_VALUE']);
 });
