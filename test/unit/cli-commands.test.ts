@@ -174,7 +174,8 @@ describe('run of a scenario that does not come to its end', () => {
     );
 
   test.each([
-    ['EVENT_AVAIL', '20ms', 'stalled', 'fio.disk0 is not done: it waits for requests under way'],
+    // The driver would give up after 30 s.
+    ['EVENT_AVAIL', '20ms', 'limit', 'fio.disk0 is not done: it waits for requests under way'],
     ['GET_CONFIG', '20ms', 'limit', 'it waits for the driver of disk0'],
     // Three times the request timeout of 5 s.
     ['GET_CONFIG', '20s', 'done', 'fio.disk0 gave up: no response in time'],
