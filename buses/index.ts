@@ -2,6 +2,7 @@
 import { ffa } from './ffa/index.ts';
 import { ivshmem } from './ivshmem/index.ts';
 import { loopback } from './loopback/index.ts';
+import { mailbox } from './mailbox/index.ts';
 import { pci } from './pci/index.ts';
 import { virtioCcw } from './virtio-ccw/index.ts';
 import { virtioMmio } from './virtio-mmio/index.ts';
@@ -10,7 +11,9 @@ import { xen } from './xen/index.ts';
 
 export const buses = {
   ffa,
-  ivshmem, loopback,
+  ivshmem,
+  loopback,
+  mailbox,
   pci,
   'virtio-ccw': virtioCcw,
   'virtio-mmio': virtioMmio,

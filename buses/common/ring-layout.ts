@@ -9,8 +9,10 @@ import { readU16, readU32, writeU16, writeU32 } from '../../platform/wire/index.
 
 export interface RingLayout {
   readonly slots: number;
-  /** Bytes of a slot, and the offset of the first. Slots lie one after another. */
+  /** Bytes of a slot, and the offset of the first. */
   readonly slotSize: number;
+  /** Bytes from one slot to the next, when that is not its size. */
+  readonly stride?: number;
   readonly firstSlot: number;
   /** Offsets of the indexes; each belongs to the side that writes it. */
   readonly producerIndex: number;
@@ -86,8 +88,9 @@ export function nextIndex({ indexSpan }: RingLayout, index: number): number {
 }
 
 /** Offset of the slot that an index points at. */
-export function slotOffset({ firstSlot, slotSize, slots }: RingLayout, index: number): number {
-  return firstSlot + (index % slots) * slotSize;
+export function slotOffset(layout: RingLayout, index: number): number {
+  const { firstSlot, slotSize, slots, stride = slotSize } = layout;
+  return firstSlot + (index % slots) * stride;
 }
 
 /** True for a value that an index can have. */

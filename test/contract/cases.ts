@@ -33,6 +33,14 @@ export const BUS_CASES: Readonly<Record<string, { readonly type: string } & Entr
     discovery: 'static',
   },
   'loopback with rings': { type: 'loopback', device: 'linux' },
+  mailbox: { type: 'mailbox', carveOut: '12MiB' },
+  'mailbox that empties its queues': {
+    type: 'mailbox',
+    carveOut: '12MiB',
+    perInterrupt: 'all',
+    elements: 2,
+    discovery: 'messages',
+  },
   'xen with mapped grants': { type: 'xen' },
   'xen with copies': {
     type: 'xen',

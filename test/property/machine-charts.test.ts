@@ -29,6 +29,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   linkSession: { input: { asks: true, timeout: 3000, pingInterval: 2000 } },
   loopbackKernel: { input: { byMessage: true } },
   loopbackSpin: { input: { timeout: 3000 } },
+  mailboxDevice: { input: { readyAfter: 4000, readyPoll: 1000 } },
   ringSender: { input: { fullRetry: 1000 } },
   ringReceiver: { input: { ringsMax: 2, continues: false } },
   pciPeer: { input: { checksLayout: true, interval: 1000, looksMax: 3 } },
