@@ -29,7 +29,7 @@ export function scenario(name: string, changes: readonly (readonly [string, stri
 /** The VM and the partition of secure-storage, with fewer requests. */
 export function onePair(changes: readonly (readonly [string, string])[] = []): LoadedScenario {
   return scenario('secure-storage', [
-    ['operations: 20000', 'operations: 300'],
+    ['operations: 42000', 'operations: 300'],
     ['operations: 500', 'operations: 20'],
     ...changes,
   ]);

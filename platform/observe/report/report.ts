@@ -116,7 +116,10 @@ export function buildReport(topology: Topology, facts: RunFacts): Report {
     workers,
     placement: byName(topology.nodes, ({ index }) => placement[index]),
     ending,
-    digest: combineDigests(nodes.map(({ lanes }) => lanes)),
+    digest: combineDigests(
+      nodes.map(({ lanes }) => lanes),
+      topology.seed,
+    ),
     simulatedPs,
     events,
     wallSeconds,
