@@ -12,6 +12,7 @@ import type {
   Observed,
 } from '../../platform/contracts/index.ts';
 import { MsgDeviceTransport, MsgDriverTransport } from '../../platform/virtio/transport/index.ts';
+import { planHotPlug } from './hot-plug.ts';
 
 type Row<Schema extends ZodObject, Driver, Device> = Omit<
   BusDefinition,
@@ -84,8 +85,10 @@ function deviceEnd<O>(
           },
         };
   return {
-    connect: ({ name, number }, model) => {
+    connect: (device, model) => {
+      const { name, number } = device;
       new MsgDeviceTransport({ node, name, bus, deviceNumber: number, model });
+      planHotPlug(node, device, end);
     },
     statistics: () => end.statistics(),
   };

@@ -1,4 +1,5 @@
 export { defineMessageBus, defineTransport } from './definition.ts';
+export { DeviceClients } from './device-clients.ts';
 export { DevicePages, type PageRange, pagesOfMemory, pagesOfRange } from './device-pages.ts';
 export { FaultySender, type FaultySenderOptions } from './faulty-sender.ts';
 export { FrameQueue } from './frame-queue.ts';

@@ -15,6 +15,7 @@ import { type CpuClient, type Node, Priority } from '../../platform/node/index.t
 import {
   type Codec,
   codec,
+  DeviceState,
   HEADER_SIZE,
   headerIsSound,
   peekDevice,
@@ -27,6 +28,7 @@ import {
 } from '../../platform/virtio/messages/index.ts';
 import { WireError } from '../../platform/wire/index.ts';
 import {
+  DeviceClients,
   DMA_DATA,
   DMA_REFUSED,
   FaultySender,
@@ -76,9 +78,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
   readonly #codec: Codec<StandardMessages & FfaMessages>;
   readonly #sender: FaultySender;
   readonly #counter: MessageCounter;
-  readonly #clients = new Map<number, DeviceBusClient>();
-  /** Their numbers in ascending order; null while they are not sorted. */
-  #numbers: readonly number[] | null = null;
+  readonly #clients: DeviceClients;
   readonly #responder: BusResponder;
   readonly #carriers: DeviceCarriers;
   readonly #switchTime: number;
@@ -102,6 +102,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     this.maxMessageSize = maxMessageSize;
     this.#node = node;
     this.#plan = plan;
+    this.#clients = new DeviceClients(plan.name);
     this.#timing = ffaTimingIds(node.costs);
     this.requestTimeout = node.costs.value(this.#timing.requestTimeout);
     this.statusPollInterval = node.costs.value(this.#timing.busyRetry);
@@ -132,7 +133,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
       node,
       plan,
       timing: this.#timing,
-      deviceNumbers: () => this.#sortedNumbers(),
+      deviceNumbers: () => this.#clients.numbers,
       respond: (message, token) => this.#respondBus(message, token),
       callSpmc: (kind, a, b) => this.#reply(kind, a, b),
       fifoReady: () => this.#carriers.fifoReady(),
@@ -155,9 +156,14 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
   }
 
   attach(deviceNumber: number, client: DeviceBusClient): void {
-    assert(!this.#clients.has(deviceNumber), `${this.name}: device ${deviceNumber} is attached`);
-    this.#clients.set(deviceNumber, client);
-    this.#numbers = null;
+    this.#clients.attach(deviceNumber, client);
+  }
+
+  setPresent(number: number, present: boolean): void {
+    if (!this.#clients.setPresent(number, present) || !this.#responder.negotiated) return;
+    const state = present ? DeviceState.READY : DeviceState.REMOVED;
+    const event = { type: 'req.EVENT_DEVICE', dev: 0, token: 0, body: { number, state } } as const;
+    this.send(this.#frame, this.#codec.encode(event, this.#frame, 0, this.maxMessageSize));
   }
 
   send(bytes: Uint8Array, length: number): void {
@@ -253,7 +259,8 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     const client = this.#clients.get(peekDevice(bytes));
     if (client === undefined || !legal) {
       const code = legal ? 'UNKNOWN_DEVICE' : 'UNEXPECTED_MESSAGE';
-      this.#violation(code, `a message for device ${peekDevice(bytes)}`);
+      const late = legal && this.#clients.isAbsent(peekDevice(bytes));
+      if (!late) this.#violation(code, `a message for device ${peekDevice(bytes)}`);
       return this.#refuse();
     }
     const accepted = client.message(bytes, length);
@@ -376,13 +383,8 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     this.#node.kernel.send(this.#node.index, driver, driverPort, total, packet);
   }
 
-  #sortedNumbers(): readonly number[] {
-    this.#numbers ??= [...this.#clients.keys()].sort((a, b) => a - b);
-    return this.#numbers;
-  }
-
   #reset(): void {
-    for (const client of this.#clients.values()) client.reset();
+    this.#clients.reset();
     this.#events.clear();
     this.#carriers.reset();
   }

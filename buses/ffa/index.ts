@@ -17,6 +17,7 @@ export const ffa = defineMessageBus({
   timing: ffaTiming,
   latencies: ['ffa.worldSwitch', 'ffa.vmSwitch', 'ffa.notificationDelivery', 'memory.lineLatency'],
   messages: codec('v1', ffaMessages).names,
+  hotPlug: true,
   check: (plan, topology) => [
     ...checkMessageSize(plan as BusPlan),
     ...checkWorlds(plan as BusPlan, topology),

@@ -32,6 +32,18 @@ export type DriverEffect =
   | { readonly type: 'recover' }
   | { readonly type: 'down'; readonly reason: string };
 
+/** Effects that ask the transport for something. */
+export const ASKING_EFFECTS: ReadonlySet<DriverEffect['type']> = new Set([
+  'getInfo',
+  'setStatus',
+  'getFeatures',
+  'setFeatures',
+  'getConfig',
+  'getQueue',
+  'allocate',
+  'setQueue',
+]);
+
 export interface DriverInput {
   readonly deviceId: number;
   /** Queues that the device must have at the least. */

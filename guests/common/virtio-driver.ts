@@ -13,7 +13,12 @@ import { assert } from '../../platform/errors.ts';
 import type { Chart } from '../../platform/machine/index.ts';
 import { ANY_CORE, type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
 import { type DriverRing, F, REAP_BROKEN, REAP_NONE, STATUS } from '../../platform/virtio/index.ts';
-import { type DriverEffect, type DriverEvent, driverChart } from './driver-chart.ts';
+import {
+  ASKING_EFFECTS,
+  type DriverEffect,
+  type DriverEvent,
+  driverChart,
+} from './driver-chart.ts';
 import { LiveOperations } from './live-operations.ts';
 import { RingSet } from './ring-set.ts';
 
@@ -49,18 +54,6 @@ const CORE_FEATURES =
   F.INDIRECT_DESC |
   F.NOTIFICATION_DATA;
 
-/** Effects that ask the transport for something. */
-const ASKS: ReadonlySet<DriverEffect['type']> = new Set([
-  'getInfo',
-  'setStatus',
-  'getFeatures',
-  'setFeatures',
-  'getConfig',
-  'getQueue',
-  'allocate',
-  'setQueue',
-]);
-
 export abstract class VirtioDriver implements Driver, TransportListener, CpuClient {
   readonly node: Node;
   readonly name: string;
@@ -77,6 +70,8 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
   protected readonly transport: DriverTransport;
   protected config = new Uint8Array(0);
   readonly #traits: DriverTraits;
+  /** When the scenario plugs the device in. */
+  readonly #comesAt: number;
   readonly #chart: Chart<unknown, DriverEvent>;
   readonly #rings: RingSet;
   readonly #reaping: boolean[] = [];
@@ -98,6 +93,7 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
     this.index = plan.index;
     this.transport = transport;
     this.#traits = traits;
+    this.#comesAt = plan.addAt ?? 0;
     this.#rings = new RingSet({
       memory: node.memory,
       transport,
@@ -181,6 +177,8 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
   }
 
   offline(reason: string): void {
+    // A device that is still to come is not lost.
+    if (this.node.kernel.now < this.#comesAt) return;
     this.downReason = reason;
     // The bus has taken back what it shared.
     this.#memory = 0;
@@ -318,7 +316,7 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
 
   #perform(effect: DriverEffect): void {
     const { transport } = this;
-    if (ASKS.has(effect.type)) this.#busy = true;
+    if (ASKING_EFFECTS.has(effect.type)) this.#busy = true;
     switch (effect.type) {
       case 'getInfo':
         return transport.getInfo();

@@ -56,4 +56,9 @@ export interface DeviceBusEnd extends BusParameters {
   attach(deviceNumber: number, client: DeviceBusClient): void;
   /** Sends a response or an event; copies the bytes. */
   send(bytes: Uint8Array, length: number): void;
+  /**
+   * Lets an attached device come or go. While the bus is up its driver is told. Only buses whose row says
+   * `hotPlug` have it.
+   */
+  setPresent?(deviceNumber: number, present: boolean): void;
 }

@@ -43,6 +43,8 @@ export interface Definition<
   readonly messages?: readonly string[];
   /** For a bus: it may join a node to itself, its two sides being the kernel and a process, say. */
   readonly withinNode?: boolean;
+  /** Devices can come and go while a bus of this type is up. */
+  readonly hotPlug?: boolean;
   /** Looks at one entry of this type in the whole topology; each finding becomes an error. */
   check?(plan: Plan, topology: Topology): readonly Finding[];
 }

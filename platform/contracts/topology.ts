@@ -46,6 +46,9 @@ export interface DevicePlan {
   /** Device number on the bus, 0 … 65535. */
   readonly number: number;
   readonly options: Readonly<Record<string, unknown>>;
+  /** When it comes and when it goes, in ps; there from the beginning, and to the end, without them. */
+  readonly addAt?: number;
+  readonly removeAt?: number;
 }
 
 /** Where packets arrive: a port of a node. */

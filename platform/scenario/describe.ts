@@ -141,7 +141,10 @@ export function describeTopology(topology: Topology | LoadedScenario, tables?: T
   const networkRows = topology.networks.map((network) => networkRow(network, topology));
   const deviceRows = devices.map((device) => {
     const place = `${buses[device.bus].name} number ${device.number}`;
-    return [device.name, device.type, place, optionsOf(device, tables?.devices)];
+    const { addAt, removeAt } = device;
+    const from = addAt === undefined ? '' : ` addAt=${writeQuantity(addAt, 'time')}`;
+    const to = removeAt === undefined ? '' : ` removeAt=${writeQuantity(removeAt, 'time')}`;
+    return [device.name, device.type, place + from + to, optionsOf(device, tables?.devices)];
   });
   const workloadRows = workloads.map((workload) => {
     const options = optionsOf(workload, tables?.workloads);

@@ -19,6 +19,7 @@ import { constantTable } from '../timing/index.ts';
 import { type Entry, expandCopies } from './copies.ts';
 import { parseExpectations, REPORT_KEYS } from './expectations.ts';
 import { parseFaults } from './faults.ts';
+import { checkHotPlug } from './hot-plug.ts';
 import { faultOfFile } from './input-file.ts';
 import { Names } from './names.ts';
 import { NetworkSection } from './networks.ts';
@@ -241,7 +242,18 @@ class Loader {
       if (bus === null) continue;
       const number = this.#numberOf(entry, frame.number, { bus, copies, taken });
       if (number === null) continue;
-      const plan = { index, name: entry.name, type: frame.type, bus, number, options };
+      const { addAt, removeAt } = frame;
+      const plan = {
+        ...{ index, name: entry.name, type: frame.type, bus, number, options },
+        ...(addAt === undefined ? {} : { addAt }),
+        ...(removeAt === undefined ? {} : { removeAt }),
+      };
+      checkHotPlug(this.#source, {
+        plan,
+        bus: this.#buses[bus],
+        path: entry.path,
+        buses: this.#tables.buses,
+      });
       this.#paths.set(plan, entry.path);
       this.#devices[index] = plan;
       this.#networks.attach(plan, this.#buses[bus], entry.path);

@@ -64,6 +64,12 @@ export const deviceFrame = z.strictObject({
   number: count({ max: DEVICE_NUMBER_MAX }).describe(
     'Device number on the bus. Copies on one bus take consecutive numbers from it.',
   ),
+  addAt: time({ min: 1 })
+    .optional()
+    .describe('When the device is plugged in; without it, it is there from the beginning.'),
+  removeAt: time({ min: 1 })
+    .optional()
+    .describe('When the device is pulled out, whatever it is doing.'),
   count: copies(),
 });
 

@@ -71,7 +71,11 @@ export const BUS_CASES: Readonly<Record<string, { readonly type: string } & Entr
 };
 
 /** Transports older than virtio-msg: no messages cross them, and they tell less of a device. */
-export const OLDER_TRANSPORTS: ReadonlySet<string> = new Set(['virtio-ccw', 'virtio-mmio', 'virtio-pci']);
+export const OLDER_TRANSPORTS: ReadonlySet<string> = new Set([
+  'virtio-ccw',
+  'virtio-mmio',
+  'virtio-pci',
+]);
 
 export interface DeviceCase {
   readonly device?: Entry;

@@ -7,8 +7,6 @@ export const OPEN_RULES: Readonly<Record<string, string>> = {
   'PAR-9': 'says nothing of its own: it is the sum of the rules of earlier revisions',
   'PAR-12': 'a bus cannot tell ids beyond the revision without judging them, which ERR-4 forbids',
   'NUM-2': 'no bus here gives out numbers: the scenario does',
-  'NUM-7': 'no partition here adds or removes devices; the driver side of it is tested (BUS-6)',
-  'NUM-8': 'as NUM-7',
   'CFG-4': 'devices here keep their generation over a reset, and no driver looks at its value',
   'CFG-13': 'changes are told as generic ones, of offset and length 0',
   'CFG-17': 'the strict profile of v2 is a transport feature bit, see PAR-8',
