@@ -10,7 +10,6 @@ import type {
   Statistics,
 } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
-import { FaultInjector } from '../../platform/faults/index.ts';
 import type { Component, Packet } from '../../platform/kernel/index.ts';
 import type { Node, ViolationCode } from '../../platform/node/index.ts';
 import {
@@ -28,11 +27,9 @@ import {
   type StandardMessages,
 } from '../../platform/virtio/messages/index.ts';
 import { type MessageOf, WireError } from '../../platform/wire/index.ts';
+import { FaultySender } from './faulty-sender.ts';
 import { MessageCounter } from './message-counter.ts';
 import type { DeviceLink, LinkClient } from './message-link.ts';
-
-/** Delivered when a message that a fault rule delays goes on. */
-const DELAYED_SEND = 0;
 
 export interface LinkDeviceEndOptions {
   readonly environment: BusEnvironment<unknown>;
@@ -52,15 +49,13 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
   readonly statusPollInterval: number;
   readonly #node: Node;
   readonly #codec: Codec<StandardMessages>;
-  readonly #faults: FaultInjector;
+  readonly #sender: FaultySender;
   readonly #counter: MessageCounter;
   readonly #clients = new Map<number, DeviceBusClient>();
   /** Their numbers in ascending order; null while they are not sorted. */
   #numbers: readonly number[] | null = null;
   readonly #link: DeviceLink;
-  readonly #delayed: { readonly bytes: Uint8Array; readonly length: number }[] = [];
   readonly #frame: Uint8Array;
-  readonly #id: number;
 
   constructor(options: LinkDeviceEndOptions) {
     const { environment, maxMessageSize } = options;
@@ -73,10 +68,14 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
     this.#node = node;
     this.#codec = makeCodec(plan.revision, {});
     this.#counter = new MessageCounter(this.#codec);
-    this.#faults = new FaultInjector(node.kernel, faults);
+    this.#sender = new FaultySender({
+      node,
+      faults,
+      messages: this.#codec,
+      forward: (bytes, length) => this.#forward(bytes, length),
+    });
     this.#frame = new Uint8Array(maxMessageSize);
-    this.#id = node.add(this);
-    node.kernel.bindPort(plan.devicePort, this.#id);
+    node.kernel.bindPort(plan.devicePort, node.add(this));
     this.#link = options.link(this);
   }
 
@@ -91,28 +90,14 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
   }
 
   send(bytes: Uint8Array, length: number): void {
-    if (this.#faults.active) {
-      const fate = this.#faults.onMessage(this.#codec.names[this.#codec.rowIndexAt(bytes)]);
-      if (fate === Infinity) return;
-      if (fate > 0) {
-        const index = this.#delayed.push({ bytes: bytes.slice(0, length), length }) - 1;
-        this.#node.kernel.schedule(this.#id, fate, DELAYED_SEND, index);
-        return;
-      }
-    }
-    this.#counter.count(bytes, length);
-    this.#link.send(bytes, length);
+    this.#sender.send(bytes, length);
   }
 
   receive(packet: Packet): void {
     this.#link.receive(packet);
   }
 
-  deliver(_kind: number, a: number): void {
-    const { bytes, length } = this.#delayed[a];
-    this.#counter.count(bytes, length);
-    this.#link.send(bytes, length);
-  }
+  deliver(): void {}
 
   statistics(): Statistics {
     const { messages, bytes } = this.#counter;
@@ -120,7 +105,7 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
       messages,
       bytes,
       ...this.#link.statistics(),
-      faultsInjected: this.#faults.acted,
+      faultsInjected: this.#sender.injector.acted,
       ...this.#counter.byName(),
     };
   }
@@ -152,6 +137,11 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
   deviceNumbers(): readonly number[] {
     this.#numbers ??= [...this.#clients.keys()].sort((a, b) => a - b);
     return this.#numbers;
+  }
+
+  #forward(bytes: Uint8Array, length: number): void {
+    this.#counter.count(bytes, length);
+    this.#link.send(bytes, length);
   }
 
   #busFrame(bytes: Uint8Array, length: number): void {

@@ -9,7 +9,6 @@ import type {
   Statistics,
 } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
-import { FaultInjector } from '../../platform/faults/index.ts';
 import type { Component, Packet } from '../../platform/kernel/index.ts';
 import type { Chart } from '../../platform/machine/index.ts';
 import type { Node, ViolationCode } from '../../platform/node/index.ts';
@@ -26,6 +25,7 @@ import {
 } from '../../platform/virtio/messages/index.ts';
 import { type MessageOf, WireError } from '../../platform/wire/index.ts';
 import { DeviceWindow } from './device-window.ts';
+import { FaultySender } from './faulty-sender.ts';
 import {
   type LinkSessionEffect,
   type LinkSessionEvent,
@@ -34,8 +34,6 @@ import {
 import { MessageCounter } from './message-counter.ts';
 import type { DriverLink, LinkClient } from './message-link.ts';
 
-/** Delivered when a message that a fault rule delays goes on. */
-const DELAYED_SEND = 0;
 const TOKEN_MAX = 0xffff;
 
 export interface LinkDriverEndOptions {
@@ -60,7 +58,7 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
   readonly #node: Node;
   readonly #options: LinkDriverEndOptions;
   readonly #codec: Codec<StandardMessages>;
-  readonly #faults: FaultInjector;
+  readonly #sender: FaultySender;
   readonly #counter: MessageCounter;
   readonly #clients = new Map<number, DriverBusClient>();
   /** Numbers of the devices that are online. */
@@ -68,9 +66,7 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
   readonly #window: DeviceWindow;
   readonly #session: Chart<unknown, LinkSessionEvent>;
   readonly #link: DriverLink;
-  readonly #delayed: { readonly bytes: Uint8Array; readonly length: number }[] = [];
   readonly #frame: Uint8Array;
-  readonly #id: number;
   #token = 0;
   /** Messages heard since the last PING, and PINGs without any. */
   #heard = 0;
@@ -89,11 +85,15 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
     this.#options = options;
     this.#codec = makeCodec(plan.revision, {});
     this.#counter = new MessageCounter(this.#codec);
-    this.#faults = new FaultInjector(node.kernel, faults);
+    this.#sender = new FaultySender({
+      node,
+      faults,
+      messages: this.#codec,
+      forward: (bytes, length) => this.#forward(bytes, length),
+    });
     this.#window = new DeviceWindow(plan.revision, maxMessageSize);
     this.#frame = new Uint8Array(maxMessageSize);
-    this.#id = node.add(this);
-    node.kernel.bindPort(plan.driverPort, this.#id);
+    node.kernel.bindPort(plan.driverPort, node.add(this));
     this.#link = options.link(this);
     this.#session = node.charts.start(linkSessionChart, {
       name: `${plan.name}.session`,
@@ -119,17 +119,7 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
   send(bytes: Uint8Array, length: number): void {
     if (!peekIsBus(bytes) && !this.#reachable.has(peekDevice(bytes)))
       return this.#unroutable(bytes);
-    if (this.#faults.active) {
-      const fate = this.#faults.onMessage(this.#codec.names[this.#codec.rowIndexAt(bytes)]);
-      if (fate === Infinity) return;
-      if (fate > 0) {
-        const index = this.#delayed.push({ bytes: bytes.slice(0, length), length }) - 1;
-        this.#node.kernel.schedule(this.#id, fate, DELAYED_SEND, index);
-        return;
-      }
-    }
-    this.#counter.count(bytes, length);
-    this.#link.send(bytes, length);
+    this.#sender.send(bytes, length);
   }
 
   allocate(deviceNumber: number, length: number): void {
@@ -146,11 +136,7 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
     this.#link.receive(packet);
   }
 
-  deliver(_kind: number, a: number): void {
-    const { bytes, length } = this.#delayed[a];
-    this.#counter.count(bytes, length);
-    this.#link.send(bytes, length);
-  }
+  deliver(): void {}
 
   statistics(): Statistics {
     const { messages, bytes } = this.#counter;
@@ -159,7 +145,7 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
       bytes,
       ...this.#link.statistics(),
       silences: this.#silences,
-      faultsInjected: this.#faults.acted,
+      faultsInjected: this.#sender.injector.acted,
       ...this.#counter.byName(),
     };
   }
@@ -187,6 +173,11 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
     const client = this.#clients.get(device);
     if (client === undefined) this.#violation('UNKNOWN_DEVICE', `device ${device}`);
     else if (this.#reachable.has(device)) client.message(bytes, length);
+  }
+
+  #forward(bytes: Uint8Array, length: number): void {
+    this.#counter.count(bytes, length);
+    this.#link.send(bytes, length);
   }
 
   #perform(effect: LinkSessionEffect): void {
