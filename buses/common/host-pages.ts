@@ -1,6 +1,7 @@
 // Memory of a host that drivers take for their devices behind PCI Express: whole pages, mapped in the
 // IOMMU if there is one.
 import type { DriverBusClient } from '../../platform/contracts/index.ts';
+import type { FaultInjector } from '../../platform/faults/index.ts';
 import { type CpuClient, type Node, PAGE_SIZE, Priority } from '../../platform/node/index.ts';
 import { pcieTimingIds, type Translation } from '../../platform/pcie/index.ts';
 import { DevicePages, type PageRange, pagesOfMemory } from './device-pages.ts';
@@ -15,9 +16,21 @@ interface Allocation {
   readonly address: number;
 }
 
+/** What fault rules call the mapping of memory: it can be omitted, or fall short by pages. */
+export const IOMMU_MAP = 'IOMMU_MAP';
+
+export interface HostPagesOptions {
+  readonly node: Node;
+  readonly translation: Translation;
+  /** There is an IOMMU: mapping a page costs something. */
+  readonly iommu: boolean;
+  readonly faults: FaultInjector;
+}
+
 export class HostPages implements CpuClient {
   readonly #node: Node;
   readonly #translation: Translation;
+  readonly #faults: FaultInjector;
   readonly #pages: DevicePages;
   readonly #mapCost: number;
   /** Bus address of each page by its own. */
@@ -27,19 +40,21 @@ export class HostPages implements CpuClient {
   readonly #allocations = new Map<number, Allocation>();
   #allocated = 0;
 
-  /** `protectedBy` is true when mapping a page costs something. */
-  constructor(node: Node, translation: Translation, protectedBy: boolean) {
+  constructor({ node, translation, iommu, faults }: HostPagesOptions) {
     this.#node = node;
     this.#translation = translation;
+    this.#faults = faults;
     this.#pages = new DevicePages(pagesOfMemory(node.memory));
-    this.#mapCost = protectedBy ? pcieTimingIds(node.costs).iommuMap : -1;
+    this.#mapCost = iommu ? pcieTimingIds(node.costs).iommuMap : -1;
   }
 
   /** Takes memory for a device; the client is told its address once it is mapped. */
   allocate(device: number, client: Pick<DriverBusClient, 'allocated'>, length: number): void {
-    const { address } = this.take(device, length);
+    const { address, busAddress } = this.take(device, length);
     const pages = Math.ceil(length / PAGE_SIZE);
-    const cost = this.#mapCost < 0 ? 0 : this.#node.chargeTimes(this.#mapCost, pages);
+    const left = pages - this.#withheld(pages);
+    this.#translation.unmap(busAddress + left * PAGE_SIZE, pages - left);
+    const cost = this.#mapCost < 0 ? 0 : this.#node.chargeTimes(this.#mapCost, left);
     const number = this.#allocated++;
     this.#allocations.set(number, { client, address });
     this.#node.cpu.submit(Priority.task, cost, this, 0, number);
@@ -73,6 +88,13 @@ export class HostPages implements CpuClient {
     const offset = address % PAGE_SIZE;
     const page = this.#busPages.get(address - offset);
     return page === undefined ? -1 : page + offset;
+  }
+
+  /** Pages at the end that a fault rule keeps from being mapped. */
+  #withheld(pages: number): number {
+    if (!this.#faults.active) return 0;
+    if (this.#faults.omits(IOMMU_MAP)) return pages;
+    return Math.min(pages, this.#faults.shrinksBy(IOMMU_MAP));
   }
 
   /** Unmaps what a device has and gives it back. */

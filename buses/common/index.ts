@@ -3,7 +3,7 @@ export { DeviceClients } from './device-clients.ts';
 export { DevicePages, type PageRange, pagesOfMemory, pagesOfRange } from './device-pages.ts';
 export { FaultySender, type FaultySenderOptions } from './faulty-sender.ts';
 export { FrameQueue } from './frame-queue.ts';
-export { HostPages } from './host-pages.ts';
+export { HostPages, IOMMU_MAP } from './host-pages.ts';
 export { OrderedLink } from './link.ts';
 export { linkEnds } from './link-ends.ts';
 export { checkMessageSize, discovery, pingInterval } from './link-options.ts';

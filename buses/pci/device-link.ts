@@ -41,6 +41,8 @@ export class PciDeviceLink implements DeviceLink, Component {
   /** Memory behind BAR 1. */
   readonly #memory: number;
   #fifos: (Fifo | null)[] = [];
+  /** Counters of FIFOs that are no more. */
+  #past: Statistics = {};
   /** Counts resets: FIFOs of before have other names. */
   #epoch = 0;
   #resets = -1;
@@ -71,7 +73,8 @@ export class PciDeviceLink implements DeviceLink, Component {
       reset: () => this.#reset(),
     });
     this.dma = this.#endpoint.dmaOf(this.#card.own);
-    this.#fifoDma = this.#endpoint.dmaOf(this.#card.own);
+    // A core that waits for a read of a FIFO must go on some day.
+    this.#fifoDma = this.#endpoint.dmaOf(this.#card.own, true);
     this.#reset();
     const { removeAt, insertAt } = options;
     if (removeAt === undefined) return;
@@ -97,7 +100,7 @@ export class PciDeviceLink implements DeviceLink, Component {
   statistics(): Statistics {
     const { dma, up, interrupts, unclaimed } = this.#endpoint;
     return {
-      ...sumOf(this.#fifos.map((fifo) => fifo?.statistics() ?? {})),
+      ...this.#fifoStatistics(),
       interruptsSent: interrupts,
       unclaimed,
       resets: this.#resets,
@@ -114,11 +117,16 @@ export class PciDeviceLink implements DeviceLink, Component {
     };
   }
 
+  #fifoStatistics(): Statistics {
+    return sumOf([this.#past, ...this.#fifos.map((fifo) => fifo?.statistics() ?? {})]);
+  }
+
   /** After power-on or a reset: empty FIFOs, and devices as new. */
   #reset(): void {
     const { node, plan } = this.#environment;
     const { fifos, fifoPlace } = plan.options;
     for (const fifo of this.#fifos) fifo?.stop();
+    this.#past = this.#fifoStatistics();
     this.#epoch++;
     node.memory.fill(this.#memory, fifoBarSize(fifos), 0);
     this.#fifos = new Array<Fifo | null>(fifos).fill(null);

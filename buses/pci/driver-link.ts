@@ -5,6 +5,7 @@ import type {
   DriverBusClient,
   Statistics,
 } from '../../platform/contracts/index.ts';
+import { FaultInjector } from '../../platform/faults/index.ts';
 import type { Packet } from '../../platform/kernel/index.ts';
 import type { Chart } from '../../platform/machine/index.ts';
 import { InterruptLine } from '../../platform/node/index.ts';
@@ -60,6 +61,7 @@ export class PciDriverLink implements DriverLink {
   readonly #translation: Translation;
   readonly #port: RootPort;
   readonly #probe: FunctionProbe;
+  readonly #faults: FaultInjector;
   readonly #pages: HostPages;
   /** INTx, and what its handler does. */
   readonly #line: InterruptLine;
@@ -67,6 +69,8 @@ export class PciDriverLink implements DriverLink {
   readonly #poller: Chart<unknown, PollEvent>;
   readonly #doorbell = new Uint8Array(4);
   #fifos: Fifo[] = [];
+  /** Counters of FIFOs that are no more. */
+  #past: Statistics = {};
   #fifosUp = 0;
   #registers = 0;
   /** The function was reset already, as the options ask. */
@@ -75,7 +79,7 @@ export class PciDriverLink implements DriverLink {
   #epoch = 0;
 
   constructor(environment: BusEnvironment<PciOptions>, client: LinkClient) {
-    const { node, plan } = environment;
+    const { node, plan, faults } = environment;
     const { options, name } = plan;
     this.#environment = environment;
     this.#client = client;
@@ -83,7 +87,13 @@ export class PciDriverLink implements DriverLink {
     this.#translation = options.iommu
       ? new Iommu(options.iotlb)
       : new DirectTranslation(node.memory);
-    this.#pages = new HostPages(node, this.#translation, options.iommu);
+    this.#faults = new FaultInjector(node.kernel, faults);
+    this.#pages = new HostPages({
+      node,
+      translation: this.#translation,
+      iommu: options.iommu,
+      faults: this.#faults,
+    });
     this.#port = new RootPort({
       node,
       path: this.#path,
@@ -146,7 +156,7 @@ export class PciDriverLink implements DriverLink {
   statistics(): Statistics {
     const { down, loads, stores, configAccesses } = this.#port;
     const { hits, misses, faults } = this.#translation;
-    const ofFifos = sumOf(this.#fifos.map((fifo) => fifo.statistics()));
+    const ofFifos = sumOf([this.#past, ...this.#fifos.map((fifo) => fifo.statistics())]);
     return {
       ...ofFifos,
       interrupts: (ofFifos['interrupts'] ?? 0) + this.#line.taken,
@@ -157,6 +167,7 @@ export class PciDriverLink implements DriverLink {
       iotlbHits: hits,
       iotlbMisses: misses,
       iommuFaults: faults,
+      mapFaults: this.#faults.acted,
       tlps: down.tlps,
       bytesToDevice: down.bytes,
       linkBusyPs: down.busy,
@@ -278,6 +289,7 @@ export class PciDriverLink implements DriverLink {
   #linkChanged(isUp: boolean): void {
     if (!isUp) {
       for (const fifo of this.#fifos) fifo.stop();
+      this.#past = sumOf([this.#past, ...this.#fifos.map((fifo) => fifo.statistics())]);
       this.#fifos = [];
     }
     this.#probe.linkChanged(isUp);

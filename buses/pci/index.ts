@@ -2,7 +2,7 @@
 import type { BusEnvironment, BusPlan } from '../../platform/contracts/index.ts';
 import { PCIE_LATENCIES, pcieTiming } from '../../platform/pcie/index.ts';
 import { codec } from '../../platform/virtio/messages/index.ts';
-import { defineMessageBus, linkEnds } from '../common/index.ts';
+import { defineMessageBus, IOMMU_MAP, linkEnds } from '../common/index.ts';
 import { PciDeviceLink } from './device-link.ts';
 import { PciDriverLink } from './driver-link.ts';
 import { checkPci, type PciOptions, pciOptions } from './options.ts';
@@ -15,7 +15,7 @@ export const pci = defineMessageBus({
   options: pciOptions,
   timing: [...pcieTiming, ...pciTiming],
   latencies: PCIE_LATENCIES,
-  messages: codec('v1', {}).names,
+  messages: [...codec('v1', {}).names, IOMMU_MAP],
   check: (plan) => checkPci(plan as BusPlan),
   ...linkEnds({
     requestTimeout: 'pci.requestTimeout',

@@ -64,7 +64,7 @@ export class VirtioPciDeviceEnd implements DeviceEnd {
     return {
       messages: 0,
       bytes: 0,
-      notifications: this.#notified,
+      notificationsTaken: this.#notified,
       interrupts: this.#line.taken,
       interruptsCoalesced: this.#line.coalesced,
       interruptsSent: interrupts,

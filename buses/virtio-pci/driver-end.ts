@@ -6,6 +6,7 @@ import type {
   DriverTransport,
   Statistics,
 } from '../../platform/contracts/index.ts';
+import { FaultInjector } from '../../platform/faults/index.ts';
 import type { Node } from '../../platform/node/index.ts';
 import {
   BarWindow,
@@ -26,11 +27,12 @@ export class VirtioPciDriverEnd implements DriverEnd {
   readonly #path: PciePath;
   readonly #translation: Translation;
   readonly #port: RootPort;
+  readonly #faults: FaultInjector;
   readonly #pages: HostPages;
   readonly #window = new BarWindow();
   readonly #transports: VirtioPciDriver[] = [];
 
-  constructor({ node, plan }: BusEnvironment<VirtioPciOptions>) {
+  constructor({ node, plan, faults }: BusEnvironment<VirtioPciOptions>) {
     const { options } = plan;
     this.#node = node;
     this.#options = options;
@@ -38,7 +40,13 @@ export class VirtioPciDriverEnd implements DriverEnd {
     this.#translation = options.iommu
       ? new Iommu(options.iotlb)
       : new DirectTranslation(node.memory);
-    this.#pages = new HostPages(node, this.#translation, options.iommu);
+    this.#faults = new FaultInjector(node.kernel, faults);
+    this.#pages = new HostPages({
+      node,
+      translation: this.#translation,
+      iommu: options.iommu,
+      faults: this.#faults,
+    });
     this.#port = new RootPort({
       node,
       path: this.#path,
@@ -89,6 +97,7 @@ export class VirtioPciDriverEnd implements DriverEnd {
       iotlbHits: hits,
       iotlbMisses: misses,
       iommuFaults: faults,
+      faultsInjected: this.#faults.acted,
       tlps: down.tlps,
       bytesToDevice: down.bytes,
       linkBusyPs: down.busy,

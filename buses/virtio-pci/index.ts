@@ -1,7 +1,7 @@
 // virtio-pci as a row of the table of buses: a baseline to compare virtio-msg with.
 import type { BusPlan } from '../../platform/contracts/index.ts';
 import { PCIE_LATENCIES, pcieTiming } from '../../platform/pcie/index.ts';
-import { defineTransport } from '../common/index.ts';
+import { defineTransport, IOMMU_MAP } from '../common/index.ts';
 import { VirtioPciDeviceEnd } from './device-end.ts';
 import { VirtioPciDriverEnd } from './driver-end.ts';
 import { checkVirtioPci, virtioPciOptions } from './options.ts';
@@ -13,6 +13,7 @@ export const virtioPci = defineTransport({
   options: virtioPciOptions,
   timing: pcieTiming,
   latencies: PCIE_LATENCIES,
+  messages: [IOMMU_MAP],
   check: (plan) => checkVirtioPci(plan as BusPlan),
   createDriverEnd: (environment) => new VirtioPciDriverEnd(environment),
   createDeviceEnd: (environment) => new VirtioPciDeviceEnd(environment),

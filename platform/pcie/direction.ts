@@ -7,24 +7,30 @@ import type { PciePath } from './options.ts';
 import type { PcieTiming } from './timing.ts';
 import type { TlpTally } from './tlp.ts';
 
+/** One direction of a link: one packet at a time. Not always free at a whole number of ps. */
+export class Wire {
+  /** Taken up to this instant. */
+  freeAt = 0;
+  /** ps in which it was moving packets. */
+  busy = 0;
+}
+
 export class Direction {
   /** Packets and their bytes sent so far, framing and headers included. */
   tlps = 0;
   bytes = 0;
-  /** ps in which the link was moving packets. */
-  busy = 0;
+  readonly #wire: Wire;
   readonly #node: Node;
   readonly #timing: PcieTiming;
   readonly #switches: number;
   readonly #psPerByte: number;
   readonly #credit: CreditWindow | null;
-  /** The link is taken up to this instant; not always a whole number of ps. */
-  #freeAt = 0;
   #lastArrival = 0;
 
-  /** The node is the sender. */
-  constructor(node: Node, path: PciePath, timing: PcieTiming) {
+  /** The node is the sender. The wire may be shared with other directions of the same node. */
+  constructor(node: Node, path: PciePath, timing: PcieTiming, wire = new Wire()) {
     this.#node = node;
+    this.#wire = wire;
     this.#timing = timing;
     this.#switches = path.switches;
     this.#psPerByte = psPerByte(path.generation, path.lanes);
@@ -34,6 +40,11 @@ export class Direction {
       (path.switches + 1) * costs.value(linkLatency) + path.switches * costs.value(switchLatency);
     this.#credit =
       path.postedCredit === Infinity ? null : new CreditWindow(path.postedCredit, 2 * oneWay);
+  }
+
+  /** ps in which the link was moving packets, of others as well if it is shared. */
+  get busy(): number {
+    return Math.round(this.#wire.busy);
   }
 
   /** ps until packets sent now have arrived, and then have gone through `further`, a constant or -1. */
@@ -50,12 +61,12 @@ export class Direction {
     const node = this.#node;
     const { now } = node.kernel;
     const moving = packets.bytes * this.#psPerByte;
-    const start = Math.max(now, this.#freeAt);
+    const start = Math.max(now, this.#wire.freeAt);
     const end = credit === null ? start + moving : credit.sent(packets, start, this.#psPerByte);
-    this.#freeAt = end;
+    this.#wire.freeAt = end;
     this.tlps += packets.tlps;
     this.bytes += packets.bytes;
-    this.busy += moving;
+    this.#wire.busy += moving;
     const delay = Math.ceil(end - now);
     const transfer = Math.min(delay, Math.ceil(moving));
     node.noteWait(labels.WAIT_LINK, delay - transfer);

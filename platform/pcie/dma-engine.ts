@@ -59,19 +59,23 @@ export class DmaEngine {
     this.#tally = new TlpTally(options.path);
   }
 
-  /** Makes a port through which a function reaches the host. */
-  portOf(owner: PcieFunction): DmaPort {
-    return new FunctionPort(this, owner);
+  /**
+   * Makes a port through which a function reaches the host. What is under way when the card loses its
+   * power is never answered, unless `untilTheEnd` asks for a refusal.
+   */
+  portOf(owner: PcieFunction, untilTheEnd: boolean): DmaPort {
+    return new FunctionPort(this, owner, untilTheEnd);
   }
 
   /** Starts a read of gathered segments, and clears them. */
-  read(owner: PcieFunction, segments: Segments, client: DmaClient, tag: number): void {
+  read(port: FunctionPort, client: DmaClient, tag: number): void {
+    const { owner, segments } = port;
     const denial = this.#denialFor(owner);
     if (denial !== null) return this.#refuse(segments, false, denial, client, tag);
     this.reads++;
     this.readBytes += segments.bytes;
     const transaction = this.#freeTransactions.pop() ?? this.#newTransaction();
-    transaction.begin(owner.id, segments, client, tag);
+    transaction.begin(port, client, tag);
     segments.clear();
     this.#waiting.push(transaction);
     this.#issue();
@@ -82,7 +86,8 @@ export class DmaEngine {
   }
 
   /** Posts a write of gathered segments, and clears them. Returns false when it was refused. */
-  write(owner: PcieFunction, segments: Segments, client: DmaClient, tag: number): boolean {
+  write(port: FunctionPort, client: DmaClient, tag: number): boolean {
+    const { owner, segments } = port;
     const denial = this.#denialFor(owner);
     if (denial !== null) {
       this.#refuse(segments, true, denial, client, tag);
@@ -128,9 +133,8 @@ export class DmaEngine {
     }
   }
 
-  /** The link is gone: what is under way will never be answered. */
+  /** The card has lost its power: what is under way will never be answered. */
   abandon(reason: string): void {
-    this.linkUp = false;
     this.#waiting.length = 0;
     for (let slot = 0; slot < this.#slotOwner.length; slot++) {
       if (this.#slotOwner[slot] !== null) this.#freeSlot(slot);
@@ -138,7 +142,8 @@ export class DmaEngine {
     for (const transaction of this.#transactions) {
       if (transaction.client === null) continue;
       transaction.fault ??= { address: 0, length: transaction.total, write: false, reason };
-      this.#finish(transaction, transaction.buffer);
+      if (transaction.untilTheEnd) this.#finish(transaction, transaction.buffer);
+      else this.#recycle(transaction);
     }
   }
 
@@ -176,6 +181,11 @@ export class DmaEngine {
       this.refusals++;
       client!.refused(tag, fault);
     }
+    this.#recycle(transaction);
+  }
+
+  #recycle(transaction: ReadTransaction): void {
+    transaction.client = null;
     this.#freeTransactions.push(transaction);
   }
 
@@ -250,6 +260,7 @@ class ReadTransaction {
   client: DmaClient | null = null;
   tag = 0;
   functionId = 0;
+  untilTheEnd = false;
   total = 0;
   /** Bytes whose completion has not come. */
   left = 0;
@@ -263,8 +274,10 @@ class ReadTransaction {
   #segment = 0;
   #offset = 0;
 
-  begin(functionId: number, segments: Segments, client: DmaClient, tag: number): void {
-    this.functionId = functionId;
+  begin(port: FunctionPort, client: DmaClient, tag: number): void {
+    const { segments } = port;
+    this.functionId = port.owner.id;
+    this.untilTheEnd = port.untilTheEnd;
     this.client = client;
     this.tag = tag;
     this.total = segments.bytes;
@@ -319,29 +332,31 @@ class ReadTransaction {
 
 /** A function's own port: it gathers apart from other functions. */
 class FunctionPort implements DmaPort {
+  readonly owner: PcieFunction;
+  readonly untilTheEnd: boolean;
+  readonly segments = new Segments();
   readonly #engine: DmaEngine;
-  readonly #owner: PcieFunction;
-  readonly #segments = new Segments();
 
-  constructor(engine: DmaEngine, owner: PcieFunction) {
+  constructor(engine: DmaEngine, owner: PcieFunction, untilTheEnd: boolean) {
     this.#engine = engine;
-    this.#owner = owner;
+    this.owner = owner;
+    this.untilTheEnd = untilTheEnd;
   }
 
   readSegment(at: number, length: number): void {
-    this.#segments.add(at, length);
+    this.segments.add(at, length);
   }
 
   writeSegment(at: number, source: Uint8Array, offset: number, length: number): void {
-    this.#segments.addSource(at, source, offset, length);
+    this.segments.addSource(at, source, offset, length);
   }
 
   read(client: DmaClient, tag: number): void {
-    this.#engine.read(this.#owner, this.#segments, client, tag);
+    this.#engine.read(this, client, tag);
   }
 
   write(client: DmaClient, tag: number): boolean {
-    return this.#engine.write(this.#owner, this.#segments, client, tag);
+    return this.#engine.write(this, client, tag);
   }
 }
 

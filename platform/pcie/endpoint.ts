@@ -102,16 +102,21 @@ export class Endpoint implements Component {
     return made;
   }
 
-  /** The port through which a function reaches the host's memory. */
-  dmaOf(owner: PcieFunction): DmaPort {
-    return this.dma.portOf(owner);
+  /**
+   * A port through which a function reaches the host's memory. What is under way when the card is pulled
+   * out is never answered, unless `untilTheEnd` asks for a refusal.
+   */
+  dmaOf(owner: PcieFunction, untilTheEnd = false): DmaPort {
+    return this.dma.portOf(owner, untilTheEnd);
   }
 
   /** The card is pulled out of its slot. */
   remove(): void {
     this.#signalLink(false);
-    this.dma.abandon('the card is not in its slot');
+    this.dma.linkUp = false;
+    // Functions first: what they had under way is nothing to them any more.
     for (const each of this.#functions.values()) this.#resetFunction(each);
+    this.dma.abandon('the card is not in its slot');
   }
 
   /** The card is put back, as after power-on. */

@@ -33,6 +33,11 @@ export const pcieOptions = {
       'Bytes of posted packets that the far end can take in; as many as needed by default.',
     ),
   switches: count({ max: 8 }).default(0).describe('Switches between root port and card.'),
+  sharedUplink: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Name of the link to the root port: buses of one host that name it alike share it.'),
   iommu: z
     .boolean()
     .default(true)
@@ -53,16 +58,19 @@ export interface PciePath {
   /** Bytes, or Infinity. */
   readonly postedCredit: number;
   readonly switches: number;
+  /** Name of the link that is shared, or null. */
+  readonly uplink: string | null;
 }
 
 /** The path that options describe. */
 export function pathOf(options: PcieOptions): PciePath {
-  return { ...options, postedCredit: options.postedCredit ?? Infinity };
+  const { postedCredit = Infinity, sharedUplink = null } = options;
+  return { ...options, postedCredit, uplink: sharedUplink };
 }
 
 /** Looks at what the schema alone cannot check. */
 export function checkPcieOptions(options: Readonly<Record<string, unknown>>): readonly Finding[] {
-  const { maxPayload, postedCredit, ...rest } = options as PcieOptions;
+  const { maxPayload, postedCredit, sharedUplink, ...rest } = options as PcieOptions;
   const sizes = { maxPayload, maxReadRequest: rest.maxReadRequest };
   const findings: Finding[] = Object.entries(sizes)
     .filter(([, bytes]) => (bytes & (bytes - 1)) !== 0)
@@ -74,6 +82,10 @@ export function checkPcieOptions(options: Readonly<Record<string, unknown>>): re
   if (postedCredit !== undefined && postedCredit < least) {
     const message = `a packet of ${maxPayload} bytes does not fit`;
     findings.push({ field: 'postedCredit', message, expected: `at least ${least}B` });
+  }
+  if (sharedUplink !== undefined && rest.switches === 0) {
+    const message = 'there is no switch whose link could be shared';
+    findings.push({ field: 'sharedUplink', message, expected: 'switches: 1 or more' });
   }
   return findings;
 }

@@ -26,6 +26,8 @@ export const LINK = 210;
 
 /** Added to the kind of a packet that has been taken in and waits at its own node. */
 export const TAKEN_IN = 0x100;
+/** Added to the kind of a packet that has waited for a link that it shares with others. */
+export const CROSSED = 0x200;
 
 /** Completion statuses (PCI Express Base Specification §2.2.9). */
 export const Status = { successful: 0, unsupported: 1 } as const;

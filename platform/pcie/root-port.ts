@@ -8,12 +8,14 @@ import { type CpuClient, copyBytes, labels, type Node } from '../node/index.ts';
 import { writeU32 } from '../wire/index.ts';
 import { Direction } from './direction.ts';
 import { pieceAddress, pieceLength } from './dma-engine.ts';
+import { psPerByte } from './generation.ts';
 import type { Translation } from './iommu.ts';
 import type { PciePath } from './options.ts';
 import {
   COMPLETION,
   CONFIG_READ,
   CONFIG_WRITE,
+  CROSSED,
   DMA_COMPLETION,
   DMA_LOAD,
   DMA_STORE,
@@ -28,6 +30,7 @@ import {
 } from './packets.ts';
 import { type PcieTiming, pcieTimingIds } from './timing.ts';
 import { TlpTally } from './tlp.ts';
+import { tallyArrived, type Uplink, uplinkOf } from './uplink.ts';
 
 /** Where message signalled interrupts are written to; the data is the vector. */
 export const MSI_ADDRESS = 0xfee0_0000;
@@ -68,6 +71,8 @@ export class RootPort implements Component, CpuClient {
   readonly #timing: PcieTiming;
   readonly #tally: TlpTally;
   readonly #id: ComponentId;
+  readonly #uplink: Uplink | null;
+  readonly #psPerByte: number;
   /** Who is told of an interrupt, by vector, and by function for INTx. */
   readonly #vectors: ((() => void) | undefined)[] = [];
   readonly #lines = new Map<number, () => void>();
@@ -84,7 +89,9 @@ export class RootPort implements Component, CpuClient {
     const { node, path } = options;
     this.#timing = pcieTimingIds(node.costs);
     this.#tally = new TlpTally(path);
-    this.down = new Direction(node, path, this.#timing);
+    this.#uplink = path.uplink === null ? null : uplinkOf(node, path.uplink);
+    this.#psPerByte = psPerByte(path.generation, path.lanes);
+    this.down = new Direction(node, path, this.#timing, this.#uplink?.down);
     this.#clients = new Array<LoadClient | null>(node.cpu.count).fill(null);
     this.#bytes = Array.from({ length: node.cpu.count }, () => new Uint8Array(LOAD_MAX));
     this.#id = node.add(this);
@@ -163,7 +170,8 @@ export class RootPort implements Component, CpuClient {
   }
 
   receive(packet: Packet): void {
-    switch (packet.kind) {
+    if (this.#uplink !== null && packet.kind < TAKEN_IN && this.#waitsForUplink(packet)) return;
+    switch (packet.kind & ~CROSSED) {
       case COMPLETION:
         return this.#complete(packet.a, packet.b === Status.successful ? packet : null);
       case DMA_STORE:
@@ -229,14 +237,14 @@ export class RootPort implements Component, CpuClient {
     if (!this.#allowed(packet, true)) return;
     const delay = this.#translationDelay();
     if (delay === 0) this.#apply(packet);
-    else this.#takeIn(packet, delay);
+    else this.#sendBack(packet, TAKEN_IN, delay);
   }
 
   #dmaLoad(packet: Packet): void {
     if (!this.#allowed(packet, false)) return;
     const { node } = this.#options;
     const delay = this.#translationDelay() + node.charge(this.#timing.memoryRead);
-    this.#takeIn(packet, delay);
+    this.#sendBack(packet, TAKEN_IN, delay);
   }
 
   /** Checks every piece; the first that is not allowed is reported, and the whole refused. */
@@ -271,12 +279,23 @@ export class RootPort implements Component, CpuClient {
     return delay;
   }
 
-  /** The packet comes back to this node after the delay. */
-  #takeIn(packet: Packet, delay: number): void {
+  /** True when a packet has to wait for those of other cards; it comes back. */
+  #waitsForUplink(packet: Packet): boolean {
+    const { node } = this.#options;
+    tallyArrived(this.#tally, packet);
+    const wait = this.#uplink!.wait(node.kernel.now, this.#tally, this.#psPerByte);
+    if (wait === 0) return false;
+    node.noteWait(labels.WAIT_LINK, wait);
+    this.#sendBack(packet, CROSSED, wait);
+    return true;
+  }
+
+  /** The packet comes back to this node after the delay, its kind saying how far it is. */
+  #sendBack(packet: Packet, stage: number, delay: number): void {
     const { node, ownPort } = this.#options;
     const copy = node.kernel.packets.acquire(packet.length);
     copyBytes(packet.bytes, 0, copy.bytes, 0, packet.length);
-    label(copy, packet.kind | TAKEN_IN, packet.a, packet.b, packet.c, packet.d);
+    label(copy, (packet.kind & ~CROSSED) | stage, packet.a, packet.b, packet.c, packet.d);
     node.kernel.send(node.index, node.index, ownPort, delay, copy);
   }
 
@@ -340,7 +359,7 @@ export class RootPort implements Component, CpuClient {
   /** An interrupt follows the writes that came before it. */
   #signal({ kind, a, b, c }: Packet): void {
     const { node, name } = this.#options;
-    const isMessage = kind === MSI;
+    const isMessage = (kind & ~CROSSED) === MSI;
     if (!isMessage && a === 0) return;
     if (isMessage && (a !== MSI_ADDRESS || this.#vectors[b] === undefined)) {
       const text = `${name}: interrupt message ${b} to 0x${a.toString(16)} by function ${c}`;

@@ -48,6 +48,7 @@ const PATH: PciePath = {
   tags: 32,
   postedCredit: Infinity,
   switches: 0,
+  uplink: null,
 };
 
 export const VENDOR = 0x1234;
@@ -61,6 +62,8 @@ export interface BenchOptions {
   readonly iotlb?: number;
   readonly interrupts?: InterruptKind | null;
   readonly cpus?: number;
+  /** Another bench, on whose host this one has its root port. */
+  readonly beside?: PcieBench;
 }
 
 function makeNode(kernel: Kernel, index: number, name: string, cpus: number): Node {
@@ -109,7 +112,7 @@ export class DmaRecorder implements DmaClient {
 }
 
 export class PcieBench {
-  readonly kernel = new Kernel(2);
+  readonly kernel: Kernel;
   readonly path: PciePath;
   readonly host: Node;
   readonly card: Node;
@@ -130,10 +133,13 @@ export class PcieBench {
   linkChanges: boolean[] = [];
 
   constructor(options: BenchOptions = {}) {
-    const { iommu = true, iotlb = 64, interrupts = 'msix', cpus = 2 } = options;
+    const { iommu = true, iotlb = 64, interrupts = 'msix', cpus = 2, beside } = options;
     this.path = { ...PATH, ...options.path };
-    this.host = makeNode(this.kernel, 0, 'host', cpus);
-    this.card = makeNode(this.kernel, 1, 'card', 1);
+    this.kernel = beside?.kernel ?? new Kernel(3);
+    this.host = beside?.host ?? makeNode(this.kernel, 0, 'host', cpus);
+    const cardNode = beside === undefined ? 1 : 2;
+    const hostPort = cardNode - 1;
+    this.card = makeNode(this.kernel, cardNode, `card${cardNode}`, 1);
     this.client = new DmaRecorder(this.kernel);
     const { kernel } = this;
     this.translation = iommu ? new Iommu(iotlb) : new DirectTranslation(this.host.memory);
@@ -141,9 +147,9 @@ export class PcieBench {
       node: this.host,
       path: this.path,
       translation: this.translation,
-      cardNode: 1,
+      cardNode,
       cardPort: 0,
-      ownPort: 0,
+      ownPort: hostPort,
       name: 'bench',
       linkChanged: (isUp) => {
         this.linkChanges.push(isUp);
@@ -159,7 +165,7 @@ export class PcieBench {
       node: this.card,
       path: this.path,
       hostNode: 0,
-      hostPort: 0,
+      hostPort,
       ownPort: 0,
       iommu,
     });
@@ -177,7 +183,7 @@ export class PcieBench {
     });
     this.probe = new FunctionProbe({
       node: this.host,
-      name: 'bench',
+      name: `bench${cardNode}`,
       port: this.port,
       path: this.path,
       window: new BarWindow(),

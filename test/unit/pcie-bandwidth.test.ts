@@ -155,3 +155,45 @@ describe('credit', () => {
     close(writeBandwidth(link, 256, 65_536), linkLimit(link, 256));
   });
 });
+
+describe('two cards behind one switch', () => {
+  const path = { generation: 4, lanes: 4, switches: 1 } as const;
+
+  /** Both cards post 64 pages at once; GB/s of each, and the order in which all arrived. */
+  function bothPost(uplink: string | null, others: string | null) {
+    const first = new PcieBench({ path: { ...path, uplink }, iommu: false }).start();
+    const options = { path: { ...path, uplink: others }, iommu: false, beside: first };
+    const second = new PcieBench(options).start();
+    const { kernel, host } = first;
+    const started = kernel.now;
+    const ends = [first, second].map((bench) => {
+      const memory = host.memory.allocate(PAGES * PAGE, PAGE);
+      const dma = bench.endpoint.dmaOf(bench.own);
+      for (let page = 0; page < PAGES; page++) {
+        dma.writeSegment(memory + page * PAGE, new Uint8Array(PAGE).fill(page + 1), 0, PAGE);
+        dma.write(bench.client, page);
+      }
+      return memory + PAGES * PAGE - 1;
+    });
+    const oneWay = ONE_WAY + LATENCY['pcie.linkLatency'] + LATENCY['pcie.switchLatency'];
+    const done = ends.map((last) => {
+      while (host.memory.readU8(last) === 0) kernel.runUntil(kernel.nextTime() + 1);
+      return (PAGES * PAGE) / ((kernel.now - started - oneWay) / 1000);
+    });
+    expect(first.endpoint.dma.writes + second.endpoint.dma.writes).toBe(2 * PAGES);
+    return done;
+  }
+
+  const whole = linkLimit({ generation: 4, lanes: 4 }, 256);
+
+  it('halve the link to the root port when they share it', () => {
+    const [first, second] = bothPost('switch0', 'switch0');
+    close(second, whole / 2);
+    close(first, whole / 2);
+  });
+
+  it('have all of it each when they do not', () => {
+    for (const rate of bothPost(null, null)) close(rate, whole);
+    for (const rate of bothPost('switch0', 'switch1')) close(rate, whole);
+  });
+});

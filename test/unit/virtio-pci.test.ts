@@ -7,6 +7,7 @@ import { VirtioPciDriver } from '../../buses/virtio-pci/driver-transport.ts';
 import { type VirtioPciOptions, virtioPciOptions } from '../../buses/virtio-pci/options.ts';
 import { commonConfig, structureCapability } from '../../buses/virtio-pci/structures.ts';
 import type { TransportReply } from '../../platform/contracts/index.ts';
+import { FaultInjector } from '../../platform/faults/index.ts';
 import { BarWindow } from '../../platform/pcie/index.ts';
 import { STATUS } from '../../platform/virtio/index.ts';
 import { FakeModel } from '../support/fake-model.ts';
@@ -67,7 +68,8 @@ function setUp(own: Partial<VirtioPciOptions> = {}, model = new FakeModel()) {
     objected: (text) => objections.push(text),
   });
   const plan = { index: 0, name: 'dev', type: 'blk', bus: 0, number: FUNCTION, options: {} };
-  const pages = new HostPages(node, translation, true);
+  const faults = new FaultInjector(kernel, []);
+  const pages = new HostPages({ node, translation, iommu: true, faults });
   const window = new BarWindow();
   const driver = new VirtioPciDriver({ node, plan, options, path, port, pages, window });
   const replies: TransportReply[] = [];
