@@ -227,7 +227,8 @@ describe.each(cases)('the $type bus in $name', ({ type, name }) => {
     }
     run();
     const codes = (count: number) => Array(count).fill('MALFORMED_MESSAGE');
-    const found = [deviceNode, driverNode].flatMap(({ violations }) =>
+    // Both ends of a loopback bus are on one node.
+    const found = [...new Set([deviceNode, driverNode])].flatMap(({ violations }) =>
       violations.described.map(({ code }) => code),
     );
     expect(found).toEqual(codes(6));
