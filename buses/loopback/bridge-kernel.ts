@@ -52,12 +52,14 @@ export class BridgeKernel implements DriverLink, LinkClient {
   readonly #chart: Chart<unknown, KernelEvent>;
   readonly #frame: Uint8Array;
   readonly #added = new Set<number>();
+  readonly #wakeUp: number;
   #reason = '';
 
   constructor(environment: BusEnvironment<LoopbackOptions>, client: LinkClient) {
     const { node, plan } = environment;
     const { costs } = node;
     this.#environment = environment;
+    this.#wakeUp = costs.idOf('loopback.wakeUp');
     this.#client = client;
     this.#pool = new KernelPool(environment);
     this.#place = ringPlace(plan.options);
@@ -229,8 +231,7 @@ export class BridgeKernel implements DriverLink, LinkClient {
   }
 
   #sendAcross(kind: number, a = 0): void {
-    const { node } = this.#environment;
-    const delay = node.charge(node.costs.idOf('loopback.wakeUp'));
-    sendAcross(this.#environment, 'process', kind, delay, { a });
+    const delay = this.#environment.node.charge(this.#wakeUp);
+    sendAcross(this.#environment, 'process', kind, delay, a);
   }
 }

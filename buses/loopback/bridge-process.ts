@@ -48,6 +48,7 @@ export class BridgeProcess implements DeviceLink, LinkClient, CpuClient {
   readonly #client: LinkClient;
   readonly #codec: Codec<StandardMessages & LoopbackMessages>;
   readonly #frame: Uint8Array;
+  readonly #wakeUp: number;
   /** Null until the kernel has made them. */
   #rings: RingPair | null = null;
   #windows = new RegionWindows([]);
@@ -57,6 +58,7 @@ export class BridgeProcess implements DeviceLink, LinkClient, CpuClient {
   constructor(environment: BusEnvironment<LoopbackOptions>, client: LinkClient) {
     const { node, plan } = environment;
     this.#environment = environment;
+    this.#wakeUp = node.costs.idOf('loopback.wakeUp');
     this.#client = client;
     this.#codec = codec(plan.revision, loopbackMessages);
     this.#frame = new Uint8Array(plan.options.maxMessageSize);
@@ -194,8 +196,7 @@ export class BridgeProcess implements DeviceLink, LinkClient, CpuClient {
   }
 
   #sendAcross(kind: number): void {
-    const { node } = this.#environment;
-    const delay = node.charge(node.costs.idOf('loopback.wakeUp'));
+    const delay = this.#environment.node.charge(this.#wakeUp);
     sendAcross(this.#environment, 'kernel', kind, delay);
   }
 }

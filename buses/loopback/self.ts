@@ -3,27 +3,40 @@ import type { BusEnvironment } from '../../platform/contracts/index.ts';
 import { copyBytes } from '../../platform/node/index.ts';
 import type { LoopbackOptions } from './options.ts';
 
-/** Sends a packet to the other side, with a message or without. */
+type Environment = BusEnvironment<LoopbackOptions>;
+
+/** Sends a packet to the other side, `delay` ps from now. */
 export function sendAcross(
-  { node, plan }: BusEnvironment<LoopbackOptions>,
+  environment: Environment,
   to: 'kernel' | 'process',
   kind: number,
   delay: number,
-  content: {
-    readonly a?: number;
-    readonly b?: number;
-    readonly bytes?: Uint8Array;
-    readonly length?: number;
-  } = {},
+  a = 0,
+  b = 0,
 ): void {
-  const { a = 0, b = 0, bytes, length = 0 } = content;
+  sendMessageAcross(environment, to, kind, delay, a, b, EMPTY, 0);
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** The same with a message in it. */
+export function sendMessageAcross(
+  { node, plan }: Environment,
+  to: 'kernel' | 'process',
+  kind: number,
+  delay: number,
+  a: number,
+  b: number,
+  bytes: Uint8Array,
+  length: number,
+): void {
   const packet = node.kernel.packets.acquire(length);
   packet.kind = kind;
   packet.a = a;
   packet.b = b;
   packet.c = 0;
   packet.d = 0;
-  if (bytes !== undefined) copyBytes(bytes, 0, packet.bytes, 0, length);
+  if (length > 0) copyBytes(bytes, 0, packet.bytes, 0, length);
   const port = to === 'kernel' ? plan.driverPort : plan.devicePort;
   node.kernel.send(node.index, node.index, port, delay, packet);
 }

@@ -22,13 +22,19 @@ import { type KernelEffect, type KernelEvent, kernelChart } from './kernel-chart
 import { KernelPool } from './kernel-pool.ts';
 import type { LoopbackOptions } from './options.ts';
 import { ANSWER, ATTACH, ATTACHED, READABLE, TAKEN, WRITTEN } from './packets.ts';
-import { sendAcross } from './self.ts';
+import { sendAcross, sendMessageAcross } from './self.ts';
 import { type SpinEffect, type SpinEvent, spinChart } from './spin-chart.ts';
 
 // Work on a core.
 const CALL = 0;
 const ANSWERED = 1;
 const HEARD = 2;
+
+const WORK: SpinEvent = { type: 'WORK' };
+const CALLED: SpinEvent = { type: 'CALLED' };
+const OVER: SpinEvent = { type: 'OVER' };
+const MORE: SpinEvent = { type: 'MORE' };
+const DONE: SpinEvent = { type: 'DONE' };
 
 export class SpinKernel implements DriverLink, CpuClient {
   readonly #environment: BusEnvironment<LoopbackOptions>;
@@ -39,6 +45,7 @@ export class SpinKernel implements DriverLink, CpuClient {
   readonly #backlog: MessageBacklog;
   readonly #events: MessageBacklog;
   readonly #answer: Uint8Array;
+  readonly #wakeUp: number;
   #answerLength = 0;
   /** The core that spins, or -1; and the number of its transaction. */
   #core = -1;
@@ -50,6 +57,7 @@ export class SpinKernel implements DriverLink, CpuClient {
     const { node, plan } = environment;
     const { maxMessageSize } = plan.options;
     this.#environment = environment;
+    this.#wakeUp = node.costs.idOf('loopback.wakeUp');
     this.#client = client;
     this.#pool = new KernelPool(environment);
     this.#backlog = new MessageBacklog(maxMessageSize);
@@ -80,7 +88,7 @@ export class SpinKernel implements DriverLink, CpuClient {
     const waits = !this.#chart.matches('idle') && kernel.causes !== null;
     const ticket = waits ? kernel.causes!.suspend(kernel.currentKey, kernel.now) : -1;
     this.#backlog.push(bytes, length, ticket);
-    this.#chart.send({ type: 'WORK' });
+    this.#chart.send(WORK);
   }
 
   clear(): void {
@@ -111,7 +119,7 @@ export class SpinKernel implements DriverLink, CpuClient {
         return this.#call();
       case ANSWERED:
         if (this.#answerLength > 0) this.#client.frame(this.#answer, this.#answerLength);
-        if (transaction === this.#transaction) this.#chart.send({ type: 'OVER' });
+        if (transaction === this.#transaction) this.#chart.send(OVER);
         return;
       case HEARD: {
         const { bytes, length } = this.#events.shift();
@@ -149,8 +157,8 @@ export class SpinKernel implements DriverLink, CpuClient {
     if (effect.type !== 'attach') return;
     const { node } = this.#environment;
     const delay = node.charge(node.timing.lineLatency);
-    const { address: a, length: b } = this.#pool.range;
-    sendAcross(this.#environment, 'process', ATTACHED, delay, { a, b });
+    const { address, length } = this.#pool.range;
+    sendAcross(this.#environment, 'process', ATTACHED, delay, address, length);
   }
 
   #perform(effect: SpinEffect): void {
@@ -158,7 +166,7 @@ export class SpinKernel implements DriverLink, CpuClient {
       case 'take':
         return this.#take();
       case 'look':
-        return this.#chart.send({ type: this.#backlog.length > 0 ? 'MORE' : 'DONE' });
+        return this.#chart.send(this.#backlog.length > 0 ? MORE : DONE);
       case 'giveUp':
         return this.#giveUp();
     }
@@ -174,15 +182,15 @@ export class SpinKernel implements DriverLink, CpuClient {
   /** The message is where the process reads it; the process is woken, and the core spins. */
   #call(): void {
     const { node } = this.#environment;
-    this.#chart.send({ type: 'CALLED' });
-    if (this.#backlog.length === 0) return this.#chart.send({ type: 'OVER' });
+    this.#chart.send(CALLED);
+    if (this.#backlog.length === 0) return this.#chart.send(OVER);
     const { bytes, length } = this.#backlog.shift();
     this.#calls++;
     this.#transaction++;
     this.#core = node.cpu.hold();
-    const delay = node.charge(node.costs.idOf('loopback.wakeUp'));
-    const a = this.#transaction;
-    sendAcross(this.#environment, 'process', READABLE, delay, { a, bytes, length });
+    const delay = node.charge(this.#wakeUp);
+    const number = this.#transaction;
+    sendMessageAcross(this.#environment, 'process', READABLE, delay, number, 0, bytes, length);
   }
 
   /** The transaction under way is through; one that was given up is no concern any more. */

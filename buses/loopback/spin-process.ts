@@ -16,7 +16,7 @@ import {
 } from '../common/index.ts';
 import type { LoopbackOptions } from './options.ts';
 import { ANSWER, ATTACH, ATTACHED, READABLE, TAKEN, WRITTEN } from './packets.ts';
-import { sendAcross } from './self.ts';
+import { sendAcross, sendMessageAcross } from './self.ts';
 
 // Work on a core.
 const READ = 0;
@@ -28,6 +28,7 @@ export class SpinProcess implements DeviceLink, CpuClient {
   readonly #environment: BusEnvironment<LoopbackOptions>;
   readonly #client: LinkClient;
   readonly #request: Uint8Array;
+  readonly #systemCall: number;
   #requestLength = 0;
   /** Number of the transaction that the process has read last. */
   #transaction = 0;
@@ -43,6 +44,7 @@ export class SpinProcess implements DeviceLink, CpuClient {
     const { node, plan } = environment;
     const { maxMessageSize } = plan.options;
     this.#environment = environment;
+    this.#systemCall = node.costs.idOf('loopback.systemCall');
     this.#client = client;
     this.#request = new Uint8Array(maxMessageSize);
     this.#writes = new MessageBacklog(maxMessageSize);
@@ -53,8 +55,7 @@ export class SpinProcess implements DeviceLink, CpuClient {
       window: (address) => this.#windows.find(address),
       offset: (address) => this.#windows.offset(address),
     });
-    const cost = node.charge(node.costs.idOf('loopback.systemCall'));
-    node.cpu.submit(Priority.task, cost, this, MAP);
+    node.cpu.submit(Priority.task, node.charge(this.#systemCall), this, MAP);
   }
 
   send(bytes: Uint8Array, length: number): void {
@@ -96,8 +97,8 @@ export class SpinProcess implements DeviceLink, CpuClient {
     const { bytes, length } = this.#writes.shift();
     const delay = node.charge(node.timing.lineLatency);
     const kind = peekIsEvent(bytes) ? WRITTEN : ANSWER;
-    const content = { a: this.#transaction, bytes, length };
-    sendAcross(this.#environment, 'kernel', kind, delay, content);
+    const number = this.#transaction;
+    sendMessageAcross(this.#environment, 'kernel', kind, delay, number, 0, bytes, length);
     this.#writing = false;
     if (this.#writes.length > 0) this.#write();
   }
@@ -123,7 +124,7 @@ export class SpinProcess implements DeviceLink, CpuClient {
     copyBytes(packet.bytes, 0, this.#request, 0, packet.length);
     const cost =
       node.charge(node.timing.workSwitch) +
-      node.charge(node.costs.idOf('loopback.systemCall')) +
+      node.charge(this.#systemCall) +
       node.charge(node.timing.messageHandle);
     node.cpu.submit(Priority.task, cost, this, READ);
   }
@@ -133,7 +134,7 @@ export class SpinProcess implements DeviceLink, CpuClient {
     this.#isOpen = !peekIsEvent(this.#request);
     if (!this.#isOpen) {
       const delay = node.charge(node.timing.lineLatency);
-      sendAcross(this.#environment, 'kernel', TAKEN, delay, { a: this.#transaction });
+      sendAcross(this.#environment, 'kernel', TAKEN, delay, this.#transaction);
     }
     this.#client.frame(this.#request, this.#requestLength);
   }
@@ -144,7 +145,7 @@ export class SpinProcess implements DeviceLink, CpuClient {
     this.#writing = true;
     const cost =
       node.charge(node.timing.messageEncode) +
-      node.charge(node.costs.idOf('loopback.systemCall')) +
+      node.charge(this.#systemCall) +
       this.dma.link.orderingDelay(0);
     node.cpu.submit(Priority.task, cost, this, WRITE);
   }

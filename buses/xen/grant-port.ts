@@ -15,6 +15,14 @@ const REFERENCES = 2 ** 32;
 /** Pages that one hypercall maps at most; a transaction over more is refused. */
 const BATCH_MAX = 1024;
 
+const WORK: GrantEvent = { type: 'WORK' };
+const CALLED: GrantEvent = { type: 'CALLED' };
+const ANSWERED: GrantEvent = { type: 'ANSWERED' };
+const READY: GrantEvent = { type: 'READY' };
+const MAP: GrantEvent = { type: 'MAP' };
+const COPY: GrantEvent = { type: 'COPY' };
+const EMPTY: GrantEvent = { type: 'EMPTY' };
+
 export interface GrantPortOptions {
   readonly node: Node;
   /** Unique on the node. */
@@ -41,9 +49,14 @@ export class GrantPort implements DmaPort, CpuClient {
   #gathering = new GrantTransaction();
   /** References that the oldest transaction wants mapped. */
   readonly #wanted: number[] = [];
+  readonly #grantMap: number;
+  readonly #grantCopy: number;
 
   constructor(options: GrantPortOptions) {
     this.#options = options;
+    const { costs } = options.node;
+    this.#grantMap = costs.idOf('xen.grantMap');
+    this.#grantCopy = costs.idOf('xen.grantCopy');
     this.#chart = options.node.charts.start(grantChart, {
       name: options.name,
       perform: (effect: GrantEffect) => this.#perform(effect),
@@ -82,7 +95,7 @@ export class GrantPort implements DmaPort, CpuClient {
       if (readU8(packet.bytes, i) === 1) this.#mapped.add(this.#wanted[i]);
     }
     this.mappings += this.#wanted.length;
-    this.#chart.send({ type: 'ANSWERED' });
+    this.#chart.send(ANSWERED);
   }
 
   /** Notes a page as mapped that was mapped apart. */
@@ -99,7 +112,7 @@ export class GrantPort implements DmaPort, CpuClient {
 
   /** A hypercall has been made, or a new transaction is to be looked at. */
   deliver(): void {
-    this.#chart.send({ type: 'CALLED' });
+    this.#chart.send(CALLED);
   }
 
   #start(client: DmaClient, tag: number, write: boolean): boolean {
@@ -110,7 +123,7 @@ export class GrantPort implements DmaPort, CpuClient {
     if (atOnce && this.#unmapped(transaction) === 0) return this.#move(transaction, false);
     transaction.keepBytes();
     this.#waiting.push(transaction);
-    this.#chart.send({ type: 'WORK' });
+    this.#chart.send(WORK);
     return true;
   }
 
@@ -120,25 +133,25 @@ export class GrantPort implements DmaPort, CpuClient {
     switch (effect.type) {
       case 'next': {
         if (oldest === undefined) {
-          this.#chart.send({ type: 'EMPTY' });
+          this.#chart.send(EMPTY);
           return this.#options.drained();
         }
-        if (mode === 'copy') return this.#chart.send({ type: 'COPY' });
+        if (mode === 'copy') return this.#chart.send(COPY);
         const unmapped = this.#unmapped(oldest);
-        return this.#chart.send({ type: unmapped === 0 ? 'READY' : 'MAP' });
+        return this.#chart.send(unmapped === 0 ? READY : MAP);
       }
       case 'callMap':
-        return this.#call(node.chargeTimes(this.#id('xen.grantMap'), this.#wanted.length));
+        return this.#call(node.chargeTimes(this.#grantMap, this.#wanted.length));
       case 'ask':
         return this.#ask();
       case 'callCopy': {
-        const pieces = node.chargeTimes(this.#id('xen.grantCopy'), oldest.pieceCount());
+        const pieces = node.chargeTimes(this.#grantCopy, oldest.pieceCount());
         return this.#call(pieces + node.chargeBytes(node.timing.copyRate, oldest.length));
       }
       case 'perform':
         this.#waiting.shift();
         this.#move(oldest, true);
-        return this.#chart.send({ type: 'READY' });
+        return this.#chart.send(READY);
     }
   }
 
@@ -199,9 +212,5 @@ export class GrantPort implements DmaPort, CpuClient {
   #recycle(transaction: GrantTransaction): void {
     transaction.clear();
     this.#spare.push(transaction);
-  }
-
-  #id(name: string): number {
-    return this.#options.node.costs.idOf(name);
   }
 }
