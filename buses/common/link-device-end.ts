@@ -9,13 +9,13 @@ import type {
   Revision,
   Statistics,
 } from '../../platform/contracts/index.ts';
-import { assert } from '../../platform/errors.ts';
 import type { Component, Packet } from '../../platform/kernel/index.ts';
 import type { Node, ViolationCode } from '../../platform/node/index.ts';
 import {
   answerDevices,
   type Codec,
   capacity,
+  DeviceState,
   type DevicesRequest,
   devicesRequestIsLegal,
   headerIsSound,
@@ -27,6 +27,7 @@ import {
   type StandardMessages,
 } from '../../platform/virtio/messages/index.ts';
 import { type MessageOf, WireError } from '../../platform/wire/index.ts';
+import { DeviceClients } from './device-clients.ts';
 import { FaultySender } from './faulty-sender.ts';
 import { MessageCounter } from './message-counter.ts';
 import type { DeviceLink, LinkClient } from './message-link.ts';
@@ -51,11 +52,11 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
   readonly #codec: Codec<StandardMessages>;
   readonly #sender: FaultySender;
   readonly #counter: MessageCounter;
-  readonly #clients = new Map<number, DeviceBusClient>();
-  /** Their numbers in ascending order; null while they are not sorted. */
-  #numbers: readonly number[] | null = null;
+  readonly #clients: DeviceClients;
   readonly #link: DeviceLink;
   readonly #frame: Uint8Array;
+  /** The driver has sent something, and wants to hear of devices that come and go. */
+  #heard = false;
 
   constructor(options: LinkDeviceEndOptions) {
     const { environment, maxMessageSize } = options;
@@ -66,6 +67,7 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
     this.requestTimeout = options.requestTimeout;
     this.statusPollInterval = options.statusPollInterval;
     this.#node = node;
+    this.#clients = new DeviceClients(plan.name);
     this.#codec = makeCodec(plan.revision, {});
     this.#counter = new MessageCounter(this.#codec);
     this.#sender = new FaultySender({
@@ -84,9 +86,13 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
   }
 
   attach(deviceNumber: number, client: DeviceBusClient): void {
-    assert(!this.#clients.has(deviceNumber), `${this.name}: device ${deviceNumber} is attached`);
-    this.#clients.set(deviceNumber, client);
-    this.#numbers = null;
+    this.#clients.attach(deviceNumber, client);
+  }
+
+  setPresent(number: number, present: boolean): void {
+    if (!this.#clients.setPresent(number, present) || !this.#heard) return;
+    const body = { number, state: present ? DeviceState.READY : DeviceState.REMOVED };
+    this.#sendMessage({ type: 'req.EVENT_DEVICE', dev: 0, token: 0, body });
   }
 
   send(bytes: Uint8Array, length: number): void {
@@ -119,24 +125,27 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
   }
 
   reset(): void {
-    for (const client of this.#clients.values()) client.reset();
+    this.#heard = false;
+    this.#clients.reset();
   }
 
   frame(bytes: Uint8Array, length: number): void {
     if (!headerIsSound(bytes, length)) {
       return this.#violation('MALFORMED_MESSAGE', 'a message without a sound header');
     }
+    this.#heard = true;
     if (peekIsBus(bytes)) return this.#busFrame(bytes, length);
     const device = peekDevice(bytes);
     const client = this.#clients.get(device);
-    if (client === undefined) this.#violation('UNKNOWN_DEVICE', `a message for device ${device}`);
-    else if (client.message(bytes, length)) return;
+    if (client?.message(bytes, length)) return;
+    if (client === undefined && !this.#clients.isAbsent(device)) {
+      this.#violation('UNKNOWN_DEVICE', `a message for device ${device}`);
+    }
     if (!peekIsEvent(bytes)) this.#link.refuse?.(bytes);
   }
 
   deviceNumbers(): readonly number[] {
-    this.#numbers ??= [...this.#clients.keys()].sort((a, b) => a - b);
-    return this.#numbers;
+    return this.#clients.numbers;
   }
 
   #forward(bytes: Uint8Array, length: number): void {

@@ -15,6 +15,7 @@ export const pci = defineMessageBus({
   options: pciOptions,
   timing: [...pcieTiming, ...pciTiming],
   latencies: PCIE_LATENCIES,
+  hotPlug: true,
   messages: [...codec('v1', {}).names, IOMMU_MAP],
   check: (plan) => checkPci(plan as BusPlan),
   ...linkEnds({

@@ -201,6 +201,36 @@ describe('a card that is pulled out', () => {
   );
 });
 
+describe('a device that comes and goes', () => {
+  it.each([{}, { fifoPlace: 'host' }, { fifos: 4 }])('is told of by EVENT_DEVICE: %o', (bus) => {
+    const rig = rigOf(bus, {
+      devices: {
+        rng0: { type: 'rng', bus: 'bus0', number: 2, addAt: '3ms' },
+        rng1: { type: 'rng', bus: 'bus0', number: 3, removeAt: '5ms' },
+        rng2: { type: 'rng', bus: 'bus0', number: 4 },
+      },
+      workloads: [0, 1, 2].map((i) => ({
+        type: 'entropy',
+        device: `rng${i}`,
+        operations: 100_000,
+        thinkTime: '50us',
+      })),
+      until: { atMost: '8ms' },
+    });
+    rig.runUntil(3 * MILLISECOND);
+    const states = () => rig.outcome.workloads.map(({ driverState }) => driverState);
+    expect(states()[0]).not.toBe('live');
+    expect(states().slice(1)).toEqual(['live', 'live']);
+    rig.runUntil(5 * MILLISECOND);
+    expect(states()).toEqual(['live', 'live', 'live']);
+    rig.run();
+    expect([states()[0], states()[2]]).toEqual(['live', 'live']);
+    expect(rig.outcome.workloads[1].downReason).toBe('the device was removed');
+    expect(rig.violations).toEqual([]);
+    expect(busCounters(rig, 'device')['EVENT_DEVICE']).toBe(2);
+  });
+});
+
 describe('the watchdog', () => {
   it('sends PING while devices are in use', () => {
     const rig = rigOf({ pingInterval: '100us' });
