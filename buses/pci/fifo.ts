@@ -116,6 +116,7 @@ export class Fifo {
     if (this.#stopped) return;
     const { node, plan, side, name, put, memory, ringDoorbell, frame, up, down } = this.#options;
     const isDriver = side === 'driver';
+    const takesOne = !isDriver && plan.options.quirks.includes('oneMessage');
     const client: LinkClient = { up, down, frame };
     this.#rings = new RingPair({
       node,
@@ -128,6 +129,7 @@ export class Fifo {
       fullRetry: node.costs.value(pciTimingIds(node.costs).fullRetry),
       doorbell: put,
       ringDoorbell,
+      ...(takesOne ? { budget: 1, beyondBudget: 'wait' } : {}),
     });
     this.#rings.open();
     up();

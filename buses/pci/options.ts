@@ -45,6 +45,14 @@ export const pciOptions = z.strictObject({
     .optional()
     .describe('The card is pulled out of its slot at this time.'),
   insertAt: time({ min: 1 }).optional().describe('The card that was pulled out is put back.'),
+  quirks: z
+    .array(z.enum(['oneMessage', 'shortMessages']))
+    .default([])
+    .describe(
+      'Known defects to have. oneMessage: the card takes one message for each interrupt, and leaves the ' +
+        'others until the next one (QEMU, G2). shortMessages: of the messages of the driver only the ' +
+        'first eight bytes are sent (Linux, G2).',
+    ),
   maxMessageSize: size({ min: 8, max: SPSC_SLOT_SIZE })
     .prefault('64B')
     .describe('Largest message: a slot has 64 B, of which the code of 2025 uses 48 B.'),

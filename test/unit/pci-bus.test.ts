@@ -258,6 +258,31 @@ describe('the watchdog', () => {
   });
 });
 
+describe('known defects', () => {
+  const eight = {
+    devices: { rng: { type: 'rng', bus: 'bus0', number: 0, count: 8 } },
+    workloads: [{ type: 'entropy', device: 'rng', operations: 50 }],
+    until: { atMost: '100ms' },
+  };
+
+  it('a card that takes one message for an interrupt leaves messages lie', () => {
+    const leftFor = (quirks: readonly string[]) => {
+      const rig = rigOf({ quirks, loadWidth: 64 }, eight);
+      rig.run();
+      return busCounters(rig, 'driver')['messages'] - busCounters(rig, 'device')['ringReceived'];
+    };
+    expect(leftFor([])).toBe(0);
+    expect(leftFor(['oneMessage'])).toBeGreaterThan(3);
+  });
+
+  it('a driver that sends eight bytes of each message gets nowhere', () => {
+    const rig = rigOf({ quirks: ['shortMessages'], discovery: 'static' }, eight);
+    rig.run();
+    for (let i = 0; i < 8; i++) expect(rig.result(i).verified).toBe(0);
+    expect(rig.outcome.workloads[0].downReason).toMatch(/feature blocks/);
+  });
+});
+
 describe('the order of digests', () => {
   it('is the same on both engines', () => {
     const digest = (engine: 'compiled' | 'xstate') => {
