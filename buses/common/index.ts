@@ -6,7 +6,7 @@ export { FrameQueue } from './frame-queue.ts';
 export { HostPages, IOMMU_MAP } from './host-pages.ts';
 export { OrderedLink } from './link.ts';
 export { linkEnds } from './link-ends.ts';
-export { checkMessageSize, discovery, pingInterval } from './link-options.ts';
+export { checkHotPlug, checkMessageSize, discovery, pingInterval } from './link-options.ts';
 export { MessageBacklog } from './message-backlog.ts';
 export { MessageCounter } from './message-counter.ts';
 export type { DeviceLink, DriverLink, LinkClient } from './message-link.ts';

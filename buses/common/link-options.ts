@@ -1,6 +1,6 @@
 // Options that buses over links share, and the check of their largest message.
 import { z } from 'zod';
-import type { BusPlan, Finding } from '../../platform/contracts/index.ts';
+import type { BusPlan, Finding, Topology } from '../../platform/contracts/index.ts';
 import { time } from '../../platform/scenario/fields.ts';
 import { checkCarries } from '../../platform/virtio/messages/index.ts';
 import { WireError } from '../../platform/wire/index.ts';
@@ -31,4 +31,16 @@ export function checkMessageSize({ revision, options }: BusPlan): readonly Findi
     const expected = 'a maximum that every mandatory message fits into';
     return [{ field: 'maxMessageSize', message: error.message, expected }];
   }
+}
+
+/** Devices that come or go are found by message only: a static table has them from the start. */
+export function checkHotPlug(plan: BusPlan, { devices }: Topology): readonly Finding[] {
+  if (plan.options['discovery'] !== 'static') return [];
+  const moving = devices.find(
+    ({ bus, addAt, removeAt }) =>
+      bus === plan.index && (addAt !== undefined || removeAt !== undefined),
+  );
+  if (moving === undefined) return [];
+  const message = `device '${moving.name}' comes or goes, but the table of devices is static`;
+  return [{ field: null, message, expected: 'discovery: messages' }];
 }

@@ -1,7 +1,7 @@
 // The ivshmem bus as a row of the table of buses.
 import type { BusEnvironment, BusPlan } from '../../platform/contracts/index.ts';
 import { codec } from '../../platform/virtio/messages/index.ts';
-import { checkMessageSize, defineMessageBus, linkEnds } from '../common/index.ts';
+import { checkHotPlug, checkMessageSize, defineMessageBus, linkEnds } from '../common/index.ts';
 import { IvshmemDeviceLink } from './device-link.ts';
 import { IvshmemDriverLink } from './driver-link.ts';
 import { type IvshmemOptions, ivshmemOptions } from './options.ts';
@@ -15,7 +15,11 @@ export const ivshmem = defineMessageBus({
   timing: ivshmemTiming,
   latencies: ['memory.lineLatency', 'ivshmem.doorbellDelivery'],
   messages: codec('v1', {}).names,
-  check: (plan) => checkMessageSize(plan as BusPlan),
+  hotPlug: true,
+  check: (plan, topology) => [
+    ...checkMessageSize(plan as BusPlan),
+    ...checkHotPlug(plan as BusPlan, topology),
+  ],
   ...linkEnds({
     requestTimeout: 'ivshmem.requestTimeout',
     statusPoll: 'ivshmem.statusPoll',

@@ -2,7 +2,7 @@
 import type { BusEnvironment, BusPlan, Finding } from '../../platform/contracts/index.ts';
 import { PAGE_SIZE } from '../../platform/node/index.ts';
 import { codec } from '../../platform/virtio/messages/index.ts';
-import { checkMessageSize, defineMessageBus, linkEnds } from '../common/index.ts';
+import { checkHotPlug, checkMessageSize, defineMessageBus, linkEnds } from '../common/index.ts';
 import { MailboxDeviceLink } from './device-link.ts';
 import { MailboxDriverLink } from './driver-link.ts';
 import { type MailboxOptions, mailboxOptions } from './options.ts';
@@ -17,7 +17,12 @@ export const mailbox = defineMessageBus({
   timing: mailboxTiming,
   latencies: ['mailbox.carveOutLatency', 'mailbox.signal'],
   messages: codec('v1', {}).names,
-  check: (plan) => [...checkMessageSize(plan as BusPlan), ...checkCarveOut(plan as BusPlan)],
+  hotPlug: true,
+  check: (plan, topology) => [
+    ...checkMessageSize(plan as BusPlan),
+    ...checkHotPlug(plan as BusPlan, topology),
+    ...checkCarveOut(plan as BusPlan),
+  ],
   ...linkEnds({
     requestTimeout: 'mailbox.requestTimeout',
     statusPoll: 'mailbox.statusPoll',

@@ -1,7 +1,7 @@
 // The Xen bus as a row of the table of buses.
 import type { BusEnvironment, BusPlan } from '../../platform/contracts/index.ts';
 import { codec } from '../../platform/virtio/messages/index.ts';
-import { checkMessageSize, defineMessageBus, linkEnds } from '../common/index.ts';
+import { checkHotPlug, checkMessageSize, defineMessageBus, linkEnds } from '../common/index.ts';
 import { XenDeviceLink } from './device-link.ts';
 import { XenDriverLink } from './driver-link.ts';
 import { type XenOptions, xenOptions } from './options.ts';
@@ -15,7 +15,11 @@ export const xen = defineMessageBus({
   timing: xenTiming,
   latencies: ['memory.lineLatency', 'xen.eventDelivery', 'xen.eventOutlier', 'xen.xenstore'],
   messages: codec('v1', {}).names,
-  check: (plan) => checkMessageSize(plan as BusPlan),
+  hotPlug: true,
+  check: (plan, topology) => [
+    ...checkMessageSize(plan as BusPlan),
+    ...checkHotPlug(plan as BusPlan, topology),
+  ],
   ...linkEnds({
     requestTimeout: 'xen.requestTimeout',
     statusPoll: 'xen.statusPoll',

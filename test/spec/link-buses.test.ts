@@ -198,6 +198,23 @@ describe.each(cases)('the $type bus in $name', ({ type, name }) => {
     expect(stranger.log).toEqual(['offline: bus0 has no device number 9']);
   });
 
+  it('NUM-7, BUS-6 MUST: a device that goes or comes is told of once, and is online or not', () => {
+    const { driverEnd, deviceEnd, drivers, devices, run } = running([0, 4]);
+    deviceEnd.setPresent(4, false);
+    deviceEnd.setPresent(4, false);
+    run();
+    expect(drivers.map(({ log }) => log)).toEqual([[], ['offline: the device was removed']]);
+    expect(devices[1].log).toEqual(['reset']);
+    driverEnd.send(getStatus(4, 9), 8);
+    deviceEnd.setPresent(4, true);
+    run();
+    expect(drivers[1].log.slice(1)).toEqual(['undeliverable 9', 'online']);
+    driverEnd.send(getStatus(4, 10), 8);
+    run();
+    expect(messages(devices[1].log.slice(1))).toEqual([toHex(getStatus(4, 10))]);
+    expect(deviceEnd.statistics()).toMatchObject({ EVENT_DEVICE: 2 });
+  });
+
   it('BUS-5 MUST: a PING is answered with its data by either end', () => {
     const { driverEnd, deviceEnd, run } = running([0], { pingInterval: '10ms' });
     const before = driverEnd.statistics()['PING'];

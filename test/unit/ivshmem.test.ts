@@ -6,6 +6,7 @@ import { doorbellValue, IvshmemRegisters, Register } from '../../buses/ivshmem/r
 import { SHARED_BUS_ADDRESS } from '../../buses/ivshmem/shared-ram.ts';
 import { Kernel } from '../../platform/kernel/index.ts';
 import { Node, RAM_BASE } from '../../platform/node/index.ts';
+import { ScenarioError } from '../../platform/scenario/index.ts';
 import { Costs } from '../../platform/timing/index.ts';
 import { busCounters, disk, fio, linkRig, linkTopology } from '../support/link-scenarios.ts';
 
@@ -86,6 +87,34 @@ describe('the start', () => {
     const { reads, taken } = charged('intx');
     expect(reads).toEqual(taken);
     expect(charged('msix').reads).toEqual([0, 0]);
+  });
+});
+
+describe('a device that comes and goes', () => {
+  const devices = {
+    disk0: disk(0, { addAt: '2ms' }),
+    disk1: disk(1, { removeAt: '4ms' }),
+  };
+  const workloads = [fio({ operations: 100_000 }), fio({ device: 'disk1', operations: 100_000 })];
+
+  it('is told of by EVENT_DEVICE, with devices that are asked for', () => {
+    const until = { atMost: '8ms' };
+    const rig = linkRig({ type: 'ivshmem', devices, workloads, until });
+    rig.runUntil(2 * MILLISECOND);
+    const states = () => rig.outcome.workloads.map(({ driverState }) => driverState);
+    expect(states()).toEqual(['offline', 'live']);
+    rig.runUntil(4 * MILLISECOND);
+    expect(states()).toEqual(['live', 'live']);
+    rig.run();
+    expect(states()).toEqual(['live', 'offline']);
+    expect(busCounters(rig, 'device')['EVENT_DEVICE']).toBe(2);
+    expect(rig.violations).toEqual([]);
+  });
+
+  it.each(['ivshmem', 'xen', 'mailbox'])('needs to be asked for: %s', (type) => {
+    const load = (discovery: string) => () => linkTopology({ type, bus: { discovery }, devices });
+    expect(load('messages')).not.toThrow();
+    expect(load('static')).toThrow(ScenarioError);
   });
 });
 
