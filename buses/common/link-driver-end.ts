@@ -63,6 +63,8 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
   readonly #clients = new Map<number, DriverBusClient>();
   /** Numbers of the devices that are online. */
   readonly #reachable = new Set<number>();
+  /** Devices that may still use the memory they had: they are not heard, but may be alive. */
+  readonly #unreleased = new Set<number>();
   readonly #window: DeviceWindow;
   readonly #session: Chart<unknown, LinkSessionEvent>;
   readonly #link: DriverLink;
@@ -123,6 +125,7 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
   }
 
   allocate(deviceNumber: number, length: number): void {
+    if (this.#unreleased.delete(deviceNumber)) this.#link.release(deviceNumber);
     this.#link.allocate(deviceNumber, this.#clients.get(deviceNumber)!, length);
   }
 
@@ -218,7 +221,7 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
     this.#link.clear();
     this.#window.restart();
     for (const [number, client] of this.#clients) {
-      this.#link.release(number);
+      this.#unreleased.add(number);
       client.offline(reasons[why]);
     }
     this.#reachable.clear();

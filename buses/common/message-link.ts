@@ -37,7 +37,7 @@ export interface DriverLink extends Link {
   allocate(deviceNumber: number, client: DriverBusClient, length: number): void;
   /** The bus address of a byte of such memory; -1 for other memory. */
   busAddress(address: number): number;
-  /** The device has gone: its memory may be used again. */
+  /** The device uses its memory no more, having gone or been reset: it may be used again. */
   release(deviceNumber: number): void;
 }
 
