@@ -73,7 +73,8 @@ export const deviceChart = setup({
     needsReset: {
       description: 'An error it cannot recover from; DEVICE_NEEDS_RESET is set.',
       meta: { spec: 'virtio 1.4 §2.1.2' },
-      on: { ERROR: {} },
+      // The driver may not have heard of it when it goes live.
+      on: { ERROR: {}, DRIVER_OK: {} },
     },
     failed: {
       description: 'The guest has given up on the device.',

@@ -52,6 +52,8 @@ export class BlkDriver extends VirtioDriver {
   readonly #ledger = new FlushLedger();
   readonly #requests: RequestSlots;
   #buffers = 0;
+  /** Users have been told that the disk can be used. */
+  #ready = false;
   /** The device is being reset, and requests wait for it. */
   #interrupted = false;
   /** The cache mode that was chosen, which a reset undoes; null when nobody has chosen one. */
@@ -170,13 +172,16 @@ export class BlkDriver extends VirtioDriver {
     this.#slotOfHead = this.rings.map(({ size }) => new Int32Array(size));
     this.#waiting = this.rings.map(() => []);
     this.#stopped = this.rings.map(() => false);
-    if (this.#interrupted) return this.#cameBack(capacity);
+    if (this.#ready) return this.#cameBack(capacity);
+    this.#ready = true;
+    this.#interrupted = false;
     this.#pendingSubmits = new Int32Array(this.rings.length);
     this.#requests.clear(count);
     for (const { client } of this.#slots.ranges) client.blkReady(this.disk.capacity);
   }
 
   protected override wentDown(reason: string): void {
+    this.#ready = false;
     this.#interrupted = false;
     this.#watchdog.clear();
     // First, so that nobody submits another request for each that fails.
@@ -298,7 +303,10 @@ export class BlkDriver extends VirtioDriver {
 
   #goOn(): void {
     this.#interrupted = false;
-    for (const slot of this.#requests.unfinished()) this.#again(slot);
+    const unfinished = this.#requests.unfinished();
+    // With nothing to do it has done all it can.
+    if (unfinished.length === 0) this.proven();
+    for (const slot of unfinished) this.#again(slot);
   }
 
   #endResets(restarted: boolean): void {

@@ -29,6 +29,7 @@ export type DriverEffect =
   | { readonly type: 'remember'; readonly reply: TransportReply }
   | { readonly type: 'operationOver'; readonly reply: TransportReply }
   | { readonly type: 'live' }
+  | { readonly type: 'needsReset' }
   | { readonly type: 'recover' }
   | { readonly type: 'down'; readonly reason: string };
 
@@ -83,6 +84,8 @@ export const driverChart = setup({
     isReset: ({ event }) => event.type === 'reply.status' && event.status === 0,
     featuresStuck: ({ event }) =>
       event.type === 'reply.status' && (event.status & STATUS.FEATURES_OK) !== 0,
+    saysNeedsReset: ({ event }) =>
+      event.type === 'reply.status' && (event.status & STATUS.DEVICE_NEEDS_RESET) !== 0,
     isLive: ({ event }) => event.type === 'reply.status' && (event.status & STATUS.DRIVER_OK) !== 0,
     mayRecover: ({ context }) => context.recoveries < context.recoveriesMax,
     mayRecoverLater: ({ context, event }) =>
@@ -123,6 +126,7 @@ export const driverChart = setup({
       reply: event as TransportReply,
     })),
     live: emit({ type: 'live' }),
+    needsReset: emit({ type: 'needsReset' }),
     recover: emit({ type: 'recover' }),
     countRecovery: assign({ recoveries: ({ context }) => context.recoveries + 1 }),
     forgetRecoveries: assign({ recoveries: 0 }),
@@ -194,7 +198,12 @@ export const driverChart = setup({
     acknowledged: {
       description: 'ACKNOWLEDGE: the guest has noticed the device.',
       entry: { type: 'writeStatus', params: { status: STATUS.ACKNOWLEDGE } },
-      on: { 'reply.status': 'driverFound' },
+      on: {
+        'reply.status': [
+          { guard: 'saysNeedsReset', actions: 'needsReset' },
+          { target: 'driverFound' },
+        ],
+      },
     },
     driverFound: {
       description: 'DRIVER: the guest knows how to drive it.',
@@ -202,7 +211,12 @@ export const driverChart = setup({
         type: 'writeStatus',
         params: { status: STATUS.ACKNOWLEDGE | STATUS.DRIVER },
       },
-      on: { 'reply.status': 'readingFeatures' },
+      on: {
+        'reply.status': [
+          { guard: 'saysNeedsReset', actions: 'needsReset' },
+          { target: 'readingFeatures' },
+        ],
+      },
     },
     readingFeatures: {
       description: 'What does it offer?',
@@ -230,6 +244,7 @@ export const driverChart = setup({
       entry: { type: 'writeStatus', params: { status: READY } },
       on: {
         'reply.status': [
+          { guard: 'saysNeedsReset', actions: 'needsReset' },
           { guard: 'featuresStuck', target: 'configuring' },
           {
             target: 'refusing',
@@ -294,7 +309,12 @@ export const driverChart = setup({
     driverOk: {
       description: 'DRIVER_OK, and look whether it shows.',
       entry: { type: 'writeStatus', params: { status: READY | STATUS.DRIVER_OK } },
-      on: { 'reply.status': { guard: 'isLive', target: 'live', actions: 'live' } },
+      on: {
+        'reply.status': [
+          { guard: 'saysNeedsReset', actions: 'needsReset' },
+          { guard: 'isLive', target: 'live', actions: 'live' },
+        ],
+      },
     },
     live: {
       description: 'Requests flow; the configuration may be read and written at times.',

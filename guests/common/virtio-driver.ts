@@ -296,11 +296,15 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
     if (this.live && ring === this.rings[queue]) this.#reapNext(queue);
   }
 
+  /** The device does what it should again. */
+  protected proven(): void {
+    if (!this.#unproven) return;
+    this.#unproven = false;
+    this.#chart.send({ type: 'PROGRESS' });
+  }
+
   #completed(queue: number, head: number): void {
-    if (this.#unproven) {
-      this.#unproven = false;
-      this.#chart.send({ type: 'PROGRESS' });
-    }
+    this.proven();
     const { usedLength } = this.rings[queue];
     this.completed(queue, head, usedLength, this.#rings.lastUse(queue, head));
   }
@@ -344,6 +348,8 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
         return this.#operations.reply(effect.reply);
       case 'live':
         return this.#wentLive();
+      case 'needsReset':
+        return this.recover();
       case 'recover':
         this.live = false;
         this.recoveries++;

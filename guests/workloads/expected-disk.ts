@@ -71,14 +71,18 @@ export class ExpectedDisk {
     }
   }
 
-  /** The disk has failed and is back. */
+  /**
+   * The disk has failed and is back. It may have lost what was not flushed, or not, and may still lose it
+   * when it fails again: the versions are kept until a flush covers them.
+   */
   failed(): void {
     for (const [block, versions] of this.#versions) {
       const older = versions.map(({ bytes }) => bytes);
+      const newest = this.#newest(block);
       if (older.includes(null)) this.#unknown.add(block);
-      else this.#candidates.set(block, [this.#newest(block), ...(older as Uint8Array[])]);
+      else this.#candidates.set(block, [newest, ...(older as Uint8Array[])]);
+      versions.push({ bytes: newest, coveredBy: this.#writes });
     }
-    this.#versions.clear();
   }
 
   /** The disk has another size. */

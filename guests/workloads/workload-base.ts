@@ -118,6 +118,8 @@ export abstract class WorkloadBase implements Workload, Component {
   }
 
   protected down(reason: string): void {
+    // What becomes of the device afterwards is not this workload's failure.
+    if (this.done) return;
     this.failure = reason;
     this.#chart.send(DOWN);
   }

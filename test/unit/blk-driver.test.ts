@@ -199,6 +199,17 @@ describe('a disk that loses power', () => {
     }
   });
 
+  it('while it comes up is reset and comes up again, at whatever moment', () => {
+    // From 13 us on the driver talks to the device; at 57 us it is live.
+    for (let at = 12; at < 60; at += 2) {
+      const user = new DiskRig({ powerLoss: [{ at: `${at}us`, for: '5us' }] });
+      writeAll(user, 4);
+      user.rig.runUntil(5 * PS_PER_MS);
+      expect([at, user.statuses]).toEqual([at, [0, 0, 0, 0]]);
+      expect(user.log[0]).toBe('ready 1048576');
+    }
+  });
+
   it('while the driver reads its configuration is reset when that has ended', () => {
     const user = new DiskRig({ ...POWER, resize: [{ at: '999us', capacity: '2MiB' }] });
     writeAll(user, 4);
