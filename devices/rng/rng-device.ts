@@ -1,6 +1,11 @@
 // The device side of virtio-rng (virtio 1.4 §5.4): it fills what the driver offers, in order, one
 // request at a time.
-import type { DeviceEnvironment, DmaClient, DmaFault } from '../../platform/contracts/index.ts';
+import type {
+  DeviceEnvironment,
+  DmaClient,
+  DmaFault,
+  Statistics,
+} from '../../platform/contracts/index.ts';
 import type { RandomStream } from '../../platform/kernel/index.ts';
 import { type CpuClient, Milestone, Priority } from '../../platform/node/index.ts';
 import { RNG_DEVICE_ID, rngStreamName } from '../../platform/virtio/index.ts';
@@ -38,6 +43,10 @@ export class RngDevice extends VirtioDevice implements DmaClient, CpuClient {
       const cost = node.charge(node.timing.deviceStep);
       node.cpu.submit(Priority.task, cost, this, 0, epoch);
     });
+  }
+
+  statistics(): Statistics {
+    return this.#station.statistics();
   }
 
   protected serve(queue: QueueEngine, chain: Chain): void {

@@ -60,6 +60,20 @@ describe('several queues', () => {
     expect(found).toEqual([[0], [1], [2], [3], [0], [1]]);
   });
 
+  it('may be 1024', () => {
+    const user = new DiskRig(
+      { queues: 1024, queueSize: 4 },
+      { slots: 1024, linux: { cpus: 4, memory: '64MiB' } },
+    );
+    writeAll(user, 64);
+    user.rig.runUntil(20 * PS_PER_MS);
+    expect(user.statuses).toEqual([...OK32, ...OK32]);
+    const set = sent(user, 'SET_VQUEUE').map(
+      ({ message }) => (message.body as { index: number }).index,
+    );
+    expect(set).toEqual(Array.from({ length: 1024 }, (_, index) => index));
+  });
+
   it('are no more than the device has, whatever its configuration says', () => {
     const { bus, client, driver, model, sent: requests, run } = driverBench();
     model.features |= BLK_F.MQ;

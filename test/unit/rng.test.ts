@@ -58,6 +58,17 @@ describe('the entropy device', () => {
     expect(costs.charges.ps[rate]).toBe(Math.ceil((500 * 1e12) / costs.value(rate)));
   });
 
+  it('tells how long requests have waited for the source', () => {
+    const dut = bench();
+    for (let i = 0; i < 3; i++) dut.send(0, [], [500]);
+    dut.device.available(0, 0);
+    dut.run();
+    const { served, servicePs, waitPs, utilisation } = dut.device.statistics!();
+    // 1 us each, and 500 bytes at 500 MB/s; they came at the same time.
+    expect([served, servicePs, waitPs]).toEqual([3, 6_000_000, 2_000_000 + 4_000_000]);
+    expect(utilisation).toBe(1);
+  });
+
   it('drops what is under way when it is reset', () => {
     const dut = bench();
     dut.send(0, [], [64]);
