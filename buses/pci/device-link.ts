@@ -98,7 +98,8 @@ export class PciDeviceLink implements DeviceLink, Component {
   }
 
   statistics(): Statistics {
-    const { dma, up, interrupts, unclaimed } = this.#endpoint;
+    const { dma, way, interrupts, unclaimed } = this.#endpoint;
+    const { tlps, bytes, busy } = way.data;
     return {
       ...this.#fifoStatistics(),
       interruptsSent: interrupts,
@@ -111,9 +112,9 @@ export class PciDeviceLink implements DeviceLink, Component {
       dmaWriteBytes: dma.writeBytes,
       tagsMax: dma.tagsMax,
       tagWaits: dma.tagWaits,
-      tlps: up.tlps,
-      bytesToDriver: up.bytes,
-      linkBusyPs: up.busy,
+      tlps,
+      bytesToDriver: bytes,
+      linkBusyPs: busy,
     };
   }
 

@@ -158,7 +158,8 @@ export class PciDriverLink implements DriverLink {
   }
 
   statistics(): Statistics {
-    const { down, loads, stores, configAccesses } = this.#port;
+    const { way, loads, stores, configAccesses } = this.#port;
+    const { tlps, bytes, busy } = way.data;
     const { hits, misses, faults } = this.#translation;
     const ofFifos = sumOf([this.#past, ...this.#fifos.map((fifo) => fifo.statistics())]);
     return {
@@ -172,9 +173,9 @@ export class PciDriverLink implements DriverLink {
       iotlbMisses: misses,
       iommuFaults: faults,
       mapFaults: this.#faults.acted,
-      tlps: down.tlps,
-      bytesToDevice: down.bytes,
-      linkBusyPs: down.busy,
+      tlps,
+      bytesToDevice: bytes,
+      linkBusyPs: busy,
     };
   }
 

@@ -6,6 +6,8 @@ import { MmioDriverEnd } from './driver-end.ts';
 import { mmioOptions } from './options.ts';
 import { mmioTiming } from './timing.ts';
 
+export { mmioTiming, mmioTimingIds } from './timing.ts';
+
 export const virtioMmio = defineTransport({
   type: 'virtio-mmio',
   doc: 'Registers that trap to a device model in the host: the transport of small virtual machines.',

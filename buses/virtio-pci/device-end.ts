@@ -7,9 +7,11 @@ import type {
   DevicePlan,
   Statistics,
 } from '../../platform/contracts/index.ts';
-import { InterruptLine, type Node } from '../../platform/node/index.ts';
+import { type CpuClient, InterruptLine, type Node, Priority } from '../../platform/node/index.ts';
 import { Endpoint, type PciePath, pathOf } from '../../platform/pcie/index.ts';
+import { mmioTimingIds } from '../virtio-mmio/index.ts';
 import { DeviceFunction } from './device-function.ts';
+import { emulatedCardWay, emulatedPath } from './emulated.ts';
 import type { VirtioPciOptions, VirtioPciPlan } from './options.ts';
 
 interface Notification {
@@ -18,28 +20,34 @@ interface Notification {
   readonly next: number;
 }
 
-export class VirtioPciDeviceEnd implements DeviceEnd {
+export class VirtioPciDeviceEnd implements DeviceEnd, CpuClient {
   readonly #node: Node;
   readonly #plan: VirtioPciPlan;
   readonly #path: PciePath;
   readonly #endpoint: Endpoint;
   readonly #line: InterruptLine;
+  /** Constant: a device model comes to a notification. */
+  readonly #emulate: number;
   readonly #notifications: Notification[] = [];
   #notified = 0;
 
   constructor({ node, plan }: BusEnvironment<VirtioPciOptions>) {
     this.#node = node;
     this.#plan = plan;
-    this.#path = pathOf(plan.options);
+    const { options } = plan;
+    const { emulated } = options;
+    this.#path = emulated ? emulatedPath(pathOf(options)) : pathOf(options);
     this.#endpoint = new Endpoint({
       node,
       path: this.#path,
       hostNode: plan.driver,
       hostPort: plan.driverPort,
       ownPort: plan.devicePort,
-      iommu: plan.options.iommu,
+      iommu: options.iommu && !emulated,
+      ...(emulated ? { way: emulatedCardWay(node) } : {}),
     });
     this.#endpoint.bind();
+    this.#emulate = mmioTimingIds(node.costs).emulate;
     this.#line = new InterruptLine(node, () => this.#serve());
   }
 
@@ -53,14 +61,15 @@ export class VirtioPciDeviceEnd implements DeviceEnd {
       notified: (queue, next) => {
         this.#notified++;
         this.#notifications.push({ model, queue, next });
-        this.#line.raise();
+        this.#wake();
       },
       objected: (text) => this.#node.violations.report('BAD_REQUEST', `${name}: ${text}`),
     });
   }
 
   statistics(): Statistics {
-    const { dma, up, interrupts, unclaimed } = this.#endpoint;
+    const { dma, way, interrupts, unclaimed } = this.#endpoint;
+    const { tlps, bytes, busy } = way.data;
     return {
       messages: 0,
       bytes: 0,
@@ -76,10 +85,22 @@ export class VirtioPciDeviceEnd implements DeviceEnd {
       dmaWriteBytes: dma.writeBytes,
       tagsMax: dma.tagsMax,
       tagWaits: dma.tagWaits,
-      tlps: up.tlps,
-      bytesToDriver: up.bytes,
-      linkBusyPs: up.busy,
+      tlps,
+      bytesToDriver: bytes,
+      linkBusyPs: busy,
     };
+  }
+
+  /** A core of the card is interrupted; a thread of a device model is awake already. */
+  #wake(): void {
+    if (!this.#plan.options.emulated) return this.#line.raise();
+    if (this.#notifications.length > 1) return;
+    const cost = this.#node.charge(this.#emulate);
+    this.#node.cpu.submit(Priority.task, cost, this, 0);
+  }
+
+  deliver(): void {
+    this.#serve();
   }
 
   /** One interrupt is for all notifications that have come. */

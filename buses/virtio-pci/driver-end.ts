@@ -19,6 +19,7 @@ import {
 } from '../../platform/pcie/index.ts';
 import { HostPages } from '../common/index.ts';
 import { VirtioPciDriver } from './driver-transport.ts';
+import { emulatedHostWay, emulatedPath } from './emulated.ts';
 import type { VirtioPciOptions } from './options.ts';
 
 export class VirtioPciDriverEnd implements DriverEnd {
@@ -36,15 +37,15 @@ export class VirtioPciDriverEnd implements DriverEnd {
     const { options } = plan;
     this.#node = node;
     this.#options = options;
-    this.#path = pathOf(options);
-    this.#translation = options.iommu
-      ? new Iommu(options.iotlb)
-      : new DirectTranslation(node.memory);
+    const { emulated } = options;
+    const iommu = options.iommu && !emulated;
+    this.#path = emulated ? emulatedPath(pathOf(options)) : pathOf(options);
+    this.#translation = iommu ? new Iommu(options.iotlb) : new DirectTranslation(node.memory);
     this.#faults = new FaultInjector(node.kernel, faults);
     this.#pages = new HostPages({
       node,
       translation: this.#translation,
-      iommu: options.iommu,
+      iommu,
       faults: this.#faults,
     });
     this.#port = new RootPort({
@@ -55,6 +56,7 @@ export class VirtioPciDriverEnd implements DriverEnd {
       cardPort: plan.devicePort,
       ownPort: plan.driverPort,
       name: plan.name,
+      ...(emulated ? { way: emulatedHostWay(node) } : {}),
       linkChanged: (isUp) => {
         for (const transport of this.#transports) transport.linkChanged(isUp);
       },
@@ -81,26 +83,29 @@ export class VirtioPciDriverEnd implements DriverEnd {
   }
 
   statistics(): Statistics {
-    const { down, loads, stores, configAccesses } = this.#port;
+    const { way, loads, stores, configAccesses } = this.#port;
+    const { tlps, bytes, busy } = way.data;
     const { hits, misses, faults } = this.#translation;
     const lines = this.#transports.flatMap((transport) => transport.lines);
     const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
+    const notifications = total(this.#transports.map((transport) => transport.notifications));
     return {
       messages: 0,
       bytes: 0,
-      notifications: total(this.#transports.map(({ notifications }) => notifications)),
+      notifications,
       interrupts: total(lines.map(({ taken }) => taken)),
       interruptsCoalesced: total(lines.map(({ coalesced }) => coalesced)),
       loads,
       stores,
       configAccesses,
+      ...(way.storesTrap ? { exits: loads + stores + configAccesses - notifications } : {}),
       iotlbHits: hits,
       iotlbMisses: misses,
       iommuFaults: faults,
       faultsInjected: this.#faults.acted,
-      tlps: down.tlps,
-      bytesToDevice: down.bytes,
-      linkBusyPs: down.busy,
+      tlps,
+      bytesToDevice: bytes,
+      linkBusyPs: busy,
     };
   }
 }

@@ -21,6 +21,7 @@ import {
 } from '../../platform/pcie/index.ts';
 import { writeU16, writeU32 } from '../../platform/wire/index.ts';
 import type { HostPages } from '../common/index.ts';
+import { mmioTimingIds } from '../virtio-mmio/index.ts';
 import { DriverScripts, structuresOf } from './driver-scripts.ts';
 import type { VirtioPciOptions } from './options.ts';
 import { DEVICE_ID_BASE, ISR, VENDOR_ID } from './structures.ts';
@@ -45,7 +46,8 @@ export class VirtioPciDriver implements DriverTransport, CpuClient {
   readonly #options: VirtioPciDriverOptions;
   readonly #probe: FunctionProbe;
   readonly #runner: AccessRunner;
-  readonly #coreAccess: number;
+  /** Constant: a posted store, or an ioeventfd. */
+  readonly #notifyCost: number;
   readonly #doorbell = new Uint8Array(4);
   /** Queues that have been set up. */
   readonly #queues = new Set<number>();
@@ -60,7 +62,10 @@ export class VirtioPciDriver implements DriverTransport, CpuClient {
     const { node, plan, path, port, window } = options;
     const { interrupts } = options.options;
     this.#runner = new AccessRunner(node, port);
-    this.#coreAccess = pcieTimingIds(node.costs).coreAccess;
+    const { emulated } = options.options;
+    this.#notifyCost = emulated
+      ? mmioTimingIds(node.costs).kernelExit
+      : pcieTimingIds(node.costs).coreAccess;
     this.#probe = new FunctionProbe({
       node,
       name: plan.name,
@@ -151,7 +156,7 @@ export class VirtioPciDriver implements DriverTransport, CpuClient {
 
   notify(queue: number, next: number): void {
     const { node } = this.#options;
-    const cost = node.charge(this.#coreAccess);
+    const cost = node.charge(this.#notifyCost);
     node.cpu.submit(Priority.task, cost, this, 0, queue, next);
   }
 

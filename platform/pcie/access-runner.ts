@@ -91,9 +91,10 @@ export class AccessRunner implements CpuClient, LoadClient {
     }
   }
 
-  /** Posted: the core goes on with the script at once. */
+  /** Posted: the core goes on with the script at once, unless the store traps. */
   #store(address: number, size: number, value: number): void {
     writeU32(this.#word, 0, value);
+    if (this.#port.way.storesTrap) return this.#port.trapStore(address, this.#word, size, this);
     this.#port.store(address, this.#word, 0, size);
     const { cpu } = this.#node;
     cpu.resume(cpu.hold(), this.#node.charge(this.#coreAccess), this, NEXT);

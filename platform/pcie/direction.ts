@@ -6,6 +6,7 @@ import { psPerByte } from './generation.ts';
 import type { PciePath } from './options.ts';
 import type { PcieTiming } from './timing.ts';
 import type { TlpTally } from './tlp.ts';
+import type { Lane } from './way.ts';
 
 /** One direction of a link: one packet at a time. Not always free at a whole number of ps. */
 export class Wire {
@@ -15,7 +16,7 @@ export class Wire {
   busy = 0;
 }
 
-export class Direction {
+export class Direction implements Lane {
   /** Packets and their bytes sent so far, framing and headers included. */
   tlps = 0;
   bytes = 0;

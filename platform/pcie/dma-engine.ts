@@ -6,13 +6,12 @@
 import type { DmaClient, DmaFault, DmaPort } from '../contracts/index.ts';
 import type { Packet } from '../kernel/index.ts';
 import { copyBytes, labels, type Node } from '../node/index.ts';
-import { readU32, writeU32 } from '../wire/index.ts';
-import type { Direction } from './direction.ts';
 import type { PcieFunction } from './function.ts';
 import type { PciePath } from './options.ts';
-import { DMA_LOAD, DMA_STORE, PIECE_SIZE, Status } from './packets.ts';
+import { DMA_LOAD, DMA_STORE, label, PIECE_SIZE, Status, writePiece } from './packets.ts';
 import { Segments } from './segments.ts';
 import { readRequestLength, TlpTally } from './tlp.ts';
+import type { Lane } from './way.ts';
 
 /** Requests that one kernel packet holds at the most. */
 const PIECES_MAX = 32;
@@ -20,7 +19,7 @@ const PIECES_MAX = 32;
 export interface DmaEngineOptions {
   readonly node: Node;
   readonly path: PciePath;
-  readonly up: Direction;
+  readonly lane: Lane;
   /** Constant for the translation of an address, or -1 without an IOMMU. */
   readonly translation: number;
   readonly hostNode: number;
@@ -95,7 +94,7 @@ export class DmaEngine {
     }
     this.writes++;
     this.writeBytes += segments.bytes;
-    const { node, up, translation, hostNode, hostPort } = this.#options;
+    const { node, lane, translation, hostNode, hostPort } = this.#options;
     const { count, addresses, lengths, sources, sourceOffsets } = segments;
     const packet = node.kernel.packets.acquire(count * PIECE_SIZE + segments.bytes);
     this.#tally.clear();
@@ -107,8 +106,8 @@ export class DmaEngine {
       at += lengths[i];
     }
     segments.clear();
-    label(packet, DMA_STORE, 0, count, owner.id);
-    node.kernel.send(node.index, hostNode, hostPort, up.post(this.#tally, translation), packet);
+    label(packet, DMA_STORE, 0, count, owner.id, 0);
+    node.kernel.send(node.index, hostNode, hostPort, lane.post(this.#tally, translation), packet);
     return true;
   }
 
@@ -218,7 +217,7 @@ export class DmaEngine {
   }
 
   #sendRequests(transaction: ReadTransaction, count: number): void {
-    const { node, up, translation, hostNode, hostPort } = this.#options;
+    const { node, lane, translation, hostNode, hostPort } = this.#options;
     const { kernel } = node;
     if (transaction.ticket >= 0) {
       kernel.causes!.restore(transaction.ticket, labels.WAIT_LINK, kernel.now);
@@ -233,8 +232,8 @@ export class DmaEngine {
       length += this.#pieceLength[i];
     }
     const slot = this.#takeSlot(transaction, length, count);
-    label(packet, DMA_LOAD, slot, count, transaction.functionId);
-    kernel.send(node.index, hostNode, hostPort, up.send(this.#tally, translation), packet);
+    label(packet, DMA_LOAD, slot, count, transaction.functionId, 0);
+    kernel.send(node.index, hostNode, hostPort, lane.send(this.#tally, translation), packet);
   }
 
   #takeSlot(transaction: ReadTransaction, length: number, tags: number): number {
@@ -358,30 +357,4 @@ class FunctionPort implements DmaPort {
   write(client: DmaClient, tag: number): boolean {
     return this.#engine.write(this, client, tag);
   }
-}
-
-function label(packet: Packet, kind: number, a: number, b: number, c: number): void {
-  packet.kind = kind;
-  packet.a = a;
-  packet.b = b;
-  packet.c = c;
-  packet.d = 0;
-}
-
-function writePiece(bytes: Uint8Array, index: number, at: number, length: number): void {
-  const start = index * PIECE_SIZE;
-  writeU32(bytes, start, at % 2 ** 32);
-  writeU32(bytes, start + 4, Math.floor(at / 2 ** 32));
-  writeU32(bytes, start + 8, length);
-}
-
-/** Bus address of a piece of a DMA packet. */
-export function pieceAddress(bytes: Uint8Array, index: number): number {
-  const start = index * PIECE_SIZE;
-  return readU32(bytes, start) + readU32(bytes, start + 4) * 2 ** 32;
-}
-
-/** Bytes of a piece of a DMA packet. */
-export function pieceLength(bytes: Uint8Array, index: number): number {
-  return readU32(bytes, index * PIECE_SIZE + 8);
 }

@@ -3,11 +3,10 @@
 import type { DmaPort } from '../contracts/index.ts';
 import { assert } from '../errors.ts';
 import type { Component, Packet } from '../kernel/index.ts';
-import { copyBytes, type Node } from '../node/index.ts';
+import { type CpuClient, type Node, Priority } from '../node/index.ts';
 import { readU32 } from '../wire/index.ts';
 import { CONFIG } from './config-registers.ts';
 import type { BarPlan, ConfigSpace } from './config-space.ts';
-import { Direction } from './direction.ts';
 import { DmaEngine } from './dma-engine.ts';
 import { type FunctionModel, PcieFunction } from './function.ts';
 import { InterruptSender } from './interrupt-sender.ts';
@@ -16,9 +15,11 @@ import {
   COMPLETION,
   CONFIG_READ,
   CONFIG_WRITE,
+  copyAs,
   DMA_COMPLETION,
   INTX,
   LINK,
+  label,
   MEMORY_LOAD,
   MEMORY_STORE,
   MSI,
@@ -27,6 +28,7 @@ import {
 } from './packets.ts';
 import { type PcieTiming, pcieTimingIds } from './timing.ts';
 import { TlpTally } from './tlp.ts';
+import { type CardWay, cardWay } from './way.ts';
 
 /** BARs are found by page; none is smaller. */
 const BAR_PAGE = 4096;
@@ -40,6 +42,8 @@ export interface EndpointOptions {
   readonly ownPort: number;
   /** True when the host has an IOMMU: its translation is on the way of all DMA. */
   readonly iommu: boolean;
+  /** How the host is reached; over links when left out. */
+  readonly way?: CardWay;
 }
 
 interface BarPlace {
@@ -48,8 +52,8 @@ interface BarPlace {
   readonly start: number;
 }
 
-export class Endpoint implements Component {
-  readonly up: Direction;
+export class Endpoint implements Component, CpuClient {
+  readonly way: CardWay;
   readonly dma: DmaEngine;
   /** Requests that no function claimed. */
   unclaimed = 0;
@@ -58,6 +62,8 @@ export class Endpoint implements Component {
   readonly #timing: PcieTiming;
   readonly #tally: TlpTally;
   readonly #functions = new Map<number, PcieFunction>();
+  /** Accesses that wait for a core of the card. */
+  readonly #accesses: (Packet | null)[] = [];
   /** What answers at each page of the bus address space. */
   readonly #pages = new Map<number, BarPlace>();
   /** BARs of each function that are in `#pages`, as first pages. */
@@ -68,9 +74,9 @@ export class Endpoint implements Component {
     const { node, path, iommu, hostNode, hostPort } = options;
     this.#timing = pcieTimingIds(node.costs);
     this.#tally = new TlpTally(path);
-    this.up = new Direction(node, path, this.#timing);
+    this.way = options.way ?? cardWay(node, path);
     const translation = iommu ? this.#timing.iotlbHit : -1;
-    this.dma = new DmaEngine({ node, path, up: this.up, translation, hostNode, hostPort });
+    this.dma = new DmaEngine({ node, path, lane: this.way.data, translation, hostNode, hostPort });
   }
 
   /** Takes the packets that arrive at the card's port of this path. */
@@ -131,37 +137,52 @@ export class Endpoint implements Component {
       case DMA_COMPLETION:
         return this.dma.receive(packet);
       case MEMORY_STORE:
-        return this.#store(packet);
+        // One that nobody waits for takes effect as it arrives.
+        return packet.c === 1 ? this.#takeIn(packet) : this.#store(packet);
       case CONFIG_READ:
       case CONFIG_WRITE:
       case MEMORY_LOAD:
         return this.#takeIn(packet);
+      default:
+        this.#serve(packet);
+    }
+  }
+
+  /** A core of the card has come to an access. */
+  deliver(_kind: number, index: number): void {
+    const packet = this.#accesses[index]!;
+    this.#accesses[index] = null;
+    if (this.dma.linkUp) this.#serve(packet);
+    this.#options.node.kernel.packets.release(packet);
+  }
+
+  /** Waits for the registers, with the packet coming back to this node; or for a core of the card. */
+  #takeIn(packet: Packet): void {
+    const { node, ownPort } = this.#options;
+    const { kernel, cpu } = node;
+    const copy = copyAs(packet.kind | TAKEN_IN, packet, kernel.packets);
+    const cost = node.charge(this.way.serve);
+    if (!this.way.servedByCore) return kernel.send(node.index, node.index, ownPort, cost, copy);
+    const free = this.#accesses.indexOf(null);
+    const index = free < 0 ? this.#accesses.length : free;
+    this.#accesses[index] = copy;
+    cpu.submit(Priority.interrupt, cost, this, 0, index);
+  }
+
+  #serve(packet: Packet): void {
+    switch (packet.kind) {
       case CONFIG_READ | TAKEN_IN:
         return this.#readConfig(packet);
       case CONFIG_WRITE | TAKEN_IN:
         return this.#writeConfig(packet);
       case MEMORY_LOAD | TAKEN_IN:
         return this.#load(packet);
+      case MEMORY_STORE | TAKEN_IN:
+        this.#store(packet);
+        return this.#acknowledge(packet.d);
       default:
         assert(false, 'a packet that no endpoint takes');
     }
-  }
-
-  // An endpoint is told nothing by timers of its own.
-  deliver(): void {}
-
-  /** Waits for the registers; the packet comes back to this node. */
-  #takeIn(packet: Packet): void {
-    const { node, ownPort } = this.#options;
-    const copy = node.kernel.packets.acquire(packet.length);
-    copyBytes(packet.bytes, 0, copy.bytes, 0, packet.length);
-    copy.kind = packet.kind | TAKEN_IN;
-    copy.a = packet.a;
-    copy.b = packet.b;
-    copy.c = packet.c;
-    copy.d = packet.d;
-    const delay = node.charge(this.#timing.registerRead);
-    node.kernel.send(node.index, node.index, ownPort, delay, copy);
   }
 
   #readConfig({ a: id, b: offset, c: size, d: tag }: Packet): void {
@@ -181,9 +202,7 @@ export class Endpoint implements Component {
     const wantsReset = owner.writeConfig(offset, size, readU32(bytes, 0));
     if (wantsReset) this.#resetFunction(owner);
     else if (touchesAddresses(offset, size)) this.#mapBars(owner);
-    this.#tally.clear();
-    this.#tally.headerOnly();
-    this.#answer(this.#options.node.kernel.packets.acquire(0), tag, Status.successful);
+    this.#acknowledge(tag);
   }
 
   #load({ a: address, b: length, d: tag }: Packet): void {
@@ -204,13 +223,18 @@ export class Endpoint implements Component {
 
   #unclaimed(tag: number): void {
     this.unclaimed++;
+    this.#acknowledge(tag, Status.unsupported);
+  }
+
+  /** An answer without data. */
+  #acknowledge(tag: number, status: number = Status.successful): void {
     this.#tally.clear();
     this.#tally.headerOnly();
-    this.#answer(this.#options.node.kernel.packets.acquire(0), tag, Status.unsupported);
+    this.#answer(this.#options.node.kernel.packets.acquire(0), tag, status);
   }
 
   #answer(packet: Packet, tag: number, status: number): void {
-    this.#send(packet, COMPLETION, tag, status, 0, this.up.send(this.#tally));
+    this.#send(packet, COMPLETION, tag, status, 0, this.way.answers.send(this.#tally));
   }
 
   #sendMessage(id: number, address: number, data: number): void {
@@ -219,7 +243,7 @@ export class Endpoint implements Component {
     this.#tally.clear();
     this.#tally.write(address, 4);
     const { node, iommu } = this.#options;
-    const delay = this.up.post(this.#tally, iommu ? this.#timing.iotlbHit : -1);
+    const delay = this.way.signals.post(this.#tally, iommu ? this.#timing.iotlbHit : -1);
     this.#send(node.kernel.packets.acquire(0), MSI, address, data, id, delay);
   }
 
@@ -229,22 +253,18 @@ export class Endpoint implements Component {
     this.#tally.clear();
     this.#tally.message();
     const packet = this.#options.node.kernel.packets.acquire(0);
-    this.#send(packet, INTX, asserted ? 1 : 0, 0, id, this.up.post(this.#tally));
+    this.#send(packet, INTX, asserted ? 1 : 0, 0, id, this.way.signals.post(this.#tally));
   }
 
   /** No packet of a link: its two ends see for themselves. */
   #signalLink(isUp: boolean): void {
     this.#tally.clear();
     const packet = this.#options.node.kernel.packets.acquire(0);
-    this.#send(packet, LINK, isUp ? 1 : 0, 0, 0, this.up.send(this.#tally));
+    this.#send(packet, LINK, isUp ? 1 : 0, 0, 0, this.way.answers.send(this.#tally));
   }
 
   #send(packet: Packet, kind: number, a: number, b: number, c: number, delay: number): void {
-    packet.kind = kind;
-    packet.a = a;
-    packet.b = b;
-    packet.c = c;
-    packet.d = 0;
+    label(packet, kind, a, b, c, 0);
     const { node, hostNode, hostPort } = this.#options;
     node.kernel.send(node.index, hostNode, hostPort, delay, packet);
   }

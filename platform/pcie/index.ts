@@ -50,3 +50,4 @@ export {
 export { type ConfigPlace, type LoadClient, MSI_ADDRESS, RootPort } from './root-port.ts';
 export { PCIE_LATENCIES, type PcieTiming, pcieTiming, pcieTimingIds } from './timing.ts';
 export { READ_COMPLETION_BOUNDARY, readRequestLength, TlpTally } from './tlp.ts';
+export { type CardWay, type HostWay, type Lane, NO_TIME } from './way.ts';

@@ -1,13 +1,17 @@
 // Kernel packets between a root port and an endpoint. One packet stands for the TLPs of one transaction,
 // or of a part of it; how long they take is told by their number and size.
 
+import type { Packet, PacketPool } from '../kernel/index.ts';
+import { copyBytes } from '../node/index.ts';
+import { readU32, writeU32 } from '../wire/index.ts';
+
 /** Host to card. a: function, b: offset, c: bytes, d: tag. */
 export const CONFIG_READ = 200;
 /** As CONFIG_READ, with the value as bytes. Answered without data. */
 export const CONFIG_WRITE = 201;
 /** A core reads memory of a BAR. a: address, b: bytes, d: tag. */
 export const MEMORY_LOAD = 202;
-/** A core's posted write. a: address. */
+/** A core's write. a: address, c: 1 if it is to be answered, d: tag. */
 export const MEMORY_STORE = 203;
 /** Card to host: the answer of one of those. a: tag, b: a status. */
 export const COMPLETION = 204;
@@ -34,3 +38,51 @@ export const Status = { successful: 0, unsupported: 1 } as const;
 
 // piece: address le32 low, le32 high │ length le32
 export const PIECE_SIZE = 12;
+
+/** Fills in a packet's numbers. */
+export function label(
+  packet: Packet,
+  kind: number,
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+): void {
+  packet.kind = kind;
+  packet.a = a;
+  packet.b = b;
+  packet.c = c;
+  packet.d = d;
+}
+
+/** A copy of a packet under another kind, for one that cannot be dealt with at once. */
+export function copyAs(kind: number, packet: Packet, pool: PacketPool): Packet {
+  const copy = pool.acquire(packet.length);
+  copyBytes(packet.bytes, 0, copy.bytes, 0, packet.length);
+  label(copy, kind, packet.a, packet.b, packet.c, packet.d);
+  return copy;
+}
+
+/** Writes a piece into the table of a DMA packet. */
+export function writePiece(
+  bytes: Uint8Array,
+  index: number,
+  address: number,
+  length: number,
+): void {
+  const start = index * PIECE_SIZE;
+  writeU32(bytes, start, address % 2 ** 32);
+  writeU32(bytes, start + 4, Math.floor(address / 2 ** 32));
+  writeU32(bytes, start + 8, length);
+}
+
+/** Bus address of a piece of a DMA packet. */
+export function pieceAddress(bytes: Uint8Array, index: number): number {
+  const start = index * PIECE_SIZE;
+  return readU32(bytes, start) + readU32(bytes, start + 4) * 2 ** 32;
+}
+
+/** Bytes of a piece of a DMA packet. */
+export function pieceLength(bytes: Uint8Array, index: number): number {
+  return readU32(bytes, index * PIECE_SIZE + 8);
+}

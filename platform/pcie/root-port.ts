@@ -6,8 +6,7 @@ import { assert } from '../errors.ts';
 import type { Component, ComponentId, Packet } from '../kernel/index.ts';
 import { type CpuClient, copyBytes, labels, type Node } from '../node/index.ts';
 import { writeU32 } from '../wire/index.ts';
-import { Direction } from './direction.ts';
-import { pieceAddress, pieceLength } from './dma-engine.ts';
+import { DmaServer } from './dma-server.ts';
 import { psPerByte } from './generation.ts';
 import type { Translation } from './iommu.ts';
 import type { PciePath } from './options.ts';
@@ -16,21 +15,22 @@ import {
   CONFIG_READ,
   CONFIG_WRITE,
   CROSSED,
-  DMA_COMPLETION,
+  copyAs,
   DMA_LOAD,
   DMA_STORE,
   INTX,
   LINK,
+  label,
   MEMORY_LOAD,
   MEMORY_STORE,
   MSI,
-  PIECE_SIZE,
   Status,
   TAKEN_IN,
 } from './packets.ts';
-import { type PcieTiming, pcieTimingIds } from './timing.ts';
+import { pcieTimingIds } from './timing.ts';
 import { TlpTally } from './tlp.ts';
 import { tallyArrived, type Uplink, uplinkOf } from './uplink.ts';
+import { chargeIf, type HostWay, hostWay } from './way.ts';
 
 /** Where message signalled interrupts are written to; the data is the vector. */
 export const MSI_ADDRESS = 0xfee0_0000;
@@ -57,18 +57,21 @@ export interface RootPortOptions {
   readonly ownPort: number;
   /** Names the bus in violations. */
   readonly name: string;
+  /** How the card is reached; over links when left out. */
+  readonly way?: HostWay;
   /** The card went or came. */
   linkChanged(isUp: boolean): void;
 }
 
 export class RootPort implements Component, CpuClient {
-  readonly down: Direction;
+  readonly way: HostWay;
   loads = 0;
   stores = 0;
   configAccesses = 0;
   linkUp = true;
   readonly #options: RootPortOptions;
-  readonly #timing: PcieTiming;
+  readonly #coreAccess: number;
+  readonly #dma: DmaServer;
   readonly #tally: TlpTally;
   readonly #id: ComponentId;
   readonly #uplink: Uplink | null;
@@ -76,8 +79,6 @@ export class RootPort implements Component, CpuClient {
   /** Who is told of an interrupt, by vector, and by function for INTx. */
   readonly #vectors: ((() => void) | undefined)[] = [];
   readonly #lines = new Map<number, () => void>();
-  /** Until then, translations of what has arrived are under way. */
-  #translatedAt = 0;
   // The load of each core: a core has one at a time.
   readonly #clients: (LoadClient | null)[];
   readonly #tags: number[] = [];
@@ -87,11 +88,17 @@ export class RootPort implements Component, CpuClient {
   constructor(options: RootPortOptions) {
     this.#options = options;
     const { node, path } = options;
-    this.#timing = pcieTimingIds(node.costs);
+    this.#coreAccess = pcieTimingIds(node.costs).coreAccess;
     this.#tally = new TlpTally(path);
     this.#uplink = path.uplink === null ? null : uplinkOf(node, path.uplink);
     this.#psPerByte = psPerByte(path.generation, path.lanes);
-    this.down = new Direction(node, path, this.#timing, this.#uplink?.down);
+    this.way = options.way ?? hostWay(node, path, this.#uplink?.down);
+    this.#dma = new DmaServer({
+      ...options,
+      memoryRead: this.way.memoryRead,
+      answer: (packet, tlps) => this.#answer(packet, tlps),
+      takeIn: (packet, delay) => this.#sendBack(packet, TAKEN_IN, delay),
+    });
     this.#clients = new Array<LoadClient | null>(node.cpu.count).fill(null);
     this.#bytes = Array.from({ length: node.cpu.count }, () => new Uint8Array(LOAD_MAX));
     this.#id = node.add(this);
@@ -131,17 +138,28 @@ export class RootPort implements Component, CpuClient {
     this.#send(packet);
   }
 
-  /** Writes memory behind a BAR. The caller charges `pcie.coreAccess` for each store. */
+  /**
+   * Writes memory behind a BAR and goes on: the write is posted. The caller charges what the store costs
+   * its core.
+   */
   store(address: number, bytes: Uint8Array, from: number, length: number): void {
     this.stores++;
     if (!this.linkUp) return;
+    const packet = this.#storePacket(address, bytes, from, length);
     const { node, cardNode, cardPort } = this.#options;
-    const packet = node.kernel.packets.acquire(length);
-    copyBytes(bytes, from, packet.bytes, 0, length);
-    this.#tally.clear();
-    this.#tally.write(address, length);
-    label(packet, MEMORY_STORE, address, 0, 0, 0);
-    node.kernel.send(node.index, cardNode, cardPort, this.down.post(this.#tally), packet);
+    const delay = this.way.registers.post(this.#tally);
+    node.kernel.send(node.index, cardNode, cardPort, delay, packet);
+  }
+
+  /** The same where a store traps: the core waits until it has been served. */
+  trapStore(address: number, bytes: Uint8Array, length: number, client: LoadClient): void {
+    this.stores++;
+    const core = this.#stall(client, 0, 0);
+    if (!this.linkUp) return this.#complete(core, null);
+    const packet = this.#storePacket(address, bytes, 0, length);
+    packet.c = 1;
+    packet.d = core;
+    this.#send(packet);
   }
 
   /** Reads configuration space. Called on a core, which waits. */
@@ -175,13 +193,10 @@ export class RootPort implements Component, CpuClient {
       case COMPLETION:
         return this.#complete(packet.a, packet.b === Status.successful ? packet : null);
       case DMA_STORE:
-        return this.#dmaStore(packet);
-      case DMA_STORE | TAKEN_IN:
-        return this.#apply(packet);
       case DMA_LOAD:
-        return this.#dmaLoad(packet);
+      case DMA_STORE | TAKEN_IN:
       case DMA_LOAD | TAKEN_IN:
-        return this.#serve(packet);
+        return this.#dma.receive(packet, packet.kind & ~CROSSED);
       case MSI:
       case INTX:
         return this.#signal(packet);
@@ -219,10 +234,27 @@ export class RootPort implements Component, CpuClient {
     return core;
   }
 
-  /** Sends a request that is not posted. */
+  #storePacket(address: number, bytes: Uint8Array, from: number, length: number): Packet {
+    const packet = this.#options.node.kernel.packets.acquire(length);
+    copyBytes(bytes, from, packet.bytes, 0, length);
+    this.#tally.clear();
+    this.#tally.write(address, length);
+    label(packet, MEMORY_STORE, address, 0, 0, 0);
+    return packet;
+  }
+
+  /** Sends a request that a core waits for. */
   #send(packet: Packet): void {
     const { node, cardNode, cardPort } = this.#options;
-    node.kernel.send(node.index, cardNode, cardPort, this.down.send(this.#tally), packet);
+    const delay = this.way.registers.send(this.#tally);
+    node.kernel.send(node.index, cardNode, cardPort, delay, packet);
+  }
+
+  /** Sends an answer to DMA. */
+  #answer(packet: Packet, tlps: TlpTally): void {
+    const { node, cardNode, cardPort } = this.#options;
+    if (!this.linkUp) return node.kernel.packets.release(packet);
+    node.kernel.send(node.index, cardNode, cardPort, this.way.data.send(tlps), packet);
   }
 
   #complete(core: number, packet: Packet | null): void {
@@ -230,53 +262,7 @@ export class RootPort implements Component, CpuClient {
     const length = this.#lengths[core];
     if (packet === null) this.#bytes[core].fill(0xff, 0, length);
     else copyBytes(packet.bytes, 0, this.#bytes[core], 0, length);
-    node.cpu.resume(core, node.charge(this.#timing.coreAccess), this, LOADED, core, 0);
-  }
-
-  #dmaStore(packet: Packet): void {
-    if (!this.#allowed(packet, true)) return;
-    const delay = this.#translationDelay();
-    if (delay === 0) this.#apply(packet);
-    else this.#sendBack(packet, TAKEN_IN, delay);
-  }
-
-  #dmaLoad(packet: Packet): void {
-    if (!this.#allowed(packet, false)) return;
-    const { node } = this.#options;
-    const delay = this.#translationDelay() + node.charge(this.#timing.memoryRead);
-    this.#sendBack(packet, TAKEN_IN, delay);
-  }
-
-  /** Checks every piece; the first that is not allowed is reported, and the whole refused. */
-  #allowed(packet: Packet, write: boolean): boolean {
-    const { translation, node, name } = this.#options;
-    for (let i = 0; i < packet.b; i++) {
-      const at = pieceAddress(packet.bytes, i);
-      const length = pieceLength(packet.bytes, i);
-      if (translation.allows(at, length, write)) continue;
-      const verb = write ? 'write' : 'read';
-      node.violations.report(
-        'DMA_FAULT',
-        `${name}: ${verb} of ${length} bytes at bus address 0x${at.toString(16)} by function ` +
-          `${packet.c} refused: ${translation.denial}`,
-      );
-      if (!write) this.#refuse(packet.a, at, length);
-      return false;
-    }
-    return true;
-  }
-
-  /** ps until everything that has arrived is translated; page walks go one after another. */
-  #translationDelay(): number {
-    const { node, translation } = this.#options;
-    const { now } = node.kernel;
-    const wait = Math.max(0, this.#translatedAt - now);
-    node.noteWait(labels.WAIT_ORDER, wait);
-    const { walks } = translation;
-    translation.walks = 0;
-    const delay = wait + (walks === 0 ? 0 : node.chargeTimes(this.#timing.iotlbMiss, walks));
-    this.#translatedAt = now + delay;
-    return delay;
+    node.cpu.resume(core, node.charge(this.#coreAccess), this, LOADED, core);
   }
 
   /** True when a packet has to wait for those of other cards; it comes back. */
@@ -293,67 +279,8 @@ export class RootPort implements Component, CpuClient {
   /** The packet comes back to this node after the delay, its kind saying how far it is. */
   #sendBack(packet: Packet, stage: number, delay: number): void {
     const { node, ownPort } = this.#options;
-    const copy = node.kernel.packets.acquire(packet.length);
-    copyBytes(packet.bytes, 0, copy.bytes, 0, packet.length);
-    label(copy, (packet.kind & ~CROSSED) | stage, packet.a, packet.b, packet.c, packet.d);
+    const copy = copyAs((packet.kind & ~CROSSED) | stage, packet, node.kernel.packets);
     node.kernel.send(node.index, node.index, ownPort, delay, copy);
-  }
-
-  #apply(packet: Packet): void {
-    const { translation, node } = this.#options;
-    let from = packet.b * PIECE_SIZE;
-    for (let i = 0; i < packet.b; i++) {
-      const end = from + pieceLength(packet.bytes, i);
-      for (let at = pieceAddress(packet.bytes, i); from < end; ) {
-        const step = translation.run(at, end - from);
-        const own = translation.find(at);
-        // Unmapped since it was looked at: the write is lost, as it would be behind a real IOMMU.
-        if (own >= 0) node.memory.copyIn(own, packet.bytes, from, step);
-        at += step;
-        from += step;
-      }
-    }
-  }
-
-  #serve(packet: Packet): void {
-    const { translation, node } = this.#options;
-    this.#tally.clear();
-    let total = 0;
-    for (let i = 0; i < packet.b; i++) total += pieceLength(packet.bytes, i);
-    const answer = node.kernel.packets.acquire(total);
-    let to = 0;
-    for (let i = 0; i < packet.b; i++) {
-      const address = pieceAddress(packet.bytes, i);
-      const length = pieceLength(packet.bytes, i);
-      this.#tally.completion(address, length);
-      for (let done = 0; done < length; ) {
-        const step = translation.run(address + done, length - done);
-        const own = translation.find(address + done);
-        if (own < 0) {
-          node.kernel.packets.release(answer);
-          return this.#refuse(packet.a, address, length);
-        }
-        node.memory.copyOut(own, answer.bytes, to, step);
-        done += step;
-        to += step;
-      }
-    }
-    label(answer, DMA_COMPLETION, packet.a, Status.successful, 0, 0);
-    this.#answer(answer);
-  }
-
-  #refuse(slot: number, address: number, length: number): void {
-    const { kernel } = this.#options.node;
-    this.#tally.clear();
-    this.#tally.headerOnly();
-    const answer = kernel.packets.acquire(0);
-    label(answer, DMA_COMPLETION, slot, Status.unsupported, address, length);
-    this.#answer(answer);
-  }
-
-  #answer(answer: Packet): void {
-    if (this.linkUp) this.#send(answer);
-    else this.#options.node.kernel.packets.release(answer);
   }
 
   /** An interrupt follows the writes that came before it. */
@@ -365,7 +292,7 @@ export class RootPort implements Component, CpuClient {
       const text = `${name}: interrupt message ${b} to 0x${a.toString(16)} by function ${c}`;
       return node.violations.report('UNEXPECTED_MESSAGE', text);
     }
-    const delay = this.#translationDelay() + node.charge(this.#timing.msiDelivery);
+    const delay = this.#dma.translationDelay() + chargeIf(node, this.way.delivery);
     if (isMessage) node.kernel.schedule(this.#id, delay, SIGNALLED, b);
     else node.kernel.schedule(this.#id, delay, LINE_ASSERTED, c);
   }
@@ -387,12 +314,4 @@ export interface ConfigPlace {
   readonly functionId: number;
   readonly offset: number;
   readonly size: 1 | 2 | 4;
-}
-
-function label(packet: Packet, kind: number, a: number, b: number, c: number, d: number): void {
-  packet.kind = kind;
-  packet.a = a;
-  packet.b = b;
-  packet.c = c;
-  packet.d = d;
 }

@@ -28,6 +28,8 @@ export class TlpTally {
   bytes = 0;
   /** Bytes of the largest packet. */
   largest = 0;
+  /** Bytes of data in all of them, as they were asked for. */
+  data = 0;
   readonly #path: PciePath;
   readonly #framing: number;
 
@@ -40,6 +42,7 @@ export class TlpTally {
     this.tlps = 0;
     this.bytes = 0;
     this.largest = 0;
+    this.data = 0;
   }
 
   /** Memory writes of the maximum payload and a rest. */
@@ -89,6 +92,7 @@ export class TlpTally {
       length === 0 ? 0 : Math.ceil((address + length) / WORD) - Math.floor(address / WORD);
     const bytes = this.#framing + header + words * WORD;
     this.tlps++;
+    this.data += length;
     this.bytes += bytes;
     if (bytes > this.largest) this.largest = bytes;
   }

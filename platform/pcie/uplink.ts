@@ -4,8 +4,16 @@
 import type { Packet } from '../kernel/index.ts';
 import type { Node } from '../node/index.ts';
 import { Wire } from './direction.ts';
-import { pieceAddress, pieceLength } from './dma-engine.ts';
-import { COMPLETION, DMA_LOAD, DMA_STORE, INTX, MSI, Status } from './packets.ts';
+import {
+  COMPLETION,
+  DMA_LOAD,
+  DMA_STORE,
+  INTX,
+  MSI,
+  pieceAddress,
+  pieceLength,
+  Status,
+} from './packets.ts';
 import type { TlpTally } from './tlp.ts';
 
 export class Uplink {

@@ -68,6 +68,7 @@ export const BUS_CASES: Readonly<Record<string, { readonly type: string } & Entr
   },
   'virtio-pci': { type: 'virtio-pci' },
   'virtio-pci by INTx': { type: 'virtio-pci', interrupts: 'intx' },
+  'virtio-pci of a device model': { type: 'virtio-pci', emulated: true },
 };
 
 /** Transports older than virtio-msg: no messages cross them, and they tell less of a device. */

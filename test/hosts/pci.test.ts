@@ -24,6 +24,7 @@ describe.each([
   ['pci', { fifoLayout: 'selfDescribing', switches: 1, sharedUplink: 'switch0' }],
   ['virtio-pci', {}],
   ['virtio-pci', { interrupts: 'intx', iommu: false }],
+  ['virtio-pci', { emulated: true }],
 ] as const)('%s %o', (type, bus) => {
   it('gives the same on 0, 1 and 2 worker threads', async () => {
     const topology = linkTopology({ type, bus, ...busy });

@@ -7,7 +7,7 @@ const REQUESTS = 40;
 const scenario = (bus: string, depth: number) => `
 name: small
 nodes:
-  host: { kind: host, cpus: 2 }
+  host: { kind: vm, cpus: 2 }
   card: { kind: card }
 buses:
   pci0: { driver: host, device: card, ${bus} }
@@ -25,6 +25,7 @@ const WAYS = [
   'type: pci, switches: 1, sharedUplink: sw0, postedCredit: 1KiB, generation: 1, lanes: 1',
   'type: virtio-pci',
   'type: virtio-pci, interrupts: intx',
+  'type: virtio-pci, emulated: true',
 ];
 
 describe.each(WAYS)('%s', (bus) => {

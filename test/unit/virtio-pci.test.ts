@@ -11,7 +11,7 @@ import { FaultInjector } from '../../platform/faults/index.ts';
 import { BarWindow } from '../../platform/pcie/index.ts';
 import { STATUS } from '../../platform/virtio/index.ts';
 import { FakeModel } from '../support/fake-model.ts';
-import { busCounters, disk, fio, linkRig } from '../support/link-scenarios.ts';
+import { busCounters, disk, fio, linkRig, linkTopology } from '../support/link-scenarios.ts';
 import { PcieBench } from '../support/pcie-bench.ts';
 
 const FUNCTION = 3;
@@ -318,7 +318,7 @@ describe('a card with many functions', () => {
 });
 
 describe('beside virtio-msg on the same card', () => {
-  const figures = (type: string, bus: object = {}) => {
+  const figures = (type: string, bus: Readonly<Record<string, unknown>> = {}) => {
     const rig = linkRig({ type, bus: { ...bus }, workloads: [fio({ depth: 1, operations: 40 })] });
     rig.run();
     expect(rig.violations).toEqual([]);
@@ -337,12 +337,50 @@ describe('beside virtio-msg on the same card', () => {
   });
 });
 
+describe('made believe by a device model', () => {
+  const figures = (type: string, bus: Readonly<Record<string, unknown>> = {}) => {
+    const rig = linkRig({ type, bus, workloads: [fio({ depth: 1, operations: 40 })] });
+    rig.run();
+    expect(rig.violations).toEqual([]);
+    const { exits, loads, configAccesses } = busCounters(rig, 'driver');
+    return { latency: rig.result().latency.p50, exits, loads, configAccesses };
+  };
+
+  it('every access but a notification leaves the VM', () => {
+    const rig = linkRig({ type: 'virtio-pci', bus: { emulated: true } });
+    rig.run();
+    const { exits, loads, stores, configAccesses, notifications } = busCounters(rig, 'driver');
+    expect(notifications).toBeGreaterThan(10);
+    expect(exits).toBe(loads + stores + configAccesses - notifications);
+    expect(busCounters(rig, 'device')['notificationsTaken']).toBe(notifications);
+  });
+
+  it('a request costs what it does over virtio-mmio but for the interrupt status', () => {
+    const pci = figures('virtio-pci', { emulated: true });
+    const mmio = figures('virtio-mmio');
+    // virtio-mmio reads and acknowledges its interrupt by two exits a request.
+    expect(mmio.exits).toBeGreaterThan(2 * 40);
+    expect(pci.latency).toBeLessThan(mmio.latency);
+    const line = figures('virtio-pci', { emulated: true, interrupts: 'intx' });
+    expect(line.latency).toBeGreaterThan(pci.latency);
+  });
+
+  it('needs a driver whose accesses can trap', () => {
+    const bus = { emulated: true };
+    expect(() => linkTopology({ type: 'virtio-pci', bus, driver: { kind: 'host' } })).toThrow(
+      /accesses don't trap/,
+    );
+  });
+});
+
 describe('ways of doing things', () => {
   it.each([
     {},
     { interrupts: 'intx' },
     { iommu: false },
     { functionReset: true },
+    { emulated: true },
+    { emulated: true, interrupts: 'intx' },
     { generation: 1, lanes: 1, switches: 2, maxPayload: '128B' },
   ])('%o: two devices with verified data', (bus) => {
     const rig = linkRig({
