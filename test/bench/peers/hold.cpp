@@ -1,9 +1,11 @@
 // The hold model in SystemC: each pending event is an SC_METHOD that triggers itself again after a
-// pseudo-random delay. Prints {"events", "seconds"}. Arguments: pending, seconds to measure.
-#include <chrono>
+// pseudo-random delay. Argument: pending. For each number of seconds read, it runs that long and
+// prints {"events", "seconds"}.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
+#include <iostream>
 #include <memory>
 #include <systemc>
 #include <vector>
@@ -26,14 +28,16 @@ struct Holder : sc_module {
   }
 };
 
+/** CPU seconds of this process. */
 static double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  timespec time;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return time.tv_sec + time.tv_nsec * 1e-9;
 }
 
 int sc_main(int argc, char **argv) {
-  if (argc != 3) return 2;
+  if (argc != 2) return 2;
   const unsigned pending = std::atoi(argv[1]);
-  const double wanted = std::atof(argv[2]);
   sc_set_time_resolution(1, SC_PS);
   uint32_t x = 12345;
   for (unsigned i = 0; i < DRAWS; i++) {
@@ -49,14 +53,18 @@ int sc_main(int argc, char **argv) {
   // About 50,000 events at a time: the mean delay is 5,000 ps.
   const sc_time slice = sc_time::from_value(uint64_t(50000) * 5000 / pending + 1);
   while (events < 3 * uint64_t(pending)) sc_start(slice);
-  const uint64_t before = events;
-  const double start = now();
-  double seconds = 0;
-  while (seconds < wanted) {
-    sc_start(slice);
-    seconds = now() - start;
+  double wanted;
+  while (std::cin >> wanted) {
+    const uint64_t before = events;
+    const double start = now();
+    double seconds = 0;
+    while (seconds < wanted) {
+      sc_start(slice);
+      seconds = now() - start;
+    }
+    std::printf("{\"events\":%llu,\"seconds\":%.6f}\n", (unsigned long long)(events - before),
+                seconds);
+    std::fflush(stdout);
   }
-  std::printf("{\"events\":%llu,\"seconds\":%.6f}\n", (unsigned long long)(events - before), seconds);
-  std::fflush(stdout);
   std::_Exit(0); // Taking a million modules apart would take longer than the measurement.
 }

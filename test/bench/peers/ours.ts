@@ -1,50 +1,62 @@
-// The models of the peers on busbar's kernel, as a program of its own: prints {"events", "seconds"}
-// and, for the pipeline, "early": the requests completed in the first two simulated ms. Arguments:
-// model, size, seconds to measure.
+// The models of the peers on busbar's kernel, as a program of its own. Arguments: model, size. For each
+// number of seconds read, it runs that long and prints {"events", "seconds"} in CPU time, which counts
+// the compiler's and the collector's threads too; for the pipeline also "early", the requests completed
+// in the first two simulated ms.
+import { createInterface } from 'node:readline';
 import { PS_PER_MS } from '../../../platform/kernel/index.ts';
 import { HoldModel } from '../hold.ts';
 import { Pipeline, STEPS } from './pipeline.ts';
 
-const [model, size, wanted] = process.argv.slice(2);
-console.log(JSON.stringify(model === 'hold' ? hold(Number(size)) : pipeline(Number(size))));
+interface Model {
+  readonly early?: number;
+  /** Runs on for a while and returns how many events that were. */
+  readonly run: () => number;
+}
 
-/** Calls `slice` for the wanted time; half a second before `begin` goes to the compiler. */
-function timed(slice: () => void, begin = () => {}): { calls: number; seconds: number } {
-  const run = (limit: number) => {
-    const start = performance.now();
-    let calls = 0;
-    let seconds = 0;
-    for (; seconds < limit; calls++, seconds = (performance.now() - start) / 1000) slice();
-    return { calls, seconds };
-  };
-  run(0.5);
-  begin();
-  return run(Number(wanted));
+/** CPU seconds given to the compiler before anything is measured. */
+const WARM_UP = 0.5;
+
+const [name, size] = process.argv.slice(2);
+const model = name === 'hold' ? hold(Number(size)) : pipeline(Number(size));
+timed(WARM_UP);
+for await (const line of createInterface({ input: process.stdin })) {
+  console.log(JSON.stringify({ ...timed(Number(line)), early: model.early }));
+}
+
+function timed(wanted: number): { events: number; seconds: number } {
+  const start = process.cpuUsage();
+  let events = 0;
+  let seconds = 0;
+  while (seconds < wanted) {
+    events += model.run();
+    const { user, system } = process.cpuUsage(start);
+    seconds = (user + system) / 1e6;
+  }
+  return { events, seconds };
 }
 
 /** Each pending event has its own component, as each is a process in the peers. */
-function hold(pending: number): object {
+function hold(pending: number): Model {
   const eventsPerSlice = 50_000;
   const hold = new HoldModel({ pending, ownComponents: true });
   hold.run(3 * pending);
-  const { calls, seconds } = timed(() => hold.run(eventsPerSlice));
-  return { events: calls * eventsPerSlice, seconds };
+  const run = () => {
+    hold.run(eventsPerSlice);
+    return eventsPerSlice;
+  };
+  return { run };
 }
 
-function pipeline(inFlight: number): object {
+function pipeline(inFlight: number): Model {
   const pipeline = new Pipeline(inFlight);
   let end = 2 * PS_PER_MS;
   pipeline.kernel.runUntil(end);
   const early = pipeline.completed;
-  let before = 0;
-  const { seconds } = timed(
-    () => {
-      end += PS_PER_MS;
-      pipeline.kernel.runUntil(end);
-    },
-    () => {
-      before = pipeline.completed;
-    },
-  );
-  return { events: (pipeline.completed - before) * STEPS.length, seconds, early };
+  const run = () => {
+    const before = pipeline.completed;
+    end += PS_PER_MS;
+    pipeline.kernel.runUntil(end);
+    return (pipeline.completed - before) * STEPS.length;
+  };
+  return { early, run };
 }

@@ -1,10 +1,12 @@
 // The request pipeline of pipeline.ts in SystemC: a server and a request are SC_METHODs with an event
-// each. Prints {"events", "seconds", "early"}: the last is the requests completed in the first two
-// simulated ms, to compare the models. Arguments: requests in flight, seconds to measure.
-#include <chrono>
+// each. Argument: requests in flight. For each number of seconds read, it runs that long and prints
+// {"events", "seconds", "early"}; the last is the requests completed in the first two simulated ms,
+// to compare the models.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
+#include <iostream>
 #include <deque>
 #include <memory>
 #include <systemc>
@@ -85,14 +87,16 @@ void Server::finish() {
   request->finish();
 }
 
+/** CPU seconds of this process. */
 static double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  timespec time;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return time.tv_sec + time.tv_nsec * 1e-9;
 }
 
 int sc_main(int argc, char **argv) {
-  if (argc != 3) return 2;
+  if (argc != 2) return 2;
   const unsigned inFlight = std::atoi(argv[1]);
-  const double wanted = std::atof(argv[2]);
   sc_set_time_resolution(1, SC_PS);
   const struct {
     int where;
@@ -113,16 +117,20 @@ int sc_main(int argc, char **argv) {
   for (auto &request : requests) request->enter();
   const sc_time slice(1, SC_MS);
   sc_start(2 * slice);
-  const uint64_t before = completed;
-  const double start = now();
-  double seconds = 0;
-  while (seconds < wanted) {
-    sc_start(slice);
-    seconds = now() - start;
+  const uint64_t early = completed;
+  double wanted;
+  while (std::cin >> wanted) {
+    const uint64_t before = completed;
+    const double start = now();
+    double seconds = 0;
+    while (seconds < wanted) {
+      sc_start(slice);
+      seconds = now() - start;
+    }
+    std::printf("{\"events\":%llu,\"seconds\":%.6f,\"early\":%llu}\n",
+                (unsigned long long)((completed - before) * steps.size()), seconds,
+                (unsigned long long)early);
+    std::fflush(stdout);
   }
-  std::printf("{\"events\":%llu,\"seconds\":%.6f,\"early\":%llu}\n",
-              (unsigned long long)((completed - before) * steps.size()), seconds,
-              (unsigned long long)before);
-  std::fflush(stdout);
   std::_Exit(0);
 }

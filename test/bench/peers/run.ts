@@ -1,11 +1,12 @@
 // The program behind `npm run bench:peers`: builds the same models in SystemC and SimPy when these are
-// installed, runs them in turn with ours, and prints how many times faster ours is. In turn, because
-// a machine's speed drifts; the ratios within a round do not.
+// installed, lets them take turns with ours, and prints how many times faster ours is. Short turns in
+// CPU time, because a machine's speed drifts and other programs disturb; a ratio is of one round.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { described, surroundings } from '../surroundings.ts';
+import { Contestant, type Measured } from './contestant.ts';
 
 interface Model {
   readonly name: string;
@@ -19,7 +20,7 @@ interface Model {
 const MODELS: readonly Model[] = [
   {
     name: 'hold',
-    what: 'hold model, delays uniform in 1 … 10,000 ps',
+    what: 'hold model, delays uniform in 1 … 10,000 ps, a component or process for each event',
     size: 'pending',
     sizes: [100, 10_000, 100_000, 1_000_000],
     simpySizeMax: 100_000,
@@ -33,15 +34,7 @@ const MODELS: readonly Model[] = [
   },
 ];
 
-/** What a program prints. */
-interface Measured {
-  readonly events: number;
-  readonly seconds: number;
-  /** Requests completed in the first two simulated ms, for models that complete requests. */
-  readonly early?: number;
-}
-
-interface Contestant {
+interface Peer {
   readonly name: string;
   readonly version: string;
   readonly command: (model: string) => readonly string[];
@@ -55,13 +48,13 @@ const PYTHON = '/usr/bin/python3';
 const { values } = parseArgs({
   options: {
     json: { type: 'string' },
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '1' },
+    rounds: { type: 'string', default: '15' },
+    seconds: { type: 'string', default: '0.2' },
   },
 });
 const rounds = Number(values.rounds);
 
-const ours: Contestant = {
+const busbar: Peer = {
   name: 'busbar',
   version: process.versions.node,
   command: (model) => [process.execPath, fileURLToPath(new URL('ours.js', import.meta.url)), model],
@@ -72,8 +65,9 @@ console.log(described(where));
 for (const { name, version } of peers) console.log(`${name} ${version}`);
 const results: object[] = [];
 for (const model of MODELS) {
-  console.log(`\n${model.what}: M events/s, median of ${rounds}; ratios min / median / max`);
-  for (const size of model.sizes) compare(model, size);
+  console.log(`\n${model.what}`);
+  console.log(`M events/s, median of ${rounds} rounds; ratios min / median / max`);
+  for (const size of model.sizes) await compare(model, size);
 }
 if (values.json !== undefined) {
   const versions = Object.fromEntries(peers.map(({ name, version }) => [name, version]));
@@ -81,52 +75,47 @@ if (values.json !== undefined) {
   writeFileSync(values.json, `${JSON.stringify(all, null, 2)}\n`);
 }
 
-function compare(model: Model, size: number): void {
-  const entered = peers.filter(({ name }) => name !== 'SimPy' || size <= model.simpySizeMax);
-  const rates = new Map<string, number[]>([ours, ...entered].map(({ name }) => [name, []]));
+async function compare(model: Model, size: number): Promise<void> {
+  const entered = [busbar, ...peers].filter(
+    ({ name }) => name !== 'SimPy' || size <= model.simpySizeMax,
+  );
+  const contestants = entered.map(
+    ({ name, command }) => new Contestant(name, [...command(model.name), String(size)]),
+  );
+  const rates = contestants.map((): number[] => []);
   for (let round = 0; round < rounds; round++) {
-    let first: Measured | undefined;
-    for (const contestant of [ours, ...entered]) {
-      const measured = measure(contestant, model.name, size);
-      first ??= measured;
-      checkAlike(first, measured, `${contestant.name}, ${model.name}, ${size} ${model.size}`);
-      rates.get(contestant.name)!.push(measured.events / measured.seconds);
-    }
+    const measured: Measured[] = [];
+    for (const contestant of contestants)
+      measured.push(await contestant.run(Number(values.seconds)));
+    checkAlike(measured, `${model.name} with ${size} ${model.size}`);
+    for (const [i, { events, seconds }] of measured.entries()) rates[i].push(events / seconds);
   }
-  const own = rates.get(ours.name)!;
-  let line = `${String(size).padStart(8)} ${model.size}: ${ours.name} ${million(own)}`;
-  for (const { name } of entered) {
-    const theirs = rates.get(name)!;
+  for (const contestant of contestants) await contestant.end();
+  const [own, ...others] = rates;
+  let line = `${String(size).padStart(8)} ${model.size}: busbar ${million(own)}`;
+  for (const [i, theirs] of others.entries()) {
+    const peer = contestants[i + 1].name;
     const ratios = sorted(own.map((rate, round) => rate / theirs[round]));
     const [min, median, max] = [ratios[0], middle(ratios), ratios.at(-1)!];
     const digits = [min, median, max].map((ratio) => ratio.toPrecision(3)).join(' / ');
-    line += `   ${name} ${million(theirs)}, ratio ${digits}`;
-    results.push({ model: model.name, size, peer: name, own, theirs, min, median, max });
+    line += `   ${peer} ${million(theirs)}, ratio ${digits}`;
+    results.push({ model: model.name, size, peer, own, theirs, min, median, max });
   }
   console.log(line);
 }
 
 /** Models that complete other numbers of requests in the same simulated time are not the same. */
-function checkAlike({ early: expected }: Measured, { early: got }: Measured, what: string): void {
-  if (expected === undefined || got === undefined) return;
+function checkAlike(measured: readonly Measured[], what: string): void {
+  const [expected, ...others] = measured.map(({ early = 0 }) => early);
   // They may differ in what is the order of ties, and so in the last few requests.
-  if (Math.abs(got - expected) > 0.01 * expected) {
-    throw new Error(`${what}: ${got} early requests instead of ${expected}`);
+  const wrong = others.find((early) => Math.abs(early - expected) > 0.01 * expected);
+  if (wrong !== undefined) {
+    throw new Error(`${what}: ${wrong} early requests instead of ${expected}`);
   }
 }
 
-function measure({ name, command }: Contestant, model: string, size: number): Measured {
-  const [program, ...parameters] = command(model);
-  const { status, stdout } = spawnSync(program, [...parameters, String(size), values.seconds], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  if (status !== 0) throw new Error(`${name} ended with code ${status} on ${model} ${size}`);
-  return JSON.parse(stdout.trim().split('\n').at(-1)!) as Measured;
-}
-
 /** SystemC, compiled as its users do; null, with a hint, when it is not there. */
-function systemc(): Contestant | null {
+function systemc(): Peer | null {
   const version = output('g++', ['-E', '-dM', '-include', 'systemc', '-x', 'c++', '/dev/null']);
   if (version === null) {
     console.log('SystemC is missing: on Debian, apt-get install g++ libsystemc-dev');
@@ -145,7 +134,7 @@ function systemc(): Contestant | null {
   };
 }
 
-function simpy(): Contestant | null {
+function simpy(): Peer | null {
   const version = output(PYTHON, ['-c', 'import simpy; print(simpy.__version__)']);
   if (version === null) {
     console.log('SimPy is missing: on Debian, apt-get install python3-simpy3');
