@@ -11,7 +11,7 @@ import { memoryDisk, topologyOf } from '../support/scenarios.ts';
 const SEEDS = Array.from({ length: 20 }, (_, i) => i + 1);
 /** Student's t of 19 degrees of freedom, for 95 %. */
 const T_19 = 2.093;
-const REQUESTS = 800;
+const REQUESTS = 600;
 /** Mean service time in ps: the constant, and 512 bytes at 512 GB/s, which is 1 ns. */
 const SERVICE = 1_000_001_000;
 
