@@ -39,129 +39,129 @@ const TUNING_INTERVAL_MAX = 2 ** 20;
 
 export class CalendarQueue extends EventQueue {
   // The next events in order: slots from head to tail. All before the late ones.
-  private readonly run = new Int32Array(RUN_CAPACITY);
-  private head = 0;
-  private tail = 0;
-  private runMax = FEW_MAX;
-  private readonly late = new LateEvents(this);
+  readonly #run = new Int32Array(RUN_CAPACITY);
+  #head = 0;
+  #tail = 0;
+  #runMax = FEW_MAX;
+  readonly #late = new LateEvents(this);
   // Lists of slots linked in `links`, each `width` ps wide, and a bit for each that is not empty.
-  private buckets = new Int32Array(BUCKETS_MIN).fill(NO_SLOT);
-  private occupied = new Int32Array(BUCKETS_MIN >> 5);
-  private mask = BUCKETS_MIN - 1;
-  private width = WIDTH_INITIAL;
-  private bucketsPerPs = 1 / WIDTH_INITIAL;
-  private inBuckets = 0;
-  private crowdedAt = BUCKETS_MIN;
+  #buckets = new Int32Array(BUCKETS_MIN).fill(NO_SLOT);
+  #occupied = new Int32Array(BUCKETS_MIN >> 5);
+  #mask = BUCKETS_MIN - 1;
+  #width = WIDTH_INITIAL;
+  #bucketsPerPs = 1 / WIDTH_INITIAL;
+  #inBuckets = 0;
+  #crowdedAt = BUCKETS_MIN;
   /** Number of the first bucket that is not opened, counted from time 0. */
-  private bucket = 0;
+  #bucket = 0;
   /** Infinity while there are few events. */
-  private openedEnd = Infinity;
-  private windowEnd = Infinity;
+  #openedEnd = Infinity;
+  #windowEnd = Infinity;
   // Events beyond the window.
-  private far = new Int32Array(64);
-  private farCount = 0;
-  private farFirst = Infinity;
+  #far = new Int32Array(64);
+  #farCount = 0;
+  #farFirst = Infinity;
   // What was done since the last tuning, and how long until the next.
-  private taken = 0;
-  private disorder = 0;
-  private searched = 0;
-  private untilTuning = TUNING_INTERVAL_MIN;
-  private tuningInterval = TUNING_INTERVAL_MIN;
-  private narrowed = false;
+  #taken = 0;
+  #disorder = 0;
+  #searched = 0;
+  #untilTuning = TUNING_INTERVAL_MIN;
+  #tuningInterval = TUNING_INTERVAL_MIN;
+  #narrowed = false;
 
   get size(): number {
-    const opened = this.tail - this.head + this.late.size;
-    return opened + this.inBuckets + this.farCount;
+    const opened = this.#tail - this.#head + this.#late.size;
+    return opened + this.#inBuckets + this.#farCount;
   }
 
   push(slot: number): void {
     const time = this.floats[slot << FLOATS_SHIFT];
-    if (time < this.openedEnd) {
-      this.insert(slot);
-    } else if (time < this.windowEnd) {
-      const index = (time * this.bucketsPerPs) & this.mask;
-      const buckets = this.buckets;
+    if (time < this.#openedEnd) {
+      this.#insert(slot);
+    } else if (time < this.#windowEnd) {
+      const index = (time * this.#bucketsPerPs) & this.#mask;
+      const buckets = this.#buckets;
       this.links[slot] = buckets[index];
       buckets[index] = slot;
-      this.occupied[index >> 5] |= 1 << index;
-      this.inBuckets++;
+      this.#occupied[index >> 5] |= 1 << index;
+      this.#inBuckets++;
     } else {
-      this.pushFar(slot);
+      this.#pushFar(slot);
     }
   }
 
   first(): number {
-    return this.head !== this.tail || this.refill() ? this.run[this.head] : NO_SLOT;
+    return this.#head !== this.#tail || this.#refill() ? this.#run[this.#head] : NO_SLOT;
   }
 
   removeFirst(): void {
-    this.head++;
+    this.#head++;
   }
 
   protected override takeOut(slot: number): boolean {
-    if (this.openedEnd !== Infinity) return false;
-    const run = this.run;
-    const last = --this.tail;
-    let at = this.head;
+    if (this.#openedEnd !== Infinity) return false;
+    const run = this.#run;
+    const last = --this.#tail;
+    let at = this.#head;
     while (run[at] !== slot) at++;
     for (; at < last; at++) run[at] = run[at + 1];
     return true;
   }
 
   protected compact(): void {
-    this.rebuild(this.width);
+    this.#rebuild(this.#width);
   }
 
-  private pushFar(slot: number): void {
+  #pushFar(slot: number): void {
     const time = this.floats[slot << FLOATS_SHIFT];
-    if (this.farCount === this.far.length) this.far = doubled(this.far);
-    this.far[this.farCount++] = slot;
-    if (time < this.farFirst) this.farFirst = time;
+    if (this.#farCount === this.#far.length) this.#far = doubled(this.#far);
+    this.#far[this.#farCount++] = slot;
+    if (time < this.#farFirst) this.#farFirst = time;
   }
 
   /** Adds an event for opened time: into the run, unless it belongs behind it or the run is long. */
-  private insert(slot: number): void {
-    const end = this.tail;
-    const isUsual = end - this.head < this.runMax && this.late.size === 0;
-    if (!isUsual || end === RUN_CAPACITY || --this.untilTuning <= 0) {
-      this.insertUnusual(slot);
+  #insert(slot: number): void {
+    const end = this.#tail;
+    const isUsual = end - this.#head < this.#runMax && this.#late.size === 0;
+    if (!isUsual || end === RUN_CAPACITY || --this.#untilTuning <= 0) {
+      this.#insertUnusual(slot);
       return;
     }
-    this.taken++;
-    this.tail = end + 1;
-    this.disorder += (end - this.settle(slot, end, this.head)) >> 2;
+    this.#taken++;
+    this.#tail = end + 1;
+    this.#disorder += (end - this.#settle(slot, end, this.#head)) >> 2;
   }
 
-  private insertUnusual(slot: number): void {
-    if (this.tail === RUN_CAPACITY) {
-      this.run.copyWithin(0, this.head, this.tail);
-      this.tail -= this.head;
-      this.head = 0;
+  #insertUnusual(slot: number): void {
+    if (this.#tail === RUN_CAPACITY) {
+      this.#run.copyWithin(0, this.#head, this.#tail);
+      this.#tail -= this.#head;
+      this.#head = 0;
     }
-    const isFull = this.tail - this.head >= this.runMax;
-    if (isFull && this.openedEnd === Infinity) {
-      this.rebuild(this.width);
+    const isFull = this.#tail - this.#head >= this.#runMax;
+    if (isFull && this.#openedEnd === Infinity) {
+      this.#rebuild(this.#width);
       this.push(slot);
       return;
     }
-    if (this.untilTuning <= 0 && this.tune()) {
+    if (this.#untilTuning <= 0 && this.#tune()) {
       this.push(slot);
       return;
     }
-    this.taken++;
-    if (isFull || this.late.size > 0) {
-      this.disorder++;
-      const isBehind = this.head === this.tail || this.precedes(this.run[this.tail - 1], slot);
-      if (isBehind || isFull) this.late.push(isBehind ? slot : this.run[--this.tail]);
+    this.#taken++;
+    if (isFull || this.#late.size > 0) {
+      this.#disorder++;
+      const isBehind = this.#head === this.#tail || this.precedes(this.#run[this.#tail - 1], slot);
+      if (isBehind || isFull) this.#late.push(isBehind ? slot : this.#run[--this.#tail]);
       if (isBehind) return;
     }
-    this.settle(slot, this.tail++, this.head);
+    this.#settle(slot, this.#tail++, this.#head);
   }
 
   /** Sorts a slot into the run, of which [head, hole) is in order. Returns where it is now. */
-  private settle(slot: number, hole: number, head: number): number {
+  #settle(slot: number, hole: number, head: number): number {
     const { floats } = this;
-    const run = this.run;
+    const run = this.#run;
     const time = floats[slot << FLOATS_SHIFT];
     const key = floats[(slot << FLOATS_SHIFT) | KEY];
     let at = hole;
@@ -177,73 +177,73 @@ export class CalendarQueue extends EventQueue {
   }
 
   /** Fills the empty run with the next events. Returns false when there are none. */
-  private refill(): boolean {
-    this.head = 0;
-    this.tail = 0;
-    if (--this.untilTuning <= 0 || this.inBuckets > this.crowdedAt) {
+  #refill(): boolean {
+    this.#head = 0;
+    this.#tail = 0;
+    if (--this.#untilTuning <= 0 || this.#inBuckets > this.#crowdedAt) {
       // Having become few, all events are in the run now.
-      if (this.tune() && this.tail > 0) return true;
+      if (this.#tune() && this.#tail > 0) return true;
     }
-    while (this.late.size === 0) {
-      if (this.inBuckets === 0) {
-        if (this.farCount === 0) return false;
-        this.moveTo(Math.floor(this.farFirst * this.bucketsPerPs));
-        this.admit();
+    while (this.#late.size === 0) {
+      if (this.#inBuckets === 0) {
+        if (this.#farCount === 0) return false;
+        this.#moveTo(Math.floor(this.#farFirst * this.#bucketsPerPs));
+        this.#admit();
       }
-      const occupied = this.occupied;
+      const occupied = this.#occupied;
       const last = occupied.length - 1;
-      const index = this.bucket & this.mask;
+      const index = this.#bucket & this.#mask;
       let word = index >> 5;
-      let start = this.bucket - (index & 31);
+      let start = this.#bucket - (index & 31);
       while (occupied[word] === 0) {
         word = (word + 1) & last;
         start += 32;
-        this.searched++;
+        this.#searched++;
       }
-      if (this.farFirst < (start + 32) * this.width) {
+      if (this.#farFirst < (start + 32) * this.#width) {
         // A far event comes before the end of this word: bring the window to it.
-        this.moveTo(Math.floor(this.farFirst * this.bucketsPerPs));
-        this.admit();
+        this.#moveTo(Math.floor(this.#farFirst * this.#bucketsPerPs));
+        this.#admit();
         continue;
       }
-      this.open(word, start);
-      if (this.tail > 0) return true;
+      this.#open(word, start);
+      if (this.#tail > 0) return true;
     }
-    const late = this.late;
-    while (this.tail < RUN_FILLED && late.size > 0) this.run[this.tail++] = late.takeFirst();
+    const late = this.#late;
+    while (this.#tail < RUN_FILLED && late.size > 0) this.#run[this.#tail++] = late.takeFirst();
     return true;
   }
 
   /** Says that all buckets before this one are opened (or were empty). */
-  private moveTo(bucket: number): void {
-    this.bucket = bucket;
-    this.openedEnd = bucket * this.width;
-    this.windowEnd = (bucket - (bucket & 31) + this.mask + 1) * this.width;
+  #moveTo(bucket: number): void {
+    this.#bucket = bucket;
+    this.#openedEnd = bucket * this.#width;
+    this.#windowEnd = (bucket - (bucket & 31) + this.#mask + 1) * this.#width;
   }
 
   /** Moves the far events that are inside the window into their buckets. */
-  private admit(): void {
+  #admit(): void {
     const { floats } = this;
-    const far = this.far;
-    const count = this.farCount;
-    const windowEnd = this.windowEnd;
-    this.searched += count;
-    this.farCount = 0;
-    this.farFirst = Infinity;
+    const far = this.#far;
+    const count = this.#farCount;
+    const windowEnd = this.#windowEnd;
+    this.#searched += count;
+    this.#farCount = 0;
+    this.#farFirst = Infinity;
     for (let i = 0; i < count; i++) {
       const slot = far[i];
       const time = floats[slot << FLOATS_SHIFT];
       if (time < windowEnd) this.push(slot);
-      else this.pushFar(slot);
+      else this.#pushFar(slot);
     }
   }
 
   /** Sorts the lists of a word into the run, until the word is empty or the run is filled. */
-  private open(word: number, start: number): void {
+  #open(word: number, start: number): void {
     const { links } = this;
-    const run = this.run;
-    const buckets = this.buckets;
-    let bits = this.occupied[word];
+    const run = this.#run;
+    const buckets = this.#buckets;
+    let bits = this.#occupied[word];
     let bit = 0;
     let count = 0;
     do {
@@ -253,26 +253,26 @@ export class CalendarQueue extends EventQueue {
       const slot = buckets[index];
       buckets[index] = NO_SLOT;
       if (links[slot] === NO_SLOT) run[count++] = slot;
-      else count = this.openList(slot, count);
-    } while (bits !== 0 && count < RUN_FILLED && this.late.size === 0);
-    this.occupied[word] = bits;
-    this.tail = count;
-    this.inBuckets -= count;
-    this.taken += count;
-    this.moveTo(bits === 0 ? start + 32 : start + bit + 1);
+      else count = this.#openList(slot, count);
+    } while (bits !== 0 && count < RUN_FILLED && this.#late.size === 0);
+    this.#occupied[word] = bits;
+    this.#tail = count;
+    this.#inBuckets -= count;
+    this.#taken += count;
+    this.#moveTo(bits === 0 ? start + 32 : start + bit + 1);
   }
 
   /** Appends a list to the run from `from` on, and sorts it. Returns the new end of the run. */
-  private openList(first: number, from: number): number {
+  #openList(first: number, from: number): number {
     const { floats, links } = this;
-    const run = this.run;
+    const run = this.#run;
     let end = from;
     for (let slot = first; slot !== NO_SLOT; slot = links[slot]) end++;
     const length = end - from;
     if (length > LIST_MAX) {
-      this.inBuckets -= length;
-      this.taken += length;
-      if (!this.late.pushList(first, length)) this.disorder += length;
+      this.#inBuckets -= length;
+      this.#taken += length;
+      if (!this.#late.pushList(first, length)) this.#disorder += length;
       return from;
     }
     // The list is last in, first out. Reversed, events of equal times and one sender are in order.
@@ -281,65 +281,65 @@ export class CalendarQueue extends EventQueue {
       run[i] = slot;
       slot = links[slot];
     }
-    for (let i = from + 1; i < end; i++) this.settle(run[i], i, from);
+    for (let i = from + 1; i < end; i++) this.#settle(run[i], i, from);
     // Equal times cannot be told apart by narrower buckets.
     if (floats[run[from] << FLOATS_SHIFT] !== floats[run[end - 1] << FLOATS_SHIFT]) {
-      this.disorder += length;
+      this.#disorder += length;
     }
     return end;
   }
 
   /** Looks at the work done since the last time; rebuilds, and returns true, if it was too much. */
-  private tune(): boolean {
+  #tune(): boolean {
     const isFew = this.pending <= FEW;
-    const width = this.openedEnd === Infinity ? this.width : this.betterWidth();
+    const width = this.#openedEnd === Infinity ? this.#width : this.#betterWidth();
     const buckets = bucketsFor(this.pending);
-    const isResized = buckets > this.mask + 1 || buckets * 8 <= this.mask;
+    const isResized = buckets > this.#mask + 1 || buckets * 8 <= this.#mask;
     // Going back and forth costs more than either width: do it ever more rarely.
-    const isNarrower = width < this.width;
-    const isOther = width !== this.width;
-    const interval = isOther && isNarrower !== this.narrowed ? this.tuningInterval * 2 : 0;
-    this.tuningInterval = Math.min(Math.max(interval, TUNING_INTERVAL_MIN), TUNING_INTERVAL_MAX);
-    this.untilTuning = Math.max(this.tuningInterval, this.size >> 1);
-    if (isOther) this.narrowed = isNarrower;
-    this.taken = 0;
-    this.disorder = 0;
-    this.searched = 0;
-    if (this.openedEnd === Infinity) return false;
+    const isNarrower = width < this.#width;
+    const isOther = width !== this.#width;
+    const interval = isOther && isNarrower !== this.#narrowed ? this.#tuningInterval * 2 : 0;
+    this.#tuningInterval = Math.min(Math.max(interval, TUNING_INTERVAL_MIN), TUNING_INTERVAL_MAX);
+    this.#untilTuning = Math.max(this.#tuningInterval, this.size >> 1);
+    if (isOther) this.#narrowed = isNarrower;
+    this.#taken = 0;
+    this.#disorder = 0;
+    this.#searched = 0;
+    if (this.#openedEnd === Infinity) return false;
     if (!isFew && !isOther && !isResized) return false;
     // Twice the events in the same time are twice as dense: keep the span of the window.
-    this.rebuild(isResized ? (this.width * (this.mask + 1)) / buckets : width);
+    this.#rebuild(isResized ? (this.#width * (this.#mask + 1)) / buckets : width);
     return true;
   }
 
   /** Narrower when too much was sorted since the last tuning, wider when too much was searched. */
-  private betterWidth(): number {
-    const taken = this.taken;
+  #betterWidth(): number {
+    const taken = this.#taken;
     let factor = 1;
-    if (this.disorder > 0.9 * taken) factor = 1 / 4;
-    else if (this.disorder > 0.6 * taken) factor = 1 / 2;
-    else if (this.disorder < 0.3 * taken && this.searched > 8 * taken) factor = 8;
-    else if (this.disorder < 0.3 * taken && this.searched > 0.5 * taken) factor = 2;
-    return Math.min(Math.max(this.width * factor, 1), WIDTH_MAX);
+    if (this.#disorder > 0.9 * taken) factor = 1 / 4;
+    else if (this.#disorder > 0.6 * taken) factor = 1 / 2;
+    else if (this.#disorder < 0.3 * taken && this.#searched > 8 * taken) factor = 8;
+    else if (this.#disorder < 0.3 * taken && this.#searched > 0.5 * taken) factor = 2;
+    return Math.min(Math.max(this.#width * factor, 1), WIDTH_MAX);
   }
 
   /** Takes everything out and puts it back: into the run when it is little, else into buckets. */
-  private rebuild(width: number): void {
-    const wereFew = this.openedEnd === Infinity;
-    const slots = this.takeAll();
+  #rebuild(width: number): void {
+    const wereFew = this.#openedEnd === Infinity;
+    const slots = this.#takeAll();
     if (slots.length <= FEW) {
-      this.runMax = FEW_MAX;
-      this.openedEnd = Infinity;
-      this.windowEnd = Infinity;
+      this.#runMax = FEW_MAX;
+      this.#openedEnd = Infinity;
+      this.#windowEnd = Infinity;
     } else {
-      this.runMax = RUN_MAX;
-      this.makeBuckets(slots, wereFew ? this.firstWidth(slots) : width);
+      this.#runMax = RUN_MAX;
+      this.#makeBuckets(slots, wereFew ? this.#firstWidth(slots) : width);
     }
     for (const slot of slots) this.push(slot);
   }
 
   /** A width for events that come sorted, from the density of the earlier half. */
-  private firstWidth(slots: Int32Array): number {
+  #firstWidth(slots: Int32Array): number {
     const { floats } = this;
     const half = slots.length >> 1;
     const span = floats[slots[half] << FLOATS_SHIFT] - floats[slots[0] << FLOATS_SHIFT];
@@ -347,23 +347,23 @@ export class CalendarQueue extends EventQueue {
   }
 
   /** Makes empty buckets for these events. */
-  private makeBuckets(slots: Int32Array, width: number): void {
+  #makeBuckets(slots: Int32Array, width: number): void {
     const count = bucketsFor(slots.length);
-    if (count !== this.mask + 1) {
-      this.buckets = new Int32Array(count).fill(NO_SLOT);
-      this.occupied = new Int32Array(count >> 5);
-      this.mask = count - 1;
-      this.crowdedAt = count < BUCKETS_MAX ? count : Infinity;
+    if (count !== this.#mask + 1) {
+      this.#buckets = new Int32Array(count).fill(NO_SLOT);
+      this.#occupied = new Int32Array(count >> 5);
+      this.#mask = count - 1;
+      this.#crowdedAt = count < BUCKETS_MAX ? count : Infinity;
     }
-    this.width = Math.min(Math.max(width, 1), WIDTH_MAX);
-    this.bucketsPerPs = 1 / this.width;
+    this.#width = Math.min(Math.max(width, 1), WIDTH_MAX);
+    this.#bucketsPerPs = 1 / this.#width;
     let earliest = Infinity;
     for (const slot of slots) earliest = Math.min(earliest, this.floats[slot << FLOATS_SHIFT]);
-    this.moveTo(Math.floor(earliest * this.bucketsPerPs));
+    this.#moveTo(Math.floor(earliest * this.#bucketsPerPs));
   }
 
   /** Empties the queue: returns the pending slots and releases the cancelled ones. */
-  private takeAll(): Int32Array {
+  #takeAll(): Int32Array {
     const { links } = this;
     const slots = new Int32Array(this.size);
     let count = 0;
@@ -371,21 +371,21 @@ export class CalendarQueue extends EventQueue {
       if (this.isCancelled(slot)) this.drop(slot);
       else slots[count++] = slot;
     };
-    for (; this.head < this.tail; this.head++) take(this.run[this.head]);
-    while (this.late.size > 0) take(this.late.takeFirst());
-    for (let index = 0; this.inBuckets > 0 && index <= this.mask; index++) {
-      for (let slot = this.buckets[index]; slot !== NO_SLOT; ) {
+    for (; this.#head < this.#tail; this.#head++) take(this.#run[this.#head]);
+    while (this.#late.size > 0) take(this.#late.takeFirst());
+    for (let index = 0; this.#inBuckets > 0 && index <= this.#mask; index++) {
+      for (let slot = this.#buckets[index]; slot !== NO_SLOT; ) {
         const next = links[slot];
         take(slot);
-        this.inBuckets--;
+        this.#inBuckets--;
         slot = next;
       }
-      this.buckets[index] = NO_SLOT;
-      this.occupied[index >> 5] &= ~(1 << index);
+      this.#buckets[index] = NO_SLOT;
+      this.#occupied[index >> 5] &= ~(1 << index);
     }
-    for (let i = 0; i < this.farCount; i++) take(this.far[i]);
-    this.farCount = 0;
-    this.farFirst = Infinity;
+    for (let i = 0; i < this.#farCount; i++) take(this.#far[i]);
+    this.#farCount = 0;
+    this.#farFirst = Infinity;
     return slots.subarray(0, count);
   }
 }

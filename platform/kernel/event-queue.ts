@@ -26,7 +26,7 @@ export const Layout = {
   KIND: 9,
   GENERATION: 10,
   DEPTH: 11,
-  /** The target of a record that was cancelled. */
+  /** The target of a record that is not pending: cancelled, or free. */
   NO_TARGET: -1,
   /** Ends a list of slots. */
   NO_SLOT: -1,
@@ -41,11 +41,7 @@ const SLOTS_INITIAL = 64;
 /** Fewer cancelled entries than this are left for the run loop to skip. */
 const CANCELLED_MIN = 64;
 
-/**
- * A priority queue of slots by (time, key). Keys are unique, so the order is total. The classes of
- * the run loop have `private` members instead of #members, which compile to a third more bytecode:
- * and how much of the loop becomes one piece of machine code is limited by its bytecode.
- */
+/** A priority queue of slots by (time, key). Keys are unique, so the order is total. */
 export abstract class EventQueue {
   /** The records as doubles: slot << 3 | field. Replaced when it grows. */
   floats = new Float64Array(SLOTS_INITIAL << FLOATS_SHIFT);
@@ -55,15 +51,15 @@ export abstract class EventQueue {
   links = new Int32Array(SLOTS_INITIAL);
   /** First of the list of free slots. */
   freeSlot: number = NO_SLOT;
-  private slotCount = 0;
-  private cancelled = 0;
+  #slotCount = 0;
+  #cancelled = 0;
 
   /** Entries in the queue, cancelled ones included. */
   abstract readonly size: number;
 
   /** Entries that are not cancelled. */
   get pending(): number {
-    return this.size - this.cancelled;
+    return this.size - this.#cancelled;
   }
 
   /** Adds a slot whose record holds its time and key. */
@@ -81,13 +77,13 @@ export abstract class EventQueue {
   /** Takes a slot for a new event. Its fields are whatever they were. */
   takeSlot(): number {
     const slot = this.freeSlot;
-    if (slot === NO_SLOT) return this.newSlot();
+    if (slot === NO_SLOT) return this.#newSlot();
     this.freeSlot = this.links[slot];
     return slot;
   }
 
-  private newSlot(): number {
-    const slot = this.slotCount++;
+  #newSlot(): number {
+    const slot = this.#slotCount++;
     assert(slot < SLOTS_MAX, 'more than 2^24 events are pending');
     if (slot << FLOATS_SHIFT === this.floats.length) {
       const larger = new Float64Array(this.floats.length * 2);
@@ -103,6 +99,7 @@ export abstract class EventQueue {
   release(slot: number): void {
     const { words } = this;
     const record = slot << WORDS_SHIFT;
+    words[record | TARGET] = NO_TARGET;
     words[record | GENERATION] = (words[record | GENERATION] + 1) & GENERATION_MASK;
     this.links[slot] = this.freeSlot;
     this.freeSlot = slot;
@@ -120,10 +117,10 @@ export abstract class EventQueue {
       return;
     }
     this.words[(slot << WORDS_SHIFT) | TARGET] = NO_TARGET;
-    this.cancelled++;
-    if (this.cancelled > CANCELLED_MIN && this.cancelled * 2 > this.size) {
+    this.#cancelled++;
+    if (this.#cancelled > CANCELLED_MIN && this.#cancelled * 2 > this.size) {
       this.compact();
-      assert(this.cancelled === 0, 'compaction missed a cancelled entry');
+      assert(this.#cancelled === 0, 'compaction missed a cancelled entry');
     }
   }
 
@@ -133,7 +130,7 @@ export abstract class EventQueue {
 
   /** Releases a cancelled entry that has left the queue. */
   drop(slot: number): void {
-    this.cancelled--;
+    this.#cancelled--;
     this.release(slot);
   }
 

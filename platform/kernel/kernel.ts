@@ -72,19 +72,19 @@ export class Kernel {
   causes: CauseLog | null = null;
   readonly packets = new PacketPool();
 
-  private readonly queue: EventQueue;
-  private readonly outbox: Outbox | null;
-  private readonly components: Component[] = [];
+  readonly #queue: EventQueue;
+  readonly #outbox: Outbox | null;
+  readonly #components: Component[] = [];
   // Of each component: its node, and its index among the components of the node.
-  private places = new Int32Array(64);
-  private readonly ports: (Int32Array | undefined)[] = [];
-  private readonly componentCount: Int32Array;
-  private readonly nodes: NodeStates;
+  #places = new Int32Array(64);
+  readonly #ports: (Int32Array | undefined)[] = [];
+  readonly #componentCount: Int32Array;
+  readonly #nodes: NodeStates;
   // By slot; used only where the target is marked SPECIAL.
-  private readonly packetOf: (Packet | null)[] = [];
-  private depth = 0;
+  readonly #packetOf: (Packet | null)[] = [];
+  #depth = 0;
   /** Events at or after this are not delivered: the limit of the run, or the past after `stop`. */
-  private limit = 0;
+  #limit = 0;
 
   /** `nodeCount` counts the nodes of the whole topology, hosted here or not. */
   constructor(
@@ -93,38 +93,38 @@ export class Kernel {
     queue: EventQueue = new CalendarQueue(),
   ) {
     assert(nodeCount > 0 && nodeCount <= NODES_MAX, `node count ${nodeCount} is outside 1 … 65536`);
-    this.queue = queue;
-    this.outbox = outbox;
-    this.componentCount = new Int32Array(nodeCount);
-    this.nodes = new NodeStates(nodeCount, SEQUENCE_SPAN);
+    this.#queue = queue;
+    this.#outbox = outbox;
+    this.#componentCount = new Int32Array(nodeCount);
+    this.#nodes = new NodeStates(nodeCount, SEQUENCE_SPAN);
   }
 
   /** Delivered events, of all hosted nodes. */
   get events(): number {
-    return this.nodes.events;
+    return this.#nodes.events;
   }
 
   /** Adds a component to a node. The order of additions within a node is part of the digest. */
   add(node: number, component: Component): ComponentId {
-    const id = this.components.push(component) - 1;
-    if (id * 2 === this.places.length) {
+    const id = this.#components.push(component) - 1;
+    if (id * 2 === this.#places.length) {
       const larger = new Int32Array(id * 4);
-      larger.set(this.places);
-      this.places = larger;
+      larger.set(this.#places);
+      this.#places = larger;
     }
-    this.places[id << 1] = node;
-    this.places[(id << 1) | 1] = this.componentCount[node]++;
+    this.#places[id << 1] = node;
+    this.#places[(id << 1) | 1] = this.#componentCount[node]++;
     return id;
   }
 
   /** Makes `component` the receiver of packets sent to (its node, `port`). */
   bindPort(port: number, component: ComponentId): void {
-    const node = this.places[component << 1];
-    let ports = this.ports[node];
+    const node = this.#places[component << 1];
+    let ports = this.#ports[node];
     if (ports === undefined || port >= ports.length) {
       const larger = new Int32Array(Math.max(4, (port + 1) * 2)).fill(-1);
       if (ports !== undefined) larger.set(ports);
-      this.ports[node] = ports = larger;
+      this.#ports[node] = ports = larger;
     }
     assert(ports[port] === -1, `port ${port} of node ${node} is bound twice`);
     ports[port] = component;
@@ -132,7 +132,7 @@ export class Kernel {
 
   /** True when the node has at least one component or port here. */
   hosts(node: number): boolean {
-    return this.componentCount[node] > 0;
+    return this.#componentCount[node] > 0;
   }
 
   /** Schedules `deliver(kind, a, b)` on a component of the calling node, `delay` ps from now. */
@@ -144,13 +144,13 @@ export class Kernel {
     b = 0,
     rank: Rank = NORMAL,
   ): EventHandle {
-    const slot = this.enter(component, delay, kind, a, b, rank);
-    return this.queue.words[(slot << WORDS_SHIFT) | GENERATION] * SLOTS_MAX + slot;
+    const slot = this.#enter(component, delay, kind, a, b, rank);
+    return this.#queue.words[(slot << WORDS_SHIFT) | GENERATION] * SLOTS_MAX + slot;
   }
 
   /** Like `schedule`, for events that are never cancelled: without a handle to make. */
   post(component: ComponentId, delay: Duration, kind: number, a = 0, b = 0): void {
-    this.enter(component, delay, kind, a, b, NORMAL);
+    this.#enter(component, delay, kind, a, b, NORMAL);
   }
 
   /**
@@ -160,13 +160,13 @@ export class Kernel {
   send(fromNode: number, toNode: number, toPort: number, delay: Duration, packet: Packet): void {
     assert(delay > 0, 'a packet between nodes takes time');
     const at = this.now + delay;
-    const key = NORMAL * RANK_SPAN + this.nodes.nextSequence(fromNode);
+    const key = NORMAL * RANK_SPAN + this.#nodes.nextSequence(fromNode);
     if (this.causes !== null) this.causes.record(key, this.currentKey, at);
     if (this.hosts(toNode)) {
       this.accept(at, key, toNode, toPort, packet);
     } else {
-      if (this.outbox === null) throw new AssertionError(`node ${toNode} is not hosted here`);
-      this.outbox.push(at, key, toNode, toPort, packet);
+      if (this.#outbox === null) throw new AssertionError(`node ${toNode} is not hosted here`);
+      this.#outbox.push(at, key, toNode, toPort, packet);
       this.packets.release(packet);
     }
   }
@@ -176,9 +176,9 @@ export class Kernel {
     if (!(at >= this.now && at <= END_OF_TIME)) {
       throw new AssertionError(`a packet for ${formatTime(at)} arrived at ${formatTime(this.now)}`);
     }
-    const component = this.ports[toNode]?.[toPort] ?? NO_TARGET;
+    const component = this.#ports[toNode]?.[toPort] ?? NO_TARGET;
     if (component < 0) throw new AssertionError(`node ${toNode} has no port ${toPort}`);
-    const queue = this.queue;
+    const queue = this.#queue;
     const slot = queue.takeSlot();
     const float = slot << FLOATS_SHIFT;
     const word = slot << WORDS_SHIFT;
@@ -189,25 +189,25 @@ export class Kernel {
     queue.words[word | TARGET] = component | SPECIAL;
     queue.words[word | KIND] = packet.kind;
     queue.words[word | DEPTH] = 0;
-    this.setPacket(slot, packet);
+    this.#setPacket(slot, packet);
     queue.push(slot);
   }
 
   /** Cancels a pending event. Returns false when it was delivered or cancelled before. */
   cancel(handle: EventHandle): boolean {
     if (handle < 0) return false;
-    const { words } = this.queue;
+    const { words } = this.#queue;
     const slot = handle % SLOTS_MAX;
     const word = slot << WORDS_SHIFT;
     if (words[word | GENERATION] !== (handle - slot) / SLOTS_MAX) return false;
     if (words[word | TARGET] === NO_TARGET) return false;
-    this.queue.cancel(slot);
+    this.#queue.cancel(slot);
     return true;
   }
 
   /** Time of the next event, or Infinity. Cancelled entries are dropped on the way. */
   nextTime(): Instant {
-    const queue = this.queue;
+    const queue = this.#queue;
     for (;;) {
       const slot = queue.first();
       if (slot === NO_SLOT) return Infinity;
@@ -219,7 +219,7 @@ export class Kernel {
 
   /** Makes `runUntil` return after the event being delivered. */
   stop(): void {
-    this.limit = -Infinity;
+    this.#limit = -Infinity;
   }
 
   /**
@@ -228,9 +228,9 @@ export class Kernel {
    */
   runUntil(limit: Instant): boolean {
     assert(limit <= END_OF_TIME || limit === Infinity, 'the clock ends at 2^53 ps');
-    const queue = this.queue;
-    this.limit = limit;
-    this.depth = 0;
+    const queue = this.#queue;
+    this.#limit = limit;
+    this.#depth = 0;
     for (;;) {
       const slot = queue.first();
       if (slot === NO_SLOT) break;
@@ -238,7 +238,7 @@ export class Kernel {
       const float = slot << FLOATS_SHIFT;
       const word = slot << WORDS_SHIFT;
       const now = floats[float];
-      if (now >= this.limit) break;
+      if (now >= this.#limit) break;
       queue.removeFirst();
       const target = words[word | TARGET];
       if (target < 0) {
@@ -249,49 +249,49 @@ export class Kernel {
       this.now = now;
       this.currentKey = floats[float | KEY];
       const place = component << 1;
-      this.nodes.digest(this.places[place], this.places[place | 1], words, word);
+      this.#nodes.digest(this.#places[place], this.#places[place | 1], words, word);
       if (target === component) {
         const kind = words[word | KIND];
         const a = floats[float | ARGUMENT_A];
         const b = floats[float | ARGUMENT_B];
         // The slot is freed first: the handler may cancel its own handle, which must be stale then.
         queue.release(slot);
-        this.components[component].deliver(kind, a, b);
+        this.#components[component].deliver(kind, a, b);
       } else {
-        this.deliverSpecial(slot, component);
+        this.#deliverSpecial(slot, component);
       }
     }
-    return this.limit === limit;
+    return this.#limit === limit;
   }
 
   /** Digest lanes of one node, for `combineDigests`. */
   digestOf(node: number): readonly [number, number, number] {
-    return this.nodes.lanesOf(node);
+    return this.#nodes.lanesOf(node);
   }
 
   /** Delivers an event that carries a packet or was scheduled with no delay. */
-  private deliverSpecial(slot: number, component: number): void {
-    const queue = this.queue;
+  #deliverSpecial(slot: number, component: number): void {
+    const queue = this.#queue;
     const { floats, words } = queue;
-    const packet = slot < this.packetOf.length ? this.packetOf[slot] : null;
-    this.depth = words[(slot << WORDS_SHIFT) | DEPTH];
+    const packet = slot < this.#packetOf.length ? this.#packetOf[slot] : null;
+    this.#depth = words[(slot << WORDS_SHIFT) | DEPTH];
     const kind = words[(slot << WORDS_SHIFT) | KIND];
     const a = floats[(slot << FLOATS_SHIFT) | ARGUMENT_A];
     const b = floats[(slot << FLOATS_SHIFT) | ARGUMENT_B];
     queue.release(slot);
-    const receiver = this.components[component];
+    const receiver = this.#components[component];
     if (packet === null) {
       receiver.deliver(kind, a, b);
     } else {
-      this.packetOf[slot] = null;
-      this.nodes.digestPacket(this.places[component << 1], packet);
+      this.#packetOf[slot] = null;
+      this.#nodes.digestPacket(this.#places[component << 1], packet);
       receiver.receive!(packet);
       this.packets.release(packet);
     }
-    this.depth = 0;
+    this.#depth = 0;
   }
 
-  private enter(
+  #enter(
     component: ComponentId,
     delay: Duration,
     kind: number,
@@ -299,9 +299,9 @@ export class Kernel {
     b: number,
     rank: Rank,
   ): number {
-    const queue = this.queue;
+    const queue = this.#queue;
     const at = this.now + delay;
-    const key = rank * RANK_SPAN + this.nodes.nextSequence(this.places[component << 1]);
+    const key = rank * RANK_SPAN + this.#nodes.nextSequence(this.#places[component << 1]);
     const slot = queue.takeSlot();
     const { floats, words } = queue;
     const float = slot << FLOATS_SHIFT;
@@ -313,36 +313,36 @@ export class Kernel {
     words[word | TARGET] = component;
     words[word | KIND] = kind;
     // Written so that it catches a delay that is not a number, too.
-    if (!(delay > 0 && at <= CLOCK_END)) this.checkUnusual(slot, delay);
+    if (!(delay > 0 && at <= CLOCK_END)) this.#checkUnusual(slot, delay);
     if (this.causes !== null) this.causes.record(key, this.currentKey, at);
     queue.push(slot);
     return slot;
   }
 
-  private setPacket(slot: number, packet: Packet): void {
-    const packets = this.packetOf;
+  #setPacket(slot: number, packet: Packet): void {
+    const packets = this.#packetOf;
     while (packets.length <= slot) packets.push(null);
     packets[slot] = packet;
   }
 
   /** Checks a new event that has no delay, or a delay that cannot be. */
-  private checkUnusual(slot: number, delay: Duration): void {
+  #checkUnusual(slot: number, delay: Duration): void {
     const at = this.now + delay;
     assert(delay >= 0, 'an event cannot be scheduled for the past');
     assert(at <= END_OF_TIME, 'the clock ends at 2^53 ps (2.5 h)');
-    const { words } = this.queue;
+    const { words } = this.#queue;
     const word = slot << WORDS_SHIFT;
     const component = words[word | TARGET];
-    const depth = this.depth + 1;
-    if (depth > INSTANT_STEPS_MAX) this.livelock(component, words[word | KIND]);
+    const depth = this.#depth + 1;
+    if (depth > INSTANT_STEPS_MAX) this.#livelock(component, words[word | KIND]);
     words[word | TARGET] = component | SPECIAL;
     words[word | DEPTH] = depth;
   }
 
-  private livelock(component: number, kind: number): never {
-    const node = this.places[component << 1];
-    const index = this.places[(component << 1) | 1];
-    const name = this.components[component].constructor.name;
+  #livelock(component: number, kind: number): never {
+    const node = this.#places[component << 1];
+    const index = this.#places[(component << 1) | 1];
+    const name = this.#components[component].constructor.name;
     throw new RunError(
       'LIVELOCK',
       `more than ${INSTANT_STEPS_MAX} events in a row at ${formatTime(this.now)} without time ` +
