@@ -69,6 +69,7 @@ export class PciDriverLink implements DriverLink {
   readonly #handler: AccessRunner;
   readonly #poller: Chart<unknown, PollEvent>;
   readonly #doorbell = new Uint8Array(4);
+  readonly #sendsShort: boolean;
   #fifos: Fifo[] = [];
   /** Counters of FIFOs that are no more. */
   #past: Statistics = {};
@@ -85,6 +86,7 @@ export class PciDriverLink implements DriverLink {
     this.#environment = environment;
     this.#client = client;
     this.#path = pathOf(options);
+    this.#sendsShort = options.quirks.includes('shortMessages');
     this.#translation = options.iommu
       ? new Iommu(options.iotlb)
       : new DirectTranslation(node.memory);
@@ -132,9 +134,7 @@ export class PciDriverLink implements DriverLink {
 
   send(bytes: Uint8Array, length: number): void {
     const fifo = this.#fifos[fifoOf(bytes, this.#fifos.length)];
-    if (this.#environment.plan.options.quirks.includes('shortMessages')) {
-      fifo?.send(withoutBody(bytes, length), length);
-    } else fifo?.send(bytes, length);
+    fifo?.send(this.#sendsShort ? withoutBody(bytes, length) : bytes, length);
   }
 
   clear(): void {

@@ -14,12 +14,6 @@ import { DeviceFunction } from './device-function.ts';
 import { emulatedCardWay, emulatedPath } from './emulated.ts';
 import type { VirtioPciOptions, VirtioPciPlan } from './options.ts';
 
-interface Notification {
-  readonly model: DeviceModel;
-  readonly queue: number;
-  readonly next: number;
-}
-
 export class VirtioPciDeviceEnd implements DeviceEnd, CpuClient {
   readonly #node: Node;
   readonly #plan: VirtioPciPlan;
@@ -28,7 +22,11 @@ export class VirtioPciDeviceEnd implements DeviceEnd, CpuClient {
   readonly #line: InterruptLine;
   /** Constant: a device model comes to a notification. */
   readonly #emulate: number;
-  readonly #notifications: Notification[] = [];
+  // Notifications that a core has yet to come to, in arrays that are used again.
+  readonly #models: DeviceModel[] = [];
+  readonly #queues: number[] = [];
+  readonly #nexts: number[] = [];
+  #waiting = 0;
   #notified = 0;
 
   constructor({ node, plan }: BusEnvironment<VirtioPciOptions>) {
@@ -58,11 +56,7 @@ export class VirtioPciDeviceEnd implements DeviceEnd, CpuClient {
       endpoint: this.#endpoint,
       functionId: number,
       model,
-      notified: (queue, next) => {
-        this.#notified++;
-        this.#notifications.push({ model, queue, next });
-        this.#wake();
-      },
+      notified: (queue, next) => this.#take(model, queue, next),
       objected: (text) => this.#node.violations.report('BAD_REQUEST', `${name}: ${text}`),
     });
   }
@@ -91,10 +85,18 @@ export class VirtioPciDeviceEnd implements DeviceEnd, CpuClient {
     };
   }
 
+  #take(model: DeviceModel, queue: number, next: number): void {
+    this.#notified++;
+    this.#models[this.#waiting] = model;
+    this.#queues[this.#waiting] = queue;
+    this.#nexts[this.#waiting++] = next;
+    this.#wake();
+  }
+
   /** A core of the card is interrupted; a thread of a device model is awake already. */
   #wake(): void {
     if (!this.#plan.options.emulated) return this.#line.raise();
-    if (this.#notifications.length > 1) return;
+    if (this.#waiting > 1) return;
     const cost = this.#node.charge(this.#emulate);
     this.#node.cpu.submit(Priority.task, cost, this, 0);
   }
@@ -105,8 +107,9 @@ export class VirtioPciDeviceEnd implements DeviceEnd, CpuClient {
 
   /** One interrupt is for all notifications that have come. */
   #serve(): void {
-    for (const { model, queue, next } of this.#notifications.splice(0)) {
-      model.available(queue, next);
+    for (let i = 0; i < this.#waiting; i++) {
+      this.#models[i].available(this.#queues[i], this.#nexts[i]);
     }
+    this.#waiting = 0;
   }
 }
