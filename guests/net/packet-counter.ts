@@ -1,7 +1,12 @@
 // The far end of the `pktgen` workload: it counts the datagrams of each generator and tells the counts
 // to whoever asks. Datagrams carry their send time; all clocks of a simulation agree.
 import type { Node } from '../../platform/node/index.ts';
-import { LatencyRecorder, type LatencySummary } from '../../platform/observe/index.ts';
+import {
+  LATENCY_KEYS,
+  LatencyRecorder,
+  type LatencySummary,
+  NO_LATENCIES,
+} from '../../platform/observe/index.ts';
 import type { NetStack } from './stack/index.ts';
 
 /** The discard port (RFC 863). */
@@ -25,9 +30,8 @@ export interface PacketCounts {
 
 /** The figures of an answer, in their order: doubles, from byte 8 on. */
 const COUNTS = ['packets', 'bytes', 'reordered', 'firstAt', 'lastAt'] as const;
-const DELAYS = ['min', 'p50', 'p90', 'p99', 'p999', 'max', 'mean'] as const;
 const FIGURES_AT = 8;
-const ANSWER_SIZE = FIGURES_AT + 8 * (COUNTS.length + DELAYS.length);
+const ANSWER_SIZE = FIGURES_AT + 8 * (COUNTS.length + LATENCY_KEYS.length);
 
 /** Reads an answer; null when it is too short to be one. */
 export function readCounts(view: DataView): PacketCounts | null {
@@ -36,7 +40,9 @@ export function readCounts(view: DataView): PacketCounts | null {
     Object.fromEntries(
       names.map((name, i) => [name, view.getFloat64(FIGURES_AT + 8 * (first + i), true)]),
     ) as Record<Name, number>;
-  return { ...figures(COUNTS, 0), delays: figures(DELAYS, COUNTS.length) };
+  const counts = figures(COUNTS, 0);
+  const delays = counts.packets === 0 ? NO_LATENCIES : figures(LATENCY_KEYS, COUNTS.length);
+  return { ...counts, delays };
 }
 
 class Counter {
@@ -65,7 +71,10 @@ class Counter {
     const delays = this.#delays.summary();
     view.setUint32(0, COUNTER_KIND.answer, true);
     view.setUint32(4, generator, true);
-    const figures = [...COUNTS.map((name) => this[name]), ...DELAYS.map((name) => delays[name])];
+    const figures = [
+      ...COUNTS.map((name) => this[name]),
+      ...LATENCY_KEYS.map((key) => delays[key] ?? 0),
+    ];
     for (const [i, figure] of figures.entries()) view.setFloat64(FIGURES_AT + 8 * i, figure, true);
     return bytes;
   }

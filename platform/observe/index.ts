@@ -1,1 +1,7 @@
-export { LatencyRecorder, type LatencySummary } from './latency.ts';
+export {
+  LATENCY_KEYS,
+  type Latencies,
+  LatencyRecorder,
+  type LatencySummary,
+  NO_LATENCIES,
+} from './latency.ts';

@@ -2,16 +2,26 @@
 import { build, type Histogram } from 'hdr-histogram-js';
 import { PS_PER_NS } from '../kernel/index.ts';
 
-/** Latencies in ns, as the report shows them. All are 0 when there was no request. */
-export interface LatencySummary {
-  readonly min: number;
-  readonly p50: number;
-  readonly p90: number;
-  readonly p99: number;
-  readonly p999: number;
-  readonly max: number;
-  readonly mean: number;
-}
+/** What a summary has, in the order of the report. */
+export const LATENCY_KEYS = ['min', 'p50', 'p90', 'p99', 'p999', 'max', 'mean'] as const;
+export type LatencyKey = (typeof LATENCY_KEYS)[number];
+
+/** Latencies in ns. */
+export type Latencies = Readonly<Record<LatencyKey, number>>;
+
+/** Latencies as the report shows them; all are null when no request has come to an end. */
+export type LatencySummary = Latencies | Readonly<Record<LatencyKey, null>>;
+
+/** The summary of no request at all. */
+export const NO_LATENCIES: LatencySummary = {
+  min: null,
+  p50: null,
+  p90: null,
+  p99: null,
+  p999: null,
+  max: null,
+  mean: null,
+};
 
 export class LatencyRecorder {
   count = 0;
@@ -37,7 +47,7 @@ export class LatencyRecorder {
   }
 
   summary(): LatencySummary {
-    if (this.count === 0) return { min: 0, p50: 0, p90: 0, p99: 0, p999: 0, max: 0, mean: 0 };
+    if (this.count === 0) return NO_LATENCIES;
     const min = this.#min / PS_PER_NS;
     const max = this.#max / PS_PER_NS;
     // A bucket stands for its upper edge, which may lie beyond the greatest value.

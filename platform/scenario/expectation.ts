@@ -44,6 +44,8 @@ export interface ExpectationOutcome {
   readonly text: string;
   readonly passed: boolean;
   readonly actual: Scalar | null;
+  /** Why there is nothing to compare, in words; null when there is. */
+  readonly missing: string | null;
   /** Operator and value as written, e.g. `< 80us`. */
   readonly expected: string;
 }
@@ -182,18 +184,34 @@ function holds(actual: Scalar, operator: Operator, value: Scalar): boolean {
 const isScalar = (value: unknown): value is Scalar =>
   typeof value === 'number' || typeof value === 'string' || typeof value === 'boolean';
 
+const NOT_THERE = 'not in the report';
+
+/** Why a place of the report holds no value that could be compared. */
+function whyMissing(actual: unknown, path: readonly string[]): string {
+  if (actual !== null) return NOT_THERE;
+  return path.includes('latency') ? 'no request has completed' : 'has no value';
+}
+
 /**
  * Evaluates an expectation against the JSON report. The name of a replicated entry stands for every
- * copy: all must pass, and `actual` is that of the first that does not. A value that is missing fails.
+ * copy: all must pass, and `actual` is that of the first that does not. A value that is missing fails
+ * whatever the operator: the latency of no request is neither below a bound nor above it.
  */
 export function evaluateExpectation(expectation: Expectation, report: unknown): ExpectationOutcome {
   const { text, path, operator, written, value } = expectation;
   const expected = `${operator} ${written}`;
   const values = valuesAt(report, path);
-  if (values.length === 0) return { text, passed: false, actual: null, expected };
+  const outcome = (passed: boolean, actual: Scalar | null, missing: string | null = null) => ({
+    text,
+    passed,
+    actual,
+    missing,
+    expected,
+  });
+  if (values.length === 0) return outcome(false, null, NOT_THERE);
   for (const actual of values) {
-    if (!isScalar(actual)) return { text, passed: false, actual: null, expected };
-    if (!holds(actual, operator, value)) return { text, passed: false, actual, expected };
+    if (!isScalar(actual)) return outcome(false, null, whyMissing(actual, path));
+    if (!holds(actual, operator, value)) return outcome(false, actual);
   }
-  return { text, passed: true, actual: values[0] as Scalar, expected };
+  return outcome(true, values[0] as Scalar);
 }

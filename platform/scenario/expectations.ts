@@ -1,5 +1,6 @@
 // The `expect` section: parses each expectation and checks the names in it against the scenario.
 import type { ExpectationPlan } from '../contracts/index.ts';
+import { LATENCY_KEYS } from '../observe/index.ts';
 import { parseExpectation } from './expectation.ts';
 import type { Names } from './names.ts';
 import { nearestName } from './nearest.ts';
@@ -40,9 +41,6 @@ export const DEVICE_KEYS: readonly string[] = [
   'model',
 ];
 
-/** What the report tells of latencies. */
-export const LATENCY_KEYS: readonly string[] = ['min', 'p50', 'p90', 'p99', 'p999', 'max', 'mean'];
-
 /** The sections of a report whose names the scenario gives. */
 export type NamesBySection = Readonly<Record<'devices' | 'buses' | 'networks' | 'nodes', Names>>;
 
@@ -55,7 +53,7 @@ interface Place {
 
 /** Checks what is asked of a device; what a model or workload counts besides is its own affair. */
 function checkDeviceKey(source: YamlSource, { dotted, path, offset }: Place, at: number): void {
-  const known = dotted[at] === 'latency' ? LATENCY_KEYS : DEVICE_KEYS;
+  const known: readonly string[] = dotted[at] === 'latency' ? LATENCY_KEYS : DEVICE_KEYS;
   const depth = dotted[at] === 'latency' ? at + 1 : at;
   const word = dotted[depth] ?? '';
   if (known.includes(word)) return;

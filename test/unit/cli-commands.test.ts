@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FailedRun, reportFailure } from '../../platform/cli/failure.ts';
 import { runScenario } from '../../platform/cli/run-scenario.ts';
 import { AssertionError, RunError } from '../../platform/errors.ts';
+import { LATENCY_KEYS } from '../../platform/observe/index.ts';
 import { PLAIN } from '../../platform/observe/report/index.ts';
-import { DEVICE_KEYS, LATENCY_KEYS } from '../../platform/scenario/expectations.ts';
+import { DEVICE_KEYS } from '../../platform/scenario/expectations.ts';
 import { busbar } from './cli-recorder.ts';
 
 const SMALL = `

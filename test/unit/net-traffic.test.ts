@@ -1,6 +1,7 @@
 // Network cards, drivers and stacks from end to end: ping, datagrams and byte streams between VMs.
 import { describe, expect, it } from 'vitest';
 import { FRAME } from '../../platform/network/index.ts';
+import { measured } from '../support/measured.ts';
 import { netTopology } from '../support/net-scenario.ts';
 import { Rig } from '../support/rig.ts';
 
@@ -28,7 +29,7 @@ describe('ping', () => {
       const ping = { type: 'ping', device: 'net-0', to: 'net-1', requests: 5, interval: '2ms' };
       const rig = new Rig(netTopology({ network: { latency }, workloads: [ping] }));
       rig.run();
-      return rig.result().latency.p50;
+      return measured(rig.result().latency).p50;
     };
     // Four cables, there and back.
     expect(round('101us') - round('1us')).toBeCloseTo(4 * 100_000, -3);

@@ -9,6 +9,7 @@ import type {
   WorkloadOutcome,
 } from '../../platform/hosts/index.ts';
 import type { Violation } from '../../platform/node/index.ts';
+import { NO_LATENCIES } from '../../platform/observe/index.ts';
 import {
   buildReport,
   expectationsHold,
@@ -17,6 +18,7 @@ import {
   reportText,
 } from '../../platform/observe/report/index.ts';
 import { type LoadedScenario, parseScenario } from '../../platform/scenario/index.ts';
+import { measured } from '../support/measured.ts';
 
 const TEXT = `
 name: made-up
@@ -132,7 +134,7 @@ test('two workloads of a device are added up; their percentiles are bounds', () 
     model: {},
   });
   expect(devices['idle0'].requests).toBe(0);
-  expect(devices['idle0'].latency.max).toBe(0);
+  expect(devices['idle0'].latency.max).toBeNull();
 });
 
 test('what a workload tells by kind of request is added up by kind', () => {
@@ -280,6 +282,7 @@ test('a workload at the limit fails the run and says what it waits for', () => {
   expect(report.expectations[0]).toEqual({
     text: 'workloads done',
     passed: false,
+    missing: null,
     actual: '1 of 2',
     expected: 'all',
   });
@@ -330,7 +333,7 @@ test('the last line sums the run up', () => {
 });
 
 test('a brief report is what failed, and the last line', () => {
-  const slow = result({ latency: { ...result().latency, p99: 90_000 } });
+  const slow = result({ latency: { ...measured(result().latency), p99: 90_000 } });
   const report = buildReport(
     topology,
     facts({ workloads: [workload(0, { result: slow }), workload(1)] }),
@@ -339,6 +342,14 @@ test('a brief report is what failed, and the last line', () => {
   expect(lines).toHaveLength(2);
   expect(lines[0]).toBe('✗ disk0.latency.p99 < 80us: is 90 us');
   expect(lines[1]).toMatch(/^made-up: simulated 1 s/);
+});
+
+test('an expectation of a latency fails where no request has completed, and says so', () => {
+  const none = result({ requests: 0, latency: NO_LATENCIES });
+  const outcomes = [workload(0, { result: none }), workload(1, { result: none })];
+  const report = buildReport(topology, facts({ workloads: outcomes }));
+  const [first] = reportText(topology, report, PLAIN, true).split('\n');
+  expect(first).toBe('✗ disk0.latency.p99 < 80us: no request has completed');
 });
 
 test('a drawing of many buses is cut short', () => {

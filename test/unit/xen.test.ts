@@ -305,7 +305,7 @@ describe('upcalls', () => {
     });
     rig.run();
     const done = rig.outcome.workloads.filter((workload) => workload.done);
-    const late = rig.outcome.workloads.some(({ result }) => result.latency.max > 10e6);
+    const late = rig.outcome.workloads.some(({ result }) => (result.latency.max ?? 0) > 10e6);
     expect(done.length < 6 || late || rig.violationCodes.includes('TIMEOUT')).toBe(true);
   });
 

@@ -1,6 +1,8 @@
 // The report's sections on what carries messages and frames: buses and networks.
 import type { Statistics, Topology } from '../../contracts/index.ts';
 import type { BusOutcome, GroupOutcome, NetworkOutcome, NodeOutcome } from '../../hosts/index.ts';
+import type { LatencySummary } from '../latency.ts';
+import { mergeLatencies } from './merge-latencies.ts';
 import { type PerRequest, perRequest } from './per-request.ts';
 import { byName, grouped, ratio, total } from './sums.ts';
 
@@ -44,7 +46,7 @@ export interface CarrierFacts {
 export interface BusUse {
   readonly device: string;
   readonly requests: number;
-  readonly latency: { readonly mean: number };
+  readonly latency: LatencySummary;
 }
 
 export function busReports(
@@ -76,7 +78,7 @@ export function busReports(
         topology,
         bus: index,
         requests: total(using.map(({ requests }) => requests)),
-        latencySum: total(using.map(({ requests, latency }) => requests * latency.mean)),
+        latency: mergeLatencies(using).mean,
         messages,
         driver,
         device,

@@ -1,16 +1,17 @@
 // The latencies of a device that several workloads use. Each workload hands over its summary only, so
 // that percentiles of the whole are bounds: a percentile of a mixture lies between those of its parts.
-import type { LatencySummary } from '../latency.ts';
+import { type Latencies, type LatencySummary, NO_LATENCIES } from '../latency.ts';
 
 /** Merges summaries: least, greatest and mean are exact, percentiles are the largest of the parts. */
 export function mergeLatencies(
   parts: readonly { readonly requests: number; readonly latency: LatencySummary }[],
 ): LatencySummary {
-  const used = parts.filter(({ requests }) => requests > 0);
+  const used = parts.flatMap(({ requests, latency }) =>
+    latency.min === null ? [] : [{ requests, latency }],
+  );
+  if (used.length === 0) return NO_LATENCIES;
   const requests = used.reduce((sum, part) => sum + part.requests, 0);
-  if (requests === 0) return { min: 0, p50: 0, p90: 0, p99: 0, p999: 0, max: 0, mean: 0 };
-  const largest = (key: keyof LatencySummary) =>
-    Math.max(...used.map(({ latency }) => latency[key]));
+  const largest = (key: keyof Latencies) => Math.max(...used.map(({ latency }) => latency[key]));
   const weighted = used.reduce((sum, part) => sum + part.latency.mean * part.requests, 0);
   return {
     min: Math.min(...used.map(({ latency }) => latency.min)),

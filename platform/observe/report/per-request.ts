@@ -8,8 +8,8 @@ import { PS_PER_NS } from '../../kernel/index.ts';
 export interface PerRequest {
   /** Requests that all devices of the bus have completed. */
   readonly requests: number;
-  /** Mean latency over them, ns. */
-  readonly latency: number;
+  /** Mean latency over them, ns; null where the workload could not measure any. */
+  readonly latency: number | null;
   /** virtio-msg messages, both ways. */
   readonly messages: number;
   /** Times that a CPU left its context for the request: calls, traps, notifications, doorbells. */
@@ -39,8 +39,8 @@ export interface PerRequestInput {
   readonly topology: Topology;
   readonly bus: number;
   readonly requests: number;
-  /** Sum of the requests' latencies, ns. */
-  readonly latencySum: number;
+  /** Mean of the requests' latencies, ns; null where there is none. */
+  readonly latency: number | null;
   readonly messages: number;
   readonly driver: Statistics;
   readonly device: Statistics;
@@ -49,7 +49,7 @@ export interface PerRequestInput {
 
 /** The figures of one bus, or null when none of its devices completed a request. */
 export function perRequest(input: PerRequestInput): PerRequest | null {
-  const { topology, bus, requests, latencySum, messages, driver, device, nodes } = input;
+  const { topology, bus, requests, latency, messages, driver, device, nodes } = input;
   if (requests === 0) return null;
   const plan = topology.buses[bus];
   const each = (sum: number) => sum / requests;
@@ -60,7 +60,7 @@ export function perRequest(input: PerRequestInput): PerRequest | null {
   };
   return {
     requests,
-    latency: each(latencySum),
+    latency,
     messages: each(messages),
     calls: each(CALLS.reduce((sum, name) => sum + both(name), 0)),
     interrupts: each(driver['interrupts'] ?? 0),

@@ -2,6 +2,7 @@
 import type { Topology } from '../../contracts/index.ts';
 import { formatTime, PS_PER_S } from '../../kernel/index.ts';
 import type { ExpectationOutcome } from '../../scenario/index.ts';
+import { LATENCY_KEYS } from '../latency.ts';
 import { drawTopology } from './drawing.ts';
 import {
   alignColumns,
@@ -54,7 +55,7 @@ export function reportText(
 
 function briefText(report: Report, paint: Paint): string {
   const failed = report.expectations.filter(({ passed }) => !passed);
-  const lines = failed.map((outcome) => paint.bad(`✗ ${outcome.text}: is ${valueText(outcome)}`));
+  const lines = failed.map((outcome) => paint.bad(`✗ ${outcome.text}: ${foundText(outcome)}`));
   return [...lines, `${report.scenario}: ${summaryLine(report)}`, ''].join('\n');
 }
 
@@ -145,12 +146,9 @@ function trouble({ name, waitsFor, failure }: WorkloadReport): string {
 
 function latencyTable({ devices }: Report): Table {
   const head = ['min', 'p50', 'p90', 'p99', 'p99.9', 'max', 'mean'];
-  const rows = Object.entries(devices)
-    .filter(([, { requests }]) => requests > 0)
-    .map(([name, { latency }]) => {
-      const { min, p50, p90, p99, p999, max, mean } = latency;
-      return [name, ...[min, p50, p90, p99, p999, max, mean].map(formatLatency)];
-    });
+  const rows = Object.entries(devices).flatMap(([name, { latency }]) =>
+    latency.min === null ? [] : [[name, ...LATENCY_KEYS.map((key) => formatLatency(latency[key]))]],
+  );
   return { title: 'Latency', head, rows, right: 1 };
 }
 
@@ -179,7 +177,7 @@ function perRequestTable({ buses }: Report): Table {
     return [
       [
         name,
-        formatLatency(latency),
+        time(latency),
         each(messages),
         each(calls),
         each(interrupts),
@@ -246,11 +244,7 @@ function violationLines({ violations, violationList }: Report, paint: Paint): st
 function expectationLines(outcomes: readonly ExpectationOutcome[], paint: Paint): string[] {
   if (outcomes.length === 0) return [];
   const rows = alignColumns(
-    outcomes.map((outcome) => [
-      outcome.passed ? '✓' : '✗',
-      outcome.text,
-      `is ${valueText(outcome)}`,
-    ]),
+    outcomes.map((outcome) => [outcome.passed ? '✓' : '✗', outcome.text, foundText(outcome)]),
   );
   return [
     '',
@@ -259,9 +253,13 @@ function expectationLines(outcomes: readonly ExpectationOutcome[], paint: Paint)
   ];
 }
 
+/** What was found, or why nothing was. */
+function foundText({ text, actual, expected, missing }: ExpectationOutcome): string {
+  return actual === null ? (missing ?? 'nothing') : `is ${valueText(text, actual, expected)}`;
+}
+
 /** The value that was compared, in the kind of unit that the expectation is written in. */
-function valueText({ text, actual, expected }: ExpectationOutcome): string {
-  if (actual === null) return 'not in the report';
+function valueText(text: string, actual: number | string | boolean, expected: string): string {
   if (typeof actual !== 'number') return String(actual);
   if (/\d ?(ps|ns|us|ms|s)$/.test(expected)) {
     return /Ps\W/.test(text) ? formatTime(actual) : formatLatency(actual);
