@@ -44,6 +44,7 @@ export {
   type ProfilePlan,
   REVISIONS,
   type Revision,
+  type SourcePlace,
   type TimingConstant,
   type Topology,
   type WorkloadPlan,

@@ -15,6 +15,15 @@ export interface NodePlan {
   readonly memory: number;
   /** Worker group the scenario asks for, or null for automatic placement. */
   readonly placement: number | null;
+  /** Where the scenario says how much memory it has; a switch has none to speak of. */
+  readonly place?: SourcePlace;
+}
+
+/** A place in a scenario file; lines and columns count from 1. */
+export interface SourcePlace {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
 }
 
 export interface BusPlan {

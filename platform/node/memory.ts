@@ -2,6 +2,7 @@
 // first-fit allocator over the whole of it. Only the owner calls this; another node's accesses
 // arrive as timed packets at a bus, which checks them before it comes here.
 import { assert, RunError } from '../errors.ts';
+import { writeQuantity } from '../timing/index.ts';
 
 /** Where RAM begins in a node's address space, as on the Arm `virt` platforms. */
 export const RAM_BASE = 0x4000_0000;
@@ -19,17 +20,19 @@ interface FreeRange {
 }
 
 export class Memory {
-  readonly base: number;
+  readonly base = RAM_BASE;
   readonly size: number;
+  readonly #owner: string;
   readonly #chunks: (Uint8Array | undefined)[] = [];
   /** Sorted by address, never touching one another. */
   readonly #free: FreeRange[];
 
-  constructor(size: number, base = RAM_BASE) {
-    assert(size > 0 && base % PAGE_SIZE === 0, 'memory starts at a page and is not empty');
-    this.base = base;
+  /** `owner` is how errors call the node, and where its scenario describes it. */
+  constructor(size: number, owner = 'the node') {
+    assert(size > 0, 'memory is not empty');
     this.size = size;
-    this.#free = [{ start: base, end: base + size }];
+    this.#owner = owner;
+    this.#free = [{ start: this.base, end: this.base + size }];
   }
 
   contains(address: number, length: number): boolean {
@@ -143,7 +146,7 @@ export class Memory {
       this.fill(start, length, 0);
       return start;
     }
-    throw new RunError('MEMORY', `no ${length} free bytes left of ${this.size} bytes of memory`);
+    throw new RunError('MEMORY', this.#tooLittle(length));
   }
 
   /** Gives a range back. Freeing what is already free is our bug. */
@@ -158,6 +161,20 @@ export class Memory {
     this.#free.splice(i, 0, { start: address, end });
     this.#mergeFree(i);
     if (i > 0) this.#mergeFree(i - 1);
+  }
+
+  /** Says who needs more memory, and how much might do: what comes later is not known. */
+  #tooLittle(length: number): string {
+    const free = this.#free.reduce((sum, { start, end }) => sum + end - start, 0);
+    let enough = 2 * this.size;
+    while (enough - this.size < length) enough *= 2;
+    const [has, left, needs, better] = [this.size, free, length, enough].map((bytes) =>
+      writeQuantity(bytes, 'size'),
+    );
+    return (
+      `${this.#owner} has too little memory: of its ${has}, ${left} are free, and ${needs} in one ` +
+      `piece are needed; try memory: ${better}`
+    );
   }
 
   #mergeFree(i: number): void {

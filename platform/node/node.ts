@@ -64,7 +64,7 @@ export class Node {
     this.costs = costs;
     this.#seed = seed;
     this.timing = nodeTiming(costs);
-    this.memory = new Memory(plan.memory);
+    this.memory = new Memory(plan.memory, ownerText(plan));
     this.cpu = new CpuSet(kernel, plan.index, plan.cpus);
     this.charts = createChartHost({ kernel, node: plan.index, nodeName: plan.name, engine });
     this.violations = new ViolationLog(kernel, plan.index, plan.name);
@@ -105,6 +105,11 @@ export class Node {
   random(name: string): RandomStream {
     return randomStream(this.#seed, name);
   }
+}
+
+function ownerText({ name, place }: NodePlan): string {
+  const node = `node '${name}'`;
+  return place === undefined ? node : `${place.file}:${place.line}:${place.column}: ${node}`;
 }
 
 function nodeTiming(costs: Costs): NodeTiming {

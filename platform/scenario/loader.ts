@@ -182,7 +182,8 @@ class Loader {
       if (node === null) continue;
       const { kind, cpus, memory, placement = null } = node;
       const world = node.world ?? (kind === 'partition' ? 'secure' : 'normal');
-      this.#nodes.push({ index, name: entry.name, kind, world, cpus, memory, placement });
+      const place = { file: this.#source.file, ...this.#source.placeOf([...entry.path, 'memory']) };
+      this.#nodes.push({ index, name: entry.name, kind, world, cpus, memory, placement, place });
     }
   }
 

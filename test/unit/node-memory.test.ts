@@ -89,6 +89,15 @@ describe('the allocator', () => {
     expect(codeOf(() => memory.allocate(PAGE_SIZE))).toBe('MEMORY');
   });
 
+  it('names who has too little, and a size that would have been enough', () => {
+    const memory = new Memory(2 * PAGE_SIZE, "a.yaml:3:5: node 'vm'");
+    memory.allocate(PAGE_SIZE);
+    expect(() => memory.allocate(4 * PAGE_SIZE)).toThrow(
+      "a.yaml:3:5: node 'vm' has too little memory: of its 8KiB, 4KiB are free, and 16KiB in one " +
+        'piece are needed; try memory: 32KiB',
+    );
+  });
+
   it('takes a range given back twice for our own bug', () => {
     const memory = new Memory(2 * PAGE_SIZE);
     const address = memory.allocate(64);

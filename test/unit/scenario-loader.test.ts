@@ -52,8 +52,21 @@ test('the example of the design becomes a topology', () => {
     seed: 7,
   });
   expect(topology.nodes).toEqual([
-    node({ index: 0, name: 'linux', cpus: 2, memory: 256 * 2 ** 20 }),
-    node({ index: 1, name: 'storage', kind: 'partition', world: 'secure', memory: 16 * 2 ** 20 }),
+    node({
+      index: 0,
+      name: 'linux',
+      cpus: 2,
+      memory: 256 * 2 ** 20,
+      place: { file: 'main.yaml', line: 7, column: 56 },
+    }),
+    node({
+      index: 1,
+      name: 'storage',
+      kind: 'partition',
+      world: 'secure',
+      memory: 16 * 2 ** 20,
+      place: { file: 'main.yaml', line: 8, column: 63 },
+    }),
   ]);
   expect(topology.buses).toEqual([
     {
