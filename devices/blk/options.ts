@@ -1,6 +1,8 @@
 // What a scenario may say of a block device.
+import { resolve } from 'node:path';
 import { z } from 'zod';
-import type { DevicePlan, Finding } from '../../platform/contracts/index.ts';
+import type { DevicePlan, Finding, Topology } from '../../platform/contracts/index.ts';
+import { Backing } from '../../platform/memory/index.ts';
 import { count, inputFile, size, time } from '../../platform/scenario/fields.ts';
 import { BLK_QUEUES_MAX } from '../../platform/virtio/index.ts';
 import { ringOptions } from '../common/index.ts';
@@ -87,8 +89,12 @@ export type BlkOptions = z.output<typeof blkOptions>;
 
 const isPowerOfTwo = (value: number) => value >= 1 && Number.isInteger(Math.log2(value));
 
-/** What the schema cannot say: block sizes are powers of two, and fit one another. */
-export function checkBlk({ options }: DevicePlan): readonly Finding[] {
+/** What the schema cannot say: block sizes fit one another, and an image can be written back. */
+export function checkBlk(plan: DevicePlan, topology: Topology): readonly Finding[] {
+  return [...checkSizes(plan), ...checkWriteBack(plan, topology)];
+}
+
+function checkSizes({ options }: DevicePlan): readonly Finding[] {
   const { blockSize, topology: layout, capacity, image } = options as BlkOptions;
   const findings: Finding[] = [];
   if (!isPowerOfTwo(blockSize) || blockSize > 65536) {
@@ -104,4 +110,23 @@ export function checkBlk({ options }: DevicePlan): readonly Finding[] {
     findings.push({ field: 'capacity', message: 'the last block is cut short', expected });
   }
   return findings;
+}
+
+/** One disk alone may change an image, and only an image that there is, and that it may change. */
+function checkWriteBack(plan: DevicePlan, { devices, folder }: Topology): readonly Finding[] {
+  const { writeBack, image } = plan.options as BlkOptions;
+  if (!writeBack) return [];
+  const refuse = (message: string, expected: string) => [{ field: 'writeBack', message, expected }];
+  if (image === undefined) {
+    return refuse('there is no image to write to', "an 'image', or no writeBack");
+  }
+  if (!Backing.canWriteBack(resolve(folder, image))) {
+    return refuse(`'${image}' may not be written`, 'a file that may be written, or no writeBack');
+  }
+  const first = devices.find(({ type, options }) => {
+    const other = options as BlkOptions;
+    return type === plan.type && other.writeBack && other.image === image;
+  });
+  if (first === undefined || first.index === plan.index) return [];
+  return refuse(`'${image}' is already written back by '${first.name}'`, 'an image of its own');
 }

@@ -1,6 +1,14 @@
 // The bytes behind a block device: an image file, read as it is touched and never changed unless the
 // run ends with `writeBack`, or plain memory. Both are private to whoever opened them.
-import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readSync,
+  writeSync,
+} from 'node:fs';
 import { assert } from '../errors.ts';
 import { copyBytes } from '../node/index.ts';
 
@@ -64,6 +72,16 @@ export class Backing {
   static ofFile(path: string): Backing {
     const file = openSync(path, 'r');
     return new Backing(fstatSync(file).size, file, path);
+  }
+
+  /** True when `writeBack` to this image file would be allowed. The file is not touched. */
+  static canWriteBack(path: string): boolean {
+    try {
+      accessSync(path, constants.W_OK);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** Zeroed memory of this many bytes. */
