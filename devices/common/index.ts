@@ -4,7 +4,7 @@ export { deviceChart } from './device-chart.ts';
 export { BATCH_MAX } from './device-ring.ts';
 export { type RingOptions, ringFeatures, ringOptions } from './options.ts';
 export { queueChart } from './queue-chart.ts';
-export { QueueEngine, type QueueOwner } from './queue-engine.ts';
+export { QueueEngine, type QueueOwner, type SignalGate } from './queue-engine.ts';
 export { FetchedRequest, RequestFetcher, scatter } from './request-fetcher.ts';
 export { ServiceStation } from './server.ts';
 export { type DeviceTraits, VENDOR_ID, VirtioDevice } from './virtio-device.ts';

@@ -40,15 +40,28 @@ export interface QueueOwner {
   notifyUsed(queue: number): void;
 }
 
+/** Holds signals of a queue back, besides what the driver itself suppresses. */
+export interface SignalGate {
+  /** The device has returned a request. */
+  returned(): void;
+  /** A look begins. Returns true when the driver may be told of what was returned before it. */
+  open(): boolean;
+  /** The queue has stopped. */
+  stopped(): void;
+}
+
 export class QueueEngine implements DmaClient, CpuClient {
   readonly index: number;
   setup: QueueSetup | null = null;
+  gate: SignalGate | null = null;
   readonly #owner: QueueOwner;
   readonly #chart: Chart<unknown, QueueEvent>;
   #ring: DeviceRing | null = null;
   /** Work of before a stop carries an older epoch, and is ignored. */
   #epoch = 0;
   #lookAgain = false;
+  /** The driver may be told of what was returned before the last look. */
+  #mayTell = true;
 
   constructor(owner: QueueOwner, index: number) {
     this.#owner = owner;
@@ -93,6 +106,7 @@ export class QueueEngine implements DmaClient, CpuClient {
     if (!dma.write(this, this.#epoch * STEPS + STEP_WRITE)) return false;
     this.mark(chain, Milestone.used);
     ring.usedWritten(chain);
+    this.gate?.returned();
     // Another look tells whether the driver wants a signal.
     this.available();
     return true;
@@ -111,6 +125,7 @@ export class QueueEngine implements DmaClient, CpuClient {
       ring.usedWritten(chains[i]);
     }
     if (!dma.write(this, this.#epoch * STEPS + STEP_WRITE)) return false;
+    this.gate?.returned();
     this.available();
     return true;
   }
@@ -131,6 +146,7 @@ export class QueueEngine implements DmaClient, CpuClient {
     const { dma } = this.#owner;
     if (step === STEP_LOOK) {
       this.#lookAgain = false;
+      this.#mayTell = this.gate === null || this.gate.open();
       this.#ring!.gatherLook(dma);
     } else {
       this.#ring!.gatherMore(dma);
@@ -144,7 +160,7 @@ export class QueueEngine implements DmaClient, CpuClient {
     const ring = this.#ring!;
     if (step === STEP_LOOK) {
       const found = ring.looked(bytes);
-      if (ring.takeSignal()) this.#owner.notifyUsed(this.index);
+      if (this.#mayTell && ring.takeSignal()) this.#owner.notifyUsed(this.index);
       this.#go(found, NEW);
     } else {
       this.#go(ring.fetched(bytes), MORE);
@@ -202,6 +218,7 @@ export class QueueEngine implements DmaClient, CpuClient {
         this.#epoch++;
         this.#lookAgain = false;
         this.#ring = null;
+        this.gate?.stopped();
         return;
       case 'fail':
         this.#epoch++;

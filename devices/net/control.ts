@@ -7,10 +7,14 @@ import {
   NET_CTRL_GUEST_OFFLOADS,
   NET_CTRL_MAC,
   NET_CTRL_MQ,
+  NET_CTRL_NOTF_COAL,
   NET_CTRL_RX,
   NET_CTRL_VLAN,
   NET_F,
+  netCoalescing,
 } from '../../platform/virtio/index.ts';
+import { readU16 } from '../../platform/wire/index.ts';
+import { COALESCING_USECS_MAX, type CoalescingTable } from './coalescer.ts';
 import type { ReceiveFilter } from './receive-filter.ts';
 
 const VLAN_MAX = 4095;
@@ -21,6 +25,8 @@ export interface ControlTarget {
   readonly driverFeatures: bigint;
   readonly filter: ReceiveFilter;
   readonly pairsMax: number;
+  /** Null unless it is offered. */
+  readonly coalescing: CoalescingTable | null;
   setPairs(pairs: number): void;
   setMac(mac: number): void;
   /** Offloads of received packets, as feature bits; each of them is negotiated. */
@@ -28,8 +34,20 @@ export interface ControlTarget {
   announced(): void;
 }
 
+/** Room for what a command returns behind its answer. */
+export class CommandResult {
+  readonly bytes = new Uint8Array(8);
+  length = 0;
+}
+
 /** Obeys a command. Returns false when it could not. */
-export function obey(target: ControlTarget, bytes: Uint8Array, length: number): boolean {
+export function obey(
+  target: ControlTarget,
+  bytes: Uint8Array,
+  length: number,
+  result: CommandResult,
+): boolean {
+  result.length = 0;
   if (length < 2) return false;
   const [type, command] = bytes;
   const data = bytes.subarray(2, length);
@@ -57,6 +75,10 @@ export function obey(target: ControlTarget, bytes: Uint8Array, length: number): 
     case NET_CTRL.GUEST_OFFLOADS:
       if (command !== NET_CTRL_GUEST_OFFLOADS.SET || !has(NET_F.CTRL_GUEST_OFFLOADS)) return false;
       return setOffloads(target, data);
+    case NET_CTRL.NOTF_COAL:
+      return (
+        target.coalescing !== null && coalesce(target.coalescing, { command, data, result, has })
+      );
     default:
       return false;
   }
@@ -116,7 +138,7 @@ function readMacs(data: Uint8Array, at: number): number[] | null {
 
 function setVlan(filter: ReceiveFilter, command: number, data: Uint8Array): boolean {
   if (data.length !== 2) return false;
-  const vlan = data[0] | (data[1] << 8);
+  const vlan = readU16(data, 0);
   if (vlan > VLAN_MAX || filter.vlans === null) return false;
   if (command === NET_CTRL_VLAN.ADD) filter.vlans.add(vlan);
   else if (command === NET_CTRL_VLAN.DEL) filter.vlans.delete(vlan);
@@ -126,7 +148,7 @@ function setVlan(filter: ReceiveFilter, command: number, data: Uint8Array): bool
 
 function setPairs(target: ControlTarget, data: Uint8Array): boolean {
   if (data.length !== 2) return false;
-  const pairs = data[0] | (data[1] << 8);
+  const pairs = readU16(data, 0);
   if (pairs < 1 || pairs > target.pairsMax) return false;
   target.setPairs(pairs);
   return true;
@@ -139,4 +161,36 @@ function setOffloads(target: ControlTarget, data: Uint8Array): boolean {
   if ((offloads & ~(NET_F.GUEST_CSUM & target.driverFeatures)) !== 0n) return false;
   target.setGuestOffloads(offloads);
   return true;
+}
+
+interface CoalescingCommand {
+  readonly command: number;
+  readonly data: Uint8Array;
+  readonly result: CommandResult;
+  has(feature: bigint): boolean;
+}
+
+/** Bytes before the setting in commands for one queue: its number, and two that are ignored. */
+const QUEUE_NUMBER = 4;
+
+function coalesce(
+  table: CoalescingTable,
+  { command, data, result, has }: CoalescingCommand,
+): boolean {
+  const { TX_SET, RX_SET, VQ_SET, VQ_GET } = NET_CTRL_NOTF_COAL;
+  const all = command === TX_SET || command === RX_SET;
+  if (!has(all ? NET_F.NOTF_COAL : NET_F.VQ_NOTF_COAL)) return false;
+  if (command === VQ_GET) {
+    const setting = data.length < QUEUE_NUMBER ? null : table.get(readU16(data, 0));
+    if (setting === null) return false;
+    result.length = netCoalescing.encode(setting, result.bytes, 0);
+    return true;
+  }
+  const at = all ? 0 : QUEUE_NUMBER;
+  if (data.length !== at + netCoalescing.fixedSize) return false;
+  const setting = netCoalescing.decode(data, at, netCoalescing.fixedSize);
+  if (setting.maxUsecs > COALESCING_USECS_MAX) return false;
+  if (command === VQ_SET) return table.set(readU16(data, 0), setting);
+  if (all) table.setAll(command === RX_SET, setting);
+  return all;
 }

@@ -37,7 +37,8 @@ import {
   scatter,
   VirtioDevice,
 } from '../common/index.ts';
-import { type ControlTarget, obey } from './control.ts';
+import { CoalescingTable } from './coalescer.ts';
+import { CommandResult, type ControlTarget, obey } from './control.ts';
 import type { NetOptions } from './options.ts';
 import { ReceiveFilter } from './receive-filter.ts';
 import { ReceiveQueue } from './receive-queue.ts';
@@ -55,6 +56,7 @@ const ANNOUNCE = 2;
 export class NetDevice extends VirtioDevice implements Component, ControlTarget {
   readonly filter: ReceiveFilter;
   readonly pairsMax: number;
+  readonly coalescing: CoalescingTable | null;
   readonly mtu: number;
   linkUp = true;
   readonly #mac: number;
@@ -65,6 +67,7 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
   readonly #steering = new Steering();
   readonly #view = new FrameView();
   readonly #ack = new Uint8Array(1);
+  readonly #result = new CommandResult();
   #offloads = 0n;
   #filtered = 0;
   /** Frames that came while the device was not in use or its cable was out. */
@@ -107,6 +110,9 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
       bytesMax: COMMAND_MAX,
       ready: (request) => this.#command(request),
     });
+    const coalesces = (this.features & NET_F.NOTF_COAL) !== 0n;
+    const dataQueues = this.queues.slice(0, controlQueue(options.queues));
+    this.coalescing = coalesces ? new CoalescingTable(node, dataQueues) : null;
     this.#plan(options);
   }
 
@@ -195,6 +201,7 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
     this.#control.forget(queue);
     if (index % 2 === 0) this.#receive[index / 2]?.forget();
     else this.#transmit[(index - 1) / 2].forget();
+    this.coalescing?.disabled(index);
   }
 
   #controlIndex(): number {
@@ -220,6 +227,7 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
     this.#steering.setPairs(1);
     this.filter.reset(this.#mac);
     this.#offloads = 0n;
+    this.coalescing?.reset();
     writeMac(this.config, NET_CONFIG.mac, this.#mac);
   }
 
@@ -247,9 +255,11 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
     const { bytes, length, refused } = request;
     const chain = request.chain!;
     const queue = request.queue!;
-    const obeyed = !refused && chain.writableBytes > 0 && obey(this, bytes, length);
+    const result = this.#result;
+    const obeyed = !refused && chain.writableBytes > 0 && obey(this, bytes, length, result);
     this.#ack[0] = obeyed ? NET_OK : NET_ERR;
-    const written = scatter(this.dma, chain, 0, this.#ack, 0, 1);
+    let written = scatter(this.dma, chain, 0, this.#ack, 0, 1);
+    if (obeyed) written += scatter(this.dma, chain, 1, result.bytes, 0, result.length);
     this.#control.release(request);
     if (!queue.complete(chain, written)) queue.fail();
   }
@@ -269,6 +279,7 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
 /** The feature bits that these options offer. */
 export function featuresOf(options: NetOptions): bigint {
   const { checksum, segmentation, mergeable, queues } = options;
+  const coalesces = options.coalesceReceive !== undefined || options.coalesceTransmit !== undefined;
   return (
     ringFeatures(options) |
     NET_F.MTU |
@@ -284,7 +295,8 @@ export function featuresOf(options: NetOptions): bigint {
     (checksum ? NET_F.CSUM | NET_F.GUEST_CSUM | NET_F.CTRL_GUEST_OFFLOADS : 0n) |
     (checksum && segmentation ? NET_F.HOST_TSO4 | NET_F.GUEST_HDRLEN : 0n) |
     (mergeable ? NET_F.MRG_RXBUF : 0n) |
-    (queues > 1 ? NET_F.MQ : 0n)
+    (queues > 1 ? NET_F.MQ : 0n) |
+    (coalesces ? NET_F.NOTF_COAL | NET_F.VQ_NOTF_COAL : 0n)
   );
 }
 

@@ -1,11 +1,22 @@
 // What a scenario may say of a network device, and of the guest's interface on it.
 import { z } from 'zod';
+import { PS_PER_US } from '../../platform/kernel/index.ts';
 import { parseIpv4, parseMac } from '../../platform/network/index.ts';
 import { size, time } from '../../platform/scenario/fields.ts';
 import { ringOptions } from '../common/index.ts';
+import { COALESCING_USECS_MAX } from './coalescer.ts';
 
 /** Queue pairs at the most; the specification allows 32768. */
 export const PAIRS_MAX = 64;
+
+const coalescing = (what: string) =>
+  z
+    .strictObject({
+      packets: z.int().min(1).max(0xffff_ffff),
+      time: time({ min: PS_PER_US, max: COALESCING_USECS_MAX * PS_PER_US }),
+    })
+    .optional()
+    .describe(`Offer NOTF_COAL; the guest asks for notifications of ${what} to wait.`);
 
 export const netOptions = z.strictObject({
   network: z.string().describe('Network that its cable is plugged into.'),
@@ -40,6 +51,8 @@ export const netOptions = z.strictObject({
   checksum: z.boolean().default(true).describe('Offer CSUM and GUEST_CSUM.'),
   segmentation: z.boolean().default(true).describe('Offer HOST_TSO4; needs `checksum`.'),
   mergeable: z.boolean().default(true).describe('Offer MRG_RXBUF.'),
+  coalesceReceive: coalescing('received packets'),
+  coalesceTransmit: coalescing('sent packets'),
   receiveBuffer: size({ min: 16_384 })
     .default(262_144)
     .describe('Frames that wait for a receive queue at the most; more are lost.'),

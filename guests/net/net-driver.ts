@@ -1,6 +1,7 @@
 // The virtio-net driver (virtio 1.4 §5.1): it brings queue pairs and control queue up, follows the state
 // of the cable, and carries frames between its queues and the guest's stack.
 import type { DriverEnvironment } from '../../platform/contracts/index.ts';
+import { PS_PER_US } from '../../platform/kernel/index.ts';
 import { ipv4Of, readMac } from '../../platform/network/index.ts';
 import {
   controlQueue,
@@ -9,11 +10,13 @@ import {
   NET_CTRL,
   NET_CTRL_ANNOUNCE,
   NET_CTRL_MQ,
+  NET_CTRL_NOTF_COAL,
   NET_CTRL_VLAN,
   NET_DEVICE_ID,
   NET_F,
   NET_HEADER_SIZE,
   NET_S,
+  netCoalescing,
   receiveQueue,
   STATUS,
   transmitQueue,
@@ -46,7 +49,21 @@ const FEATURES =
   NET_F.CTRL_RX |
   NET_F.CTRL_VLAN |
   NET_F.GUEST_ANNOUNCE |
-  NET_F.MQ;
+  NET_F.MQ |
+  NET_F.NOTF_COAL;
+
+/** How long notifications may wait: for so many packets, or so many ps. */
+interface CoalescingWish {
+  readonly packets: number;
+  readonly time: number;
+}
+
+/** What a scenario says of the guest's interface, among the options of the device. */
+interface Wishes {
+  readonly vlan?: number;
+  readonly coalesceReceive?: CoalescingWish;
+  readonly coalesceTransmit?: CoalescingWish;
+}
 
 /** Whoever uses the network. */
 export interface NetClient {
@@ -66,6 +83,7 @@ export class NetDriver extends VirtioDriver {
   readonly #pairs: QueuePair[] = [];
   readonly #control: ControlChannel;
   readonly #clients: NetClient[] = [];
+  readonly #wishes: Wishes;
   #pairCount = 0;
   #pairsInUse = 1;
 
@@ -85,12 +103,12 @@ export class NetDriver extends VirtioDriver {
       checksumRate: node.costs.idOf('net.checksumRate'),
     };
     this.#control = new ControlChannel(this);
-    const { vlan } = plan.options;
+    this.#wishes = plan.options as Wishes;
     this.stack = new NetStack({
       node,
       name: plan.name,
       address: ipv4Of(plan),
-      vlan: typeof vlan === 'number' ? vlan : -1,
+      vlan: this.#wishes.vlan ?? -1,
       send: (flow, bytes, length, offload) => this.#send(flow, bytes, length, offload),
     });
   }
@@ -190,6 +208,7 @@ export class NetDriver extends VirtioDriver {
   /** Sends what the driver has to say first; everybody is told once it is done. */
   #configure(): void {
     const { vlan } = this.stack;
+    this.#coalesce();
     if (vlan >= 0 && this.#has(NET_F.CTRL_VLAN)) {
       this.#control.command(NET_CTRL.VLAN, NET_CTRL_VLAN.ADD, little16(vlan));
     }
@@ -199,6 +218,21 @@ export class NetDriver extends VirtioDriver {
       if (ok) this.#pairsInUse = pairs;
       this.#ready();
     });
+  }
+
+  /** Asks for notifications to wait, as the scenario says. */
+  #coalesce(): void {
+    if (!this.#has(NET_F.NOTF_COAL)) return;
+    const { coalesceReceive, coalesceTransmit } = this.#wishes;
+    const ask = (command: number, wish: CoalescingWish | undefined) => {
+      if (wish === undefined) return;
+      const data = new Uint8Array(netCoalescing.fixedSize);
+      const maxUsecs = Math.round(wish.time / PS_PER_US);
+      netCoalescing.encode({ maxPackets: wish.packets, maxUsecs }, data, 0);
+      this.#control.command(NET_CTRL.NOTF_COAL, command, data);
+    };
+    ask(NET_CTRL_NOTF_COAL.RX_SET, coalesceReceive);
+    ask(NET_CTRL_NOTF_COAL.TX_SET, coalesceTransmit);
   }
 
   #ready(): void {

@@ -1,5 +1,5 @@
 // What both sides of virtio-balloon agree on (virtio 1.4 §5.5).
-import { defineBits, LayoutCodec, le16, le32, le64, oneOf } from '../wire/index.ts';
+import { defineBits, LayoutCodec, le16, le32, le64, masksOf, oneOf } from '../wire/index.ts';
 
 export const BALLOON_DEVICE_ID = 5;
 
@@ -18,7 +18,7 @@ export const balloonFeatures = defineBits({
   PAGE_REPORTING: { bit: 5, spec: SPEC, doc: 'A queue that reports free pages.' },
 });
 
-export const BALLOON_F = { MUST_TELL_HOST: 1n, STATS_VQ: 2n, DEFLATE_ON_OOM: 4n } as const;
+export const BALLOON_F = masksOf(balloonFeatures);
 
 /** The fields that every balloon has; those behind them belong to features that are not offered. */
 export const balloonConfig = new LayoutCodec('balloon config', { numPages: le32, actual: le32 });

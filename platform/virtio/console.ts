@@ -1,5 +1,5 @@
 // What both sides of virtio-console agree on (virtio 1.4 §5.3).
-import { defineBits, LayoutCodec, le16, le32, oneOf } from '../wire/index.ts';
+import { defineBits, LayoutCodec, le16, le32, masksOf, oneOf } from '../wire/index.ts';
 
 export const CONSOLE_DEVICE_ID = 3;
 
@@ -11,7 +11,7 @@ export const consoleFeatures = defineBits({
   EMERG_WRITE: { bit: 2, spec: SPEC, doc: 'A character can be written without any queue.' },
 });
 
-export const CONSOLE_F = { SIZE: 1n, MULTIPORT: 2n, EMERG_WRITE: 4n } as const;
+export const CONSOLE_F = masksOf(consoleFeatures);
 
 export const consoleConfig = new LayoutCodec('console config', {
   cols: le16,

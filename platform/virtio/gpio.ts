@@ -1,5 +1,14 @@
 // What both sides of virtio-gpio agree on (virtio 1.4 §5.18), and the shape of a test signal.
-import { defineBits, LayoutCodec, le16, le32, oneOf, reserved, u8 } from '../wire/index.ts';
+import {
+  defineBits,
+  LayoutCodec,
+  le16,
+  le32,
+  masksOf,
+  oneOf,
+  reserved,
+  u8,
+} from '../wire/index.ts';
 
 export const GPIO_DEVICE_ID = 41;
 
@@ -7,7 +16,7 @@ export const gpioFeatures = defineBits({
   IRQ: { bit: 0, spec: 'virtio 1.4 §5.18.3', doc: 'Interrupts, and the event queue for them.' },
 });
 
-export const GPIO_F = { IRQ: 1n } as const;
+export const GPIO_F = masksOf(gpioFeatures);
 
 /** Message types of the request queue (§5.18.6). */
 export const GPIO_MSG = {

@@ -1,5 +1,14 @@
 // What both sides of virtio-i2c agree on (virtio 1.4 §5.16): requests, flags and results.
-import { bitset, defineBits, LayoutCodec, le16, le32, reserved, u8 } from '../wire/index.ts';
+import {
+  bitset,
+  defineBits,
+  LayoutCodec,
+  le16,
+  le32,
+  masksOf,
+  reserved,
+  u8,
+} from '../wire/index.ts';
 
 export const I2C_DEVICE_ID = 34;
 
@@ -11,7 +20,7 @@ export const i2cFeatures = defineBits({
   },
 });
 
-export const I2C_F = { ZERO_LENGTH_REQUEST: 1n } as const;
+export const I2C_F = masksOf(i2cFeatures);
 
 export const i2cFlags = defineBits({
   FAIL_NEXT: { bit: 0, spec: 'virtio 1.4 §5.16.6.1', doc: 'The next request is of this group.' },

@@ -1,5 +1,5 @@
 // What both sides of virtio-net agree on (virtio 1.4 §5.1).
-import { defineBits } from '../wire/index.ts';
+import { defineBits, LayoutCodec, le32, masksOf } from '../wire/index.ts';
 
 export const NET_DEVICE_ID = 1;
 
@@ -46,6 +46,16 @@ export const netFeatures = defineBits({
     doc: 'Several pairs of queues, with automatic receive steering.',
   },
   CTRL_MAC_ADDR: { bit: 23, spec: FEATURE_SPEC, doc: 'A command for the address.' },
+  VQ_NOTF_COAL: {
+    bit: 52,
+    spec: FEATURE_SPEC,
+    doc: 'Commands that hold the notifications of one queue back.',
+  },
+  NOTF_COAL: {
+    bit: 53,
+    spec: FEATURE_SPEC,
+    doc: 'Commands that hold notifications back until there are more of them.',
+  },
   GUEST_HDRLEN: {
     bit: 59,
     spec: FEATURE_SPEC,
@@ -55,25 +65,7 @@ export const netFeatures = defineBits({
 });
 
 /** Masks of the feature bits (§5.1.3). */
-export const NET_F = {
-  CSUM: 1n << 0n,
-  GUEST_CSUM: 1n << 1n,
-  CTRL_GUEST_OFFLOADS: 1n << 2n,
-  MTU: 1n << 3n,
-  MAC: 1n << 5n,
-  HOST_TSO4: 1n << 11n,
-  MRG_RXBUF: 1n << 15n,
-  STATUS: 1n << 16n,
-  CTRL_VQ: 1n << 17n,
-  CTRL_RX: 1n << 18n,
-  CTRL_VLAN: 1n << 19n,
-  CTRL_RX_EXTRA: 1n << 20n,
-  GUEST_ANNOUNCE: 1n << 21n,
-  MQ: 1n << 22n,
-  CTRL_MAC_ADDR: 1n << 23n,
-  GUEST_HDRLEN: 1n << 59n,
-  SPEED_DUPLEX: 1n << 63n,
-} as const;
+export const NET_F = masksOf(netFeatures);
 
 /** Features that make sense only with another one (§5.1.3.1). */
 export const NET_F_REQUIRES: readonly { readonly feature: bigint; readonly needs: bigint }[] = [
@@ -83,6 +75,8 @@ export const NET_F_REQUIRES: readonly { readonly feature: bigint; readonly needs
   { feature: NET_F.GUEST_ANNOUNCE, needs: NET_F.CTRL_VQ },
   { feature: NET_F.MQ, needs: NET_F.CTRL_VQ },
   { feature: NET_F.CTRL_MAC_ADDR, needs: NET_F.CTRL_VQ },
+  { feature: NET_F.NOTF_COAL, needs: NET_F.CTRL_VQ },
+  { feature: NET_F.VQ_NOTF_COAL, needs: NET_F.CTRL_VQ },
 ];
 
 /** Offsets in the configuration space (§5.1.4). */
@@ -117,7 +111,15 @@ export const NET_HEADER_F = { NEEDS_CSUM: 1, DATA_VALID: 2 } as const;
 export const NET_GSO = { NONE: 0, TCPV4: 1 } as const;
 
 /** Classes and commands of the control queue (§5.1.6.5). */
-export const NET_CTRL = { RX: 0, MAC: 1, VLAN: 2, ANNOUNCE: 3, MQ: 4, GUEST_OFFLOADS: 5 } as const;
+export const NET_CTRL = {
+  RX: 0,
+  MAC: 1,
+  VLAN: 2,
+  ANNOUNCE: 3,
+  MQ: 4,
+  GUEST_OFFLOADS: 5,
+  NOTF_COAL: 6,
+} as const;
 export const NET_CTRL_RX = {
   PROMISC: 0,
   ALLMULTI: 1,
@@ -131,6 +133,12 @@ export const NET_CTRL_VLAN = { ADD: 0, DEL: 1 } as const;
 export const NET_CTRL_ANNOUNCE = { ACK: 0 } as const;
 export const NET_CTRL_MQ = { VQ_PAIRS_SET: 0 } as const;
 export const NET_CTRL_GUEST_OFFLOADS = { SET: 0 } as const;
+export const NET_CTRL_NOTF_COAL = { TX_SET: 0, RX_SET: 1, VQ_SET: 2, VQ_GET: 3 } as const;
+/** A notification may wait for so many packets and µs, whichever comes first (§5.1.6.5.9). */
+export const netCoalescing = new LayoutCodec('net coalescing', {
+  maxPackets: le32,
+  maxUsecs: le32,
+});
 
 /** Results of a command. */
 export const NET_OK = 0;

@@ -6,6 +6,7 @@ import {
   le16,
   le32,
   le64,
+  masksOf,
   oneOf,
   readU16,
   readU32,
@@ -23,7 +24,7 @@ export const vsockFeatures = defineBits({
   NO_IMPLIED_STREAM: { bit: 2, spec: SPEC, doc: 'Stream sockets are there only if they say so.' },
 });
 
-export const VSOCK_F = { STREAM: 1n, NO_IMPLIED_STREAM: 4n } as const;
+export const VSOCK_F = masksOf(vsockFeatures);
 
 export const vsockConfig = new LayoutCodec('vsock config', { guestCid: le64 });
 

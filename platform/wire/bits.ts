@@ -23,6 +23,12 @@ export function defineBits<const T extends BitTable>(table: T): T {
   return table;
 }
 
+/** The mask of each bit of a table, by its name. */
+export function masksOf<const T extends BitTable>(table: T): { readonly [K in keyof T]: bigint } {
+  const masks = Object.entries(table).map(([name, { bit }]) => [name, 1n << BigInt(bit)]);
+  return Object.fromEntries(masks) as { readonly [K in keyof T]: bigint };
+}
+
 /** Names the set bits, lowest first, as `A|B`; a bit without a name is `bit7`, none is `0`. */
 export function bitsText(table: BitTable, value: number | bigint): string {
   const names = new Map(Object.entries(table).map(([name, row]) => [row.bit, name]));

@@ -1,4 +1,4 @@
-export { type BitRow, type BitTable, bitsText, defineBits } from './bits.ts';
+export { type BitRow, type BitTable, bitsText, defineBits, masksOf } from './bits.ts';
 export {
   fromHex,
   readU8,

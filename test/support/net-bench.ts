@@ -40,6 +40,8 @@ export class NetBench implements DeviceTransport {
   readonly frames: { readonly at: number; readonly bytes: Uint8Array }[] = [];
   readonly card: Node;
   configEvents = 0;
+  /** Used-buffer notifications, with their instants. */
+  readonly signals: { readonly at: number; readonly queue: number }[] = [];
   readonly #guest: Node;
   readonly #station: NetworkPort;
   readonly #rings: SplitDriverRing[] = [];
@@ -79,7 +81,9 @@ export class NetBench implements DeviceTransport {
     this.device.connect(this);
   }
 
-  notifyUsed(): void {}
+  notifyUsed(queue: number): void {
+    this.signals.push({ at: this.kernel.now, queue });
+  }
 
   notifyConfig(): void {
     this.configEvents++;
@@ -138,19 +142,26 @@ export class NetBench implements DeviceTransport {
 
   /** Gives a command and lets time pass; returns the answer. */
   command(type: number, command: number, ...data: number[]): number {
+    return this.ask(type, command, data, 0)[0];
+  }
+
+  /** Gives a command with room for a result; returns the answer and what follows it. */
+  ask(type: number, command: number, data: readonly number[], room: number): Uint8Array {
     const { memory } = this.#guest;
     const bytes = Uint8Array.of(type, command, ...data);
-    const address = memory.allocate(bytes.length + 1);
+    const answer = new Uint8Array(1 + room).fill(0xee);
+    const address = memory.allocate(bytes.length + answer.length);
     memory.copyIn(address, bytes, 0, bytes.length);
-    memory.writeU8(address + bytes.length, 0xee);
+    memory.copyIn(address + bytes.length, answer, 0, answer.length);
     const queue = controlQueue(this.device.pairsMax);
     this.#rings[queue].addSegment(address, bytes.length, false);
-    this.#rings[queue].addSegment(address + bytes.length, 1, true);
+    this.#rings[queue].addSegment(address + bytes.length, answer.length, true);
     this.#rings[queue].commit();
     this.device.available(queue);
     this.run();
     this.#rings[queue].reap();
-    return memory.readU8(address + bytes.length);
+    memory.copyOut(address + bytes.length, answer, 0, answer.length);
+    return answer;
   }
 
   /** Sends a frame from the far end of the cable. */
