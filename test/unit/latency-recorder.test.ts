@@ -1,4 +1,6 @@
 // Latency statistics: exact ends and mean, percentiles to three digits, in ns.
+import fc from 'fast-check';
+import { build } from 'hdr-histogram-js';
 import { describe, expect, it } from 'vitest';
 import { LATENCY_KEYS, LatencyRecorder } from '../../platform/observe/index.ts';
 import { measured } from '../support/measured.ts';
@@ -37,5 +39,29 @@ describe('a latency recorder', () => {
     const { min, max, p999 } = measured(recorder.summary());
     expect([min, max]).toEqual([1, hour / 1000]);
     expect(Math.abs(p999 / (hour / 1000) - 1)).toBeLessThan(1e-3);
+  });
+
+  it('says the same of few latencies, which it keeps, as of many', () => {
+    const latency = fc.oneof(fc.nat(5000), fc.nat(2 ** 31), fc.integer({ min: 1, max: 2 ** 43 }));
+    const latencies = fc.array(latency, { minLength: 1, maxLength: 70 });
+    fc.assert(
+      fc.property(latencies, (values) => {
+        const recorder = new LatencyRecorder();
+        const histogram = build({
+          lowestDiscernibleValue: 1,
+          highestTrackableValue: 2 ** 44,
+          numberOfSignificantValueDigits: 3,
+          bitBucketSize: 32,
+        });
+        for (const ns of values) {
+          recorder.record(ns * 1000);
+          histogram.recordValue(ns);
+        }
+        const { p50, p90, p99, p999, max } = recorder.summary();
+        const expected = [50, 90, 99, 99.9].map((p) => histogram.getValueAtPercentile(p));
+        expect([p50, p90, p99, p999]).toEqual(expected.map((value) => Math.min(value, max)));
+      }),
+      { seed: 1 },
+    );
   });
 });
