@@ -14,7 +14,8 @@ import { mmioTimingIds } from '../virtio-mmio/index.ts';
 
 /** Nothing cuts an access up, and nothing bounds how many there are. */
 export function emulatedPath(path: PciePath): PciePath {
-  return { ...path, maxReadRequest: 2 ** 30, tags: 2 ** 20, uplink: null };
+  const credit = { posted: null, requests: null };
+  return { ...path, maxReadRequest: 2 ** 30, tags: 2 ** 20, credit, uplink: null };
 }
 
 /** The VM's way to the device model. */
@@ -53,6 +54,7 @@ interface Crossings {
 
 /** Between VM and device model, at a fixed cost. */
 class Crossing implements Lane {
+  readonly requestCredit = null;
   tlps = 0;
   readonly bytes = 0;
   readonly busy = 0;
@@ -72,6 +74,10 @@ class Crossing implements Lane {
     return this.#cross(this.#crossings.posted);
   }
 
+  request(): number {
+    return this.send();
+  }
+
   #cross(constant: number): number {
     this.tlps++;
     const delay = this.#node.charge(constant);
@@ -81,6 +87,7 @@ class Crossing implements Lane {
 
 /** Memory that both sides see. */
 class MemoryLane implements Lane {
+  readonly requestCredit = null;
   tlps = 0;
   readonly #link: OrderedLink;
 
@@ -102,6 +109,10 @@ class MemoryLane implements Lane {
   }
 
   post(packets: TlpTally): number {
+    return this.send(packets);
+  }
+
+  request(packets: TlpTally): number {
     return this.send(packets);
   }
 }

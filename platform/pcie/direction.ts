@@ -2,6 +2,7 @@
 // speed of a link, and arrive in the order in which they were sent. Switches pass them on as they come
 // (cut-through), so that the bytes take their time once.
 import { labels, type Node } from '../node/index.ts';
+import { Credit } from './credit.ts';
 import { psPerByte } from './generation.ts';
 import type { PciePath } from './options.ts';
 import type { PcieTiming } from './timing.ts';
@@ -25,7 +26,8 @@ export class Direction implements Lane {
   readonly #timing: PcieTiming;
   readonly #switches: number;
   readonly #psPerByte: number;
-  readonly #credit: CreditWindow | null;
+  readonly #posted: Credit | null;
+  readonly requestCredit: Credit | null;
   #lastArrival = 0;
 
   /** The node is the sender. The wire may be shared with other directions of the same node. */
@@ -39,8 +41,9 @@ export class Direction implements Lane {
     const { costs } = node;
     const oneWay =
       (path.switches + 1) * costs.value(linkLatency) + path.switches * costs.value(switchLatency);
-    this.#credit =
-      path.postedCredit === Infinity ? null : new CreditWindow(path.postedCredit, 2 * oneWay);
+    const { posted, requests } = path.credit;
+    this.#posted = posted === null ? null : new Credit(posted, 2 * oneWay);
+    this.requestCredit = requests === null ? null : new Credit(requests, 2 * oneWay);
   }
 
   /** ps in which the link was moving packets, of others as well if it is shared. */
@@ -50,20 +53,40 @@ export class Direction implements Lane {
 
   /** ps until packets sent now have arrived, and then have gone through `further`, a constant or -1. */
   send(packets: TlpTally, further = -1): number {
-    return this.#send(packets, null, further);
+    return this.#send(packets, this.#start + packets.bytes * this.#psPerByte, further);
   }
 
-  /** The same for posted packets, for which the far end must have given credit. */
+  /**
+   * The same for posted packets: each waits for the far end's credit. What is sent later waits behind it,
+   * since nothing may pass a posted packet.
+   */
   post(packets: TlpTally, further = -1): number {
-    return this.#send(packets, this.#credit, further);
+    const credit = this.#posted;
+    if (credit === null) return this.send(packets, further);
+    let end = this.#start;
+    for (let i = 0; i < packets.tlps; i++) {
+      end = credit.roomFrom(end, packets.units[i]) + packets.sizes[i] * this.#psPerByte;
+      credit.spend(packets.units[i], end);
+    }
+    return this.#send(packets, end, further);
   }
 
-  #send(packets: TlpTally, credit: CreditWindow | null, further: number): number {
+  /** The same for requests that are answered; `requestCredit` must have as many headers. */
+  request(packets: TlpTally, further = -1): number {
+    const end = this.#start + packets.bytes * this.#psPerByte;
+    const credit = this.requestCredit;
+    if (credit !== null) for (let i = 0; i < packets.tlps; i++) credit.spend(0, end);
+    return this.#send(packets, end, further);
+  }
+
+  get #start(): number {
+    return Math.max(this.#node.kernel.now, this.#wire.freeAt);
+  }
+
+  #send(packets: TlpTally, end: number, further: number): number {
     const node = this.#node;
     const { now } = node.kernel;
     const moving = packets.bytes * this.#psPerByte;
-    const start = Math.max(now, this.#wire.freeAt);
-    const end = credit === null ? start + moving : credit.sent(packets, start, this.#psPerByte);
     this.#wire.freeAt = end;
     this.tlps += packets.tlps;
     this.bytes += packets.bytes;
@@ -91,70 +114,5 @@ export class Direction implements Lane {
     const links = node.chargeTimes(linkLatency, this.#switches + 1);
     if (this.#switches === 0) return fixed + links;
     return fixed + links + node.chargeTimes(switchLatency, this.#switches);
-  }
-}
-
-/** What the far end can take in: bytes sent come back as credit a while after they have left. */
-class CreditWindow {
-  readonly #capacity: number;
-  readonly #returnTime: number;
-  #used = 0;
-  // Packets whose credit is not back, oldest first, as a ring.
-  #returnAt = new Float64Array(64);
-  #size = new Float64Array(64);
-  #head = 0;
-  #count = 0;
-
-  constructor(capacity: number, returnTime: number) {
-    this.#capacity = capacity;
-    this.#returnTime = returnTime;
-  }
-
-  /** Sends packets from `start` on, as credit allows, and returns when the last one has left. */
-  sent(packets: TlpTally, start: number, ps: number): number {
-    let at = start;
-    for (let left = packets.bytes; left > 0; ) {
-      const bytes = Math.min(left, packets.largest);
-      while (this.#count > 0 && (this.#used + bytes > this.#capacity || this.#oldest <= at)) {
-        at = Math.max(at, this.#oldest);
-        this.#takeBack();
-      }
-      at += bytes * ps;
-      this.#lend(bytes, at + this.#returnTime);
-      left -= bytes;
-    }
-    return at;
-  }
-
-  get #oldest(): number {
-    return this.#returnAt[this.#head];
-  }
-
-  #takeBack(): void {
-    this.#used -= this.#size[this.#head];
-    this.#head = (this.#head + 1) & (this.#size.length - 1);
-    this.#count--;
-  }
-
-  #lend(bytes: number, returnAt: number): void {
-    if (this.#count === this.#size.length) this.#grow();
-    const at = (this.#head + this.#count++) & (this.#size.length - 1);
-    this.#size[at] = bytes;
-    this.#returnAt[at] = returnAt;
-    this.#used += bytes;
-  }
-
-  #grow(): void {
-    const length = this.#size.length;
-    const size = new Float64Array(length * 2);
-    const returnAt = new Float64Array(length * 2);
-    for (let i = 0; i < length; i++) {
-      const from = (this.#head + i) & (length - 1);
-      size[i] = this.#size[from];
-      returnAt[i] = this.#returnAt[from];
-    }
-    this.#size = size;
-    this.#returnAt = returnAt;
-    this.#head = 0;
   }
 }

@@ -6,6 +6,7 @@
 import type { DmaClient, DmaFault, DmaPort } from '../contracts/index.ts';
 import type { Packet } from '../kernel/index.ts';
 import { copyBytes, labels, type Node } from '../node/index.ts';
+import { CreditTimer } from './credit.ts';
 import type { PcieFunction } from './function.ts';
 import type { PciePath } from './options.ts';
 import { DMA_LOAD, DMA_STORE, label, PIECE_SIZE, Status, writePiece } from './packets.ts';
@@ -53,9 +54,18 @@ export class DmaEngine {
   readonly #pieceAddress = new Float64Array(PIECES_MAX);
   readonly #pieceLength = new Float64Array(PIECES_MAX);
 
+  readonly #creditTimer: CreditTimer | null;
+
   constructor(options: DmaEngineOptions) {
     this.#options = options;
     this.#tally = new TlpTally(options.path);
+    const { node, lane } = options;
+    const credit = lane.requestCredit;
+    const creditBack = () => {
+      this.#issue();
+      this.#awaitCredit();
+    };
+    this.#creditTimer = credit === null ? null : new CreditTimer(node, credit, creditBack);
   }
 
   /**
@@ -78,10 +88,12 @@ export class DmaEngine {
     segments.clear();
     this.#waiting.push(transaction);
     this.#issue();
-    if (transaction.issued > 0) return;
-    this.tagWaits++;
-    const { kernel } = this.#options.node;
-    transaction.ticket = kernel.causes?.suspend(kernel.currentKey, kernel.now) ?? -1;
+    if (transaction.issued === 0) {
+      this.tagWaits++;
+      const { kernel } = this.#options.node;
+      transaction.ticket = kernel.causes?.suspend(kernel.currentKey, kernel.now) ?? -1;
+    }
+    this.#awaitCredit();
   }
 
   /** Posts a write of gathered segments, and clears them. Returns false when it was refused. */
@@ -125,6 +137,7 @@ export class DmaEngine {
       transaction.fail({ address: packet.c, length: packet.d, write: false, reason });
     }
     this.#issue();
+    this.#awaitCredit();
     const whole = length === transaction.total;
     if (!whole) transaction.take(packet.bytes, offset, length);
     if (transaction.left === 0) {
@@ -188,15 +201,29 @@ export class DmaEngine {
     this.#freeTransactions.push(transaction);
   }
 
-  /** Sends read requests while there are tags for them. */
+  /** Sends read requests while there are tags and credit for them. Writes pass those that wait. */
   #issue(): void {
-    const { path } = this.#options;
-    while (this.#waiting.length > 0 && this.#tagsUsed < path.tags) {
+    for (let room = this.#requestsMax; room > 0; room = this.#requestsMax) {
+      if (this.#waiting.length === 0) return;
       const transaction = this.#waiting[0];
-      const count = this.#nextPieces(transaction, path.tags - this.#tagsUsed);
+      const count = this.#nextPieces(transaction, room);
       if (count > 0) this.#sendRequests(transaction, count);
       if (transaction.allIssued) this.#waiting.shift();
     }
+  }
+
+  /** Requests that may leave now. */
+  get #requestsMax(): number {
+    const { path, node, lane } = this.#options;
+    const tags = path.tags - this.#tagsUsed;
+    const credit = lane.requestCredit;
+    return credit === null ? tags : Math.min(tags, credit.headersAt(node.kernel.now));
+  }
+
+  /** Tags come back with completions; credit comes back by itself. */
+  #awaitCredit(): void {
+    const isStuck = this.#waiting.length > 0 && this.#tagsUsed < this.#options.path.tags;
+    if (isStuck) this.#creditTimer?.set();
   }
 
   /** Cuts the next requests off a transaction: no more than one read request's worth of data. */
@@ -233,7 +260,7 @@ export class DmaEngine {
     }
     const slot = this.#takeSlot(transaction, length, count);
     label(packet, DMA_LOAD, slot, count, transaction.functionId, 0);
-    kernel.send(node.index, hostNode, hostPort, lane.send(this.#tally, translation), packet);
+    kernel.send(node.index, hostNode, hostPort, lane.request(this.#tally, translation), packet);
   }
 
   #takeSlot(transaction: ReadTransaction, length: number, tags: number): number {

@@ -3,10 +3,13 @@
 import { z } from 'zod';
 import type { Finding } from '../contracts/index.ts';
 import { count, size } from '../scenario/fields.ts';
+import { CREDIT_UNIT, type CreditLimits } from './credit.ts';
 import { GENERATIONS, type Generation, LANES, type Lanes } from './generation.ts';
 
 const PAYLOAD_MIN = 128;
 const PAYLOAD_MAX = 4096;
+/** Header credits of 8 bits, half of which may be out at a time (§2.6.1). */
+const HEADERS_MAX = 127;
 /** Tags of 10 bits, the most there is without the 14 bits of generation 6. */
 const TAGS_MAX = 1024;
 
@@ -27,11 +30,17 @@ export const pcieOptions = {
   tags: count({ min: 1, max: TAGS_MAX })
     .default(32)
     .describe('Reads that the card may have outstanding.'),
-  postedCredit: size({ min: PAYLOAD_MIN })
+  postedHeaders: count({ min: 1, max: HEADERS_MAX })
+    .optional()
+    .describe('Posted packets that each end has room for. Default: as many as come.'),
+  postedData: size({ min: PAYLOAD_MIN })
     .optional()
     .describe(
-      'Bytes of posted packets that the far end can take in; as many as needed by default.',
+      'Data of posted packets that each end has room for, in units of 16 B. Default: as much as comes.',
     ),
+  requestHeaders: count({ min: 1, max: HEADERS_MAX })
+    .optional()
+    .describe('Requests to be answered that each end has room for. Default: as many as come.'),
   switches: count({ max: 8 }).default(0).describe('Switches between root port and card.'),
   sharedUplink: z
     .string()
@@ -55,22 +64,33 @@ export interface PciePath {
   readonly maxPayload: number;
   readonly maxReadRequest: number;
   readonly tags: number;
-  /** Bytes, or Infinity. */
-  readonly postedCredit: number;
+  readonly credit: PathCredit;
   readonly switches: number;
   /** Name of the link that is shared, or null. */
   readonly uplink: string | null;
 }
 
+/** What each end has room for, by class of packet; null where there is always enough. */
+export interface PathCredit {
+  readonly posted: CreditLimits | null;
+  readonly requests: CreditLimits | null;
+}
+
 /** The path that options describe. */
 export function pathOf(options: PcieOptions): PciePath {
-  const { postedCredit = Infinity, sharedUplink = null } = options;
-  return { ...options, postedCredit, uplink: sharedUplink };
+  const { sharedUplink = null, postedHeaders, postedData, requestHeaders } = options;
+  const data = postedData === undefined ? Infinity : Math.floor(postedData / CREDIT_UNIT);
+  const isBound = postedHeaders !== undefined || postedData !== undefined;
+  const credit: PathCredit = {
+    posted: isBound ? { headers: postedHeaders ?? Infinity, data } : null,
+    requests: requestHeaders === undefined ? null : { headers: requestHeaders, data: Infinity },
+  };
+  return { ...options, credit, uplink: sharedUplink };
 }
 
 /** Looks at what the schema alone cannot check. */
 export function checkPcieOptions(options: Readonly<Record<string, unknown>>): readonly Finding[] {
-  const { maxPayload, postedCredit, sharedUplink, ...rest } = options as PcieOptions;
+  const { maxPayload, postedData, sharedUplink, ...rest } = options as PcieOptions;
   const sizes = { maxPayload, maxReadRequest: rest.maxReadRequest };
   const findings: Finding[] = Object.entries(sizes)
     .filter(([, bytes]) => (bytes & (bytes - 1)) !== 0)
@@ -78,10 +98,9 @@ export function checkPcieOptions(options: Readonly<Record<string, unknown>>): re
       return { field, message: `${bytes} bytes`, expected: 'a power of two' };
     });
   // A packet that exceeds all credit there is would wait for ever.
-  const least = maxPayload + HEADER_ALLOWANCE;
-  if (postedCredit !== undefined && postedCredit < least) {
+  if (postedData !== undefined && postedData < maxPayload) {
     const message = `a packet of ${maxPayload} bytes does not fit`;
-    findings.push({ field: 'postedCredit', message, expected: `at least ${least}B` });
+    findings.push({ field: 'postedData', message, expected: `at least ${maxPayload}B` });
   }
   if (sharedUplink !== undefined && rest.switches === 0) {
     const message = 'there is no switch whose link could be shared';
@@ -89,6 +108,3 @@ export function checkPcieOptions(options: Readonly<Record<string, unknown>>): re
   }
   return findings;
 }
-
-/** Bytes of a packet besides its data, at the most. */
-const HEADER_ALLOWANCE = 32;

@@ -6,6 +6,7 @@ import { assert } from '../errors.ts';
 import type { Component, ComponentId, Packet } from '../kernel/index.ts';
 import { type CpuClient, copyBytes, labels, type Node } from '../node/index.ts';
 import { writeU32 } from '../wire/index.ts';
+import { CreditTimer } from './credit.ts';
 import { DmaServer } from './dma-server.ts';
 import { psPerByte } from './generation.ts';
 import type { Translation } from './iommu.ts';
@@ -84,6 +85,9 @@ export class RootPort implements Component, CpuClient {
   readonly #tags: number[] = [];
   readonly #bytes: Uint8Array[];
   readonly #lengths: number[] = [];
+  /** Requests that wait for credit, oldest first. */
+  readonly #waiting: WaitingRequest[] = [];
+  readonly #creditTimer: CreditTimer | null;
 
   constructor(options: RootPortOptions) {
     this.#options = options;
@@ -102,6 +106,9 @@ export class RootPort implements Component, CpuClient {
     this.#clients = new Array<LoadClient | null>(node.cpu.count).fill(null);
     this.#bytes = Array.from({ length: node.cpu.count }, () => new Uint8Array(LOAD_MAX));
     this.#id = node.add(this);
+    const credit = this.way.registers.requestCredit;
+    const creditBack = () => this.#creditBack();
+    this.#creditTimer = credit === null ? null : new CreditTimer(node, credit, creditBack);
   }
 
   /** Takes the packets that arrive at the host's port of this path. */
@@ -131,11 +138,9 @@ export class RootPort implements Component, CpuClient {
     this.loads++;
     const core = this.#stall(client, tag, length);
     if (!this.linkUp) return this.#complete(core, null);
-    this.#tally.clear();
-    this.#tally.readRequest(address);
     const packet = this.#options.node.kernel.packets.acquire(0);
     label(packet, MEMORY_LOAD, address, length, 0, core);
-    this.#send(packet);
+    this.#request(packet);
   }
 
   /**
@@ -147,6 +152,8 @@ export class RootPort implements Component, CpuClient {
     if (!this.linkUp) return;
     const packet = this.#storePacket(address, bytes, from, length);
     const { node, cardNode, cardPort } = this.#options;
+    this.#tally.clear();
+    this.#tally.write(address, length);
     const delay = this.way.registers.post(this.#tally);
     node.kernel.send(node.index, cardNode, cardPort, delay, packet);
   }
@@ -159,7 +166,7 @@ export class RootPort implements Component, CpuClient {
     const packet = this.#storePacket(address, bytes, 0, length);
     packet.c = 1;
     packet.d = core;
-    this.#send(packet);
+    this.#request(packet);
   }
 
   /** Reads configuration space. Called on a core, which waits. */
@@ -167,11 +174,9 @@ export class RootPort implements Component, CpuClient {
     this.configAccesses++;
     const core = this.#stall(client, tag, place.size);
     if (!this.linkUp) return this.#complete(core, null);
-    this.#tally.clear();
-    this.#tally.headerOnly();
     const packet = this.#options.node.kernel.packets.acquire(0);
     label(packet, CONFIG_READ, place.functionId, place.offset, place.size, core);
-    this.#send(packet);
+    this.#request(packet);
   }
 
   /** Writes configuration space, which is not posted: the core waits. */
@@ -179,12 +184,10 @@ export class RootPort implements Component, CpuClient {
     this.configAccesses++;
     const core = this.#stall(client, tag, 0);
     if (!this.linkUp) return this.#complete(core, null);
-    this.#tally.clear();
-    this.#tally.configWrite();
     const packet = this.#options.node.kernel.packets.acquire(4);
     writeU32(packet.bytes, 0, value);
     label(packet, CONFIG_WRITE, place.functionId, place.offset, place.size, core);
-    this.#send(packet);
+    this.#request(packet);
   }
 
   receive(packet: Packet): void {
@@ -237,16 +240,38 @@ export class RootPort implements Component, CpuClient {
   #storePacket(address: number, bytes: Uint8Array, from: number, length: number): Packet {
     const packet = this.#options.node.kernel.packets.acquire(length);
     copyBytes(bytes, from, packet.bytes, 0, length);
-    this.#tally.clear();
-    this.#tally.write(address, length);
     label(packet, MEMORY_STORE, address, 0, 0, 0);
     return packet;
   }
 
-  /** Sends a request that a core waits for. */
-  #send(packet: Packet): void {
+  /** Sends a request that a core waits for, as soon as there is credit. Stores pass those that wait. */
+  #request(packet: Packet): void {
+    const { kernel } = this.#options.node;
+    const credit = this.way.registers.requestCredit;
+    if (credit === null || (this.#waiting.length === 0 && credit.headersAt(kernel.now) > 0)) {
+      return this.#sendRequest(packet);
+    }
+    const ticket = kernel.causes?.suspend(kernel.currentKey, kernel.now) ?? -1;
+    this.#waiting.push({ packet, ticket });
+    this.#creditTimer?.set();
+  }
+
+  #creditBack(): void {
+    const { kernel } = this.#options.node;
+    const credit = this.way.registers.requestCredit!;
+    while (this.#waiting.length > 0 && credit.headersAt(kernel.now) > 0) {
+      const { packet, ticket } = this.#waiting.shift()!;
+      if (ticket >= 0) kernel.causes!.restore(ticket, labels.WAIT_LINK, kernel.now);
+      this.#sendRequest(packet);
+    }
+    if (this.#waiting.length > 0) this.#creditTimer?.set();
+  }
+
+  #sendRequest(packet: Packet): void {
     const { node, cardNode, cardPort } = this.#options;
-    const delay = this.way.registers.send(this.#tally);
+    this.#tally.clear();
+    tallyRequest(this.#tally, packet);
+    const delay = this.way.registers.request(this.#tally);
     node.kernel.send(node.index, cardNode, cardPort, delay, packet);
   }
 
@@ -300,12 +325,34 @@ export class RootPort implements Component, CpuClient {
   #linkChanged(isUp: boolean): void {
     this.linkUp = isUp;
     if (!isUp) {
+      for (const { packet } of this.#waiting) this.#options.node.kernel.packets.release(packet);
+      this.#waiting.length = 0;
       // The root port completes what will never be answered.
       for (const [core, client] of this.#clients.entries()) {
         if (client !== null) this.#complete(core, null);
       }
     }
     this.#options.linkChanged(isUp);
+  }
+}
+
+interface WaitingRequest {
+  readonly packet: Packet;
+  /** Where its causes wait, or -1. */
+  readonly ticket: number;
+}
+
+/** Counts the packet on the link that a core's request is. */
+function tallyRequest(tally: TlpTally, { kind, a: address, length }: Packet): void {
+  switch (kind) {
+    case MEMORY_LOAD:
+      return tally.readRequest(address);
+    case MEMORY_STORE:
+      return tally.write(address, length);
+    case CONFIG_READ:
+      return tally.headerOnly();
+    case CONFIG_WRITE:
+      return tally.configWrite();
   }
 }
 

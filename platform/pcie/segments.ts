@@ -56,7 +56,8 @@ export class Segments {
   }
 }
 
-function grown(old: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
+/** A copy of twice the length. */
+export function grown(old: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
   const larger = new Float64Array(old.length * 2);
   larger.set(old);
   return larger;

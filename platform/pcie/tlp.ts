@@ -2,8 +2,10 @@
 // bytes they are on the link. What they carry travels elsewhere.
 //
 //   framing │ header 12 or 16 │ data, in words of 4 bytes │ framing
+import { CREDIT_UNIT } from './credit.ts';
 import { framingBytes } from './generation.ts';
 import type { PciePath } from './options.ts';
+import { grown } from './segments.ts';
 
 /** Requests do not cross a boundary of 4 KiB (PCI Express Base Specification §2.2.7). */
 const REQUEST_BOUNDARY = 4096;
@@ -26,10 +28,11 @@ export class TlpTally {
   tlps = 0;
   /** Bytes on the link. */
   bytes = 0;
-  /** Bytes of the largest packet. */
-  largest = 0;
   /** Bytes of data in all of them, as they were asked for. */
   data = 0;
+  /** With posted credit, each packet: its bytes on the link, and units of data. */
+  sizes = new Float64Array(16);
+  units = new Float64Array(16);
   readonly #path: PciePath;
   readonly #framing: number;
 
@@ -41,7 +44,6 @@ export class TlpTally {
   clear(): void {
     this.tlps = 0;
     this.bytes = 0;
-    this.largest = 0;
     this.data = 0;
   }
 
@@ -91,10 +93,21 @@ export class TlpTally {
     const words =
       length === 0 ? 0 : Math.ceil((address + length) / WORD) - Math.floor(address / WORD);
     const bytes = this.#framing + header + words * WORD;
+    if (this.#path.credit.posted !== null) {
+      this.#keep(bytes, Math.ceil((words * WORD) / CREDIT_UNIT));
+    }
     this.tlps++;
     this.data += length;
     this.bytes += bytes;
-    if (bytes > this.largest) this.largest = bytes;
+  }
+
+  #keep(bytes: number, units: number): void {
+    if (this.tlps === this.sizes.length) {
+      this.sizes = grown(this.sizes);
+      this.units = grown(this.units);
+    }
+    this.sizes[this.tlps] = bytes;
+    this.units[this.tlps] = units;
   }
 }
 

@@ -46,7 +46,7 @@ const PATH: PciePath = {
   maxPayload: 256,
   maxReadRequest: 512,
   tags: 32,
-  postedCredit: Infinity,
+  credit: { posted: null, requests: null },
   switches: 0,
   uplink: null,
 };

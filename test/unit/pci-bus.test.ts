@@ -22,7 +22,7 @@ const WAYS = {
   'with three FIFOs by INTx': { fifos: 3, interrupts: 'intx' },
   'without an IOMMU': { iommu: false },
   'on a slow link behind two switches': { generation: 1, lanes: 1, switches: 2 },
-  'with little credit': { postedCredit: '512B' },
+  'with little credit': { postedHeaders: 1, postedData: '256B', requestHeaders: 1 },
   'with one tag': { tags: 1 },
   'after a reset of the function': { functionReset: true },
 } as const;
@@ -298,7 +298,7 @@ describe('options', () => {
   it.each([
     [{ maxPayload: '200B' }, 'maxPayload'],
     [{ maxReadRequest: '8KiB' }, 'maxReadRequest'],
-    [{ postedCredit: '128B' }, 'postedCredit'],
+    [{ postedData: '128B' }, 'postedData'],
     [{ lanes: 3 }, 'lanes'],
     [{ fifos: 9 }, 'fifos'],
     [{ maxMessageSize: '40B' }, 'maxMessageSize'],

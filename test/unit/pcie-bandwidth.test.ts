@@ -1,7 +1,13 @@
 // PCI Express truth: the bandwidth that the model reaches, for posted writes and for reads, over
 // generations, lanes and payload sizes, against what can be worked out on paper.
 import { describe, expect, it } from 'vitest';
-import { GENERATIONS, type Generation, type Lanes, psPerByte } from '../../platform/pcie/index.ts';
+import {
+  GENERATIONS,
+  type Generation,
+  type Lanes,
+  type PciePath,
+  psPerByte,
+} from '../../platform/pcie/index.ts';
 import { LATENCY, ONE_WAY, PcieBench } from '../support/pcie-bench.ts';
 
 const PAGES = 64;
@@ -24,6 +30,8 @@ const close = (measured: number, expected: number) => {
   expect(measured / expected).toBeLessThan(1.01);
 };
 
+type Limits = PciePath['credit']['posted'];
+
 interface Link {
   readonly generation: Generation;
   readonly lanes: Lanes;
@@ -35,8 +43,8 @@ function linkLimit({ generation, lanes }: Link, payload: number): number {
 }
 
 /** Posts writes of 4 KiB without pause, and returns GB/s up to the arrival of the last one. */
-function writeBandwidth(link: Link, maxPayload: number, postedCredit = Infinity): number {
-  const path = { ...link, maxPayload, postedCredit };
+function writeBandwidth(link: Link, maxPayload: number, posted: Limits = null): number {
+  const path = { ...link, maxPayload, credit: { posted, requests: null } };
   const bench = new PcieBench({ path, iommu: false }).start();
   const { kernel, host, endpoint, own, client } = bench;
   const memory = host.memory.allocate(PAGES * PAGE, PAGE);
@@ -53,11 +61,11 @@ function writeBandwidth(link: Link, maxPayload: number, postedCredit = Infinity)
 }
 
 /** Keeps reads of `size` bytes under way, enough to use all tags, and returns GB/s. */
-function readBandwidth(link: Link, maxReadRequest: number, tags: number, maxPayload = 256): number {
-  const bench = new PcieBench({
-    path: { ...link, maxReadRequest, tags, maxPayload },
-    iommu: false,
-  }).start();
+function readBandwidth(
+  path: Partial<PciePath> & Pick<PciePath, 'maxReadRequest' | 'tags'>,
+): number {
+  const { maxReadRequest, tags } = path;
+  const bench = new PcieBench({ path, iommu: false }).start();
   const { kernel, host, endpoint, own, client } = bench;
   const memory = host.memory.allocate(PAGES * PAGE, PAGE);
   const dma = endpoint.dmaOf(own);
@@ -112,7 +120,8 @@ describe.each(links)('generation $generation, $lanes lanes', (link) => {
     [512, 32],
     [4096, 4],
   ] as const)('reads requests of %i bytes with %i tags at the closed form', (request, tags) => {
-    close(readBandwidth(link, request, tags), readLimit(link, request, tags));
+    const path = { ...link, maxReadRequest: request, tags };
+    close(readBandwidth(path), readLimit(link, request, tags));
   });
 });
 
@@ -134,25 +143,46 @@ describe('the table', () => {
 
   it('one read at a time is bound by its round trip, whatever the link', () => {
     // 512 B in 2 × 310 ns + 90 ns and the time of the bytes.
-    close(readBandwidth({ generation: 5, lanes: 16 }, 512, 1), 512 / 719.11);
-    close(readBandwidth({ generation: 3, lanes: 1 }, 512, 1), 512 / 1290.94);
+    const one = { maxReadRequest: 512, tags: 1 };
+    close(readBandwidth({ generation: 5, lanes: 16, ...one }), 512 / 719.11);
+    close(readBandwidth({ generation: 3, lanes: 1, ...one }), 512 / 1290.94);
   });
 });
 
 describe('credit', () => {
-  it('binds posted writes to what comes back in a round trip of the link', () => {
-    // 2 KiB of credit, back two link latencies after the last byte of a packet has left.
-    const link = { generation: 5, lanes: 16 } as const;
-    const packet = 256 + 20;
-    const ps = psPerByte(5, 16);
-    const inFlight = Math.floor(2048 / packet);
-    const cycle = packet * ps + 2 * LATENCY['pcie.linkLatency'];
-    close(writeBandwidth(link, 256, 2048), (inFlight * 256) / (cycle / 1000));
+  const link = { generation: 5, lanes: 16 } as const;
+  const ps = psPerByte(5, 16);
+  /** From the start of a packet of so many bytes until its credit is back. */
+  const cycle = (bytes: number) => (bytes * ps + 2 * LATENCY['pcie.linkLatency']) / 1000;
+
+  it.each([1, 2, 8])('%i headers bind posted writes to so many in a round trip', (headers) => {
+    const rate = (headers * 256) / cycle(256 + 20);
+    close(writeBandwidth(link, 256, { headers, data: Infinity }), rate);
+  });
+
+  it.each([16, 32, 128])('%i units of data bind them, too', (data) => {
+    const rate = (data * 16) / cycle(256 + 20);
+    close(writeBandwidth(link, 256, { headers: Infinity, data }), rate);
+  });
+
+  it('binds by what runs out first', () => {
+    const rate = (3 * 256) / cycle(256 + 20);
+    close(writeBandwidth(link, 256, { headers: 3, data: 128 }), rate);
+    close(writeBandwidth(link, 256, { headers: 8, data: 3 * 16 + 15 }), rate);
+  });
+
+  it.each([1, 2, 4])('%i headers of requests bind reads', (headers) => {
+    const credit = { posted: null, requests: { headers, data: Infinity } };
+    const path = { ...link, maxReadRequest: 512, tags: 256, credit };
+    close(readBandwidth(path), (headers * 512) / cycle(20));
   });
 
   it('does not matter when there is enough', () => {
-    const link = { generation: 4, lanes: 4 } as const;
-    close(writeBandwidth(link, 256, 65_536), linkLimit(link, 256));
+    const slow = { generation: 4, lanes: 4 } as const;
+    close(writeBandwidth(slow, 256, { headers: 127, data: 4096 }), linkLimit(slow, 256));
+    const credit = { posted: null, requests: { headers: 127, data: Infinity } };
+    const path = { ...slow, maxReadRequest: 512, tags: 32, credit };
+    close(readBandwidth(path), readLimit(slow, 512, 32));
   });
 });
 

@@ -1,7 +1,7 @@
 // The PCI Express path between a host and a card: accesses, DMA behind the IOMMU, order, interrupts,
 // reset and removal.
 import { describe, expect, it } from 'vitest';
-import { psPerByte, TlpTally } from '../../platform/pcie/index.ts';
+import { type PciePath, psPerByte, TlpTally } from '../../platform/pcie/index.ts';
 import { readU16, readU32 } from '../../platform/wire/index.ts';
 import { DEVICE, DmaRecorder, LATENCY, ONE_WAY, PcieBench, VENDOR } from '../support/pcie-bench.ts';
 
@@ -250,6 +250,68 @@ describe('DMA', () => {
       [1, 8],
     ]);
     expect(bench.client.done[0].bytes.every((byte) => byte === 0xa5)).toBe(true);
+  });
+});
+
+describe('credit for requests', () => {
+  const credit = { posted: null, requests: { headers: 1, data: Infinity } };
+
+  it('holds a read back, which a posted write passes', () => {
+    // A read of two requests, then a write: when it is in memory, and when the read is over.
+    const timesOf = (path: Partial<PciePath>) => {
+      const bench = new PcieBench({ path, iommu: false }).start();
+      const { kernel, host, endpoint, own, client } = bench;
+      const memory = host.memory.allocate(PAGE, PAGE);
+      const started = kernel.now;
+      const dma = endpoint.dmaOf(own);
+      dma.readSegment(memory, 1024);
+      dma.read(client, 0);
+      dma.writeSegment(memory, Uint8Array.of(7), 0, 1);
+      dma.write(client, 1);
+      while (host.memory.readU8(memory) === 0) kernel.runUntil(kernel.nextTime() + 1);
+      const written = kernel.now - started;
+      bench.run();
+      return { written, read: client.done[0].at - started };
+    };
+    const free = timesOf({});
+    const held = timesOf({ credit });
+    // The second request does not go before the write, and waits for the credit of the first.
+    expect(free.written - held.written).toBe(Math.floor(moving(SHORT)));
+    expect(held.read).toBeGreaterThan(free.read + 2 * LATENCY['pcie.linkLatency'] - moving(1024));
+  });
+
+  it('holds the load of another core back, which a store passes', () => {
+    const bench = new PcieBench({ path: { credit } }).start();
+    const address = bench.barAddress(0);
+    const started = bench.kernel.now;
+    const loadedAt: number[] = [];
+    const load = () =>
+      bench.port.load(address, 4, { loaded: () => loadedAt.push(bench.kernel.now) }, 0);
+    bench.onCore(load);
+    bench.onCore(() => {
+      bench.port.store(address, Uint8Array.of(1, 0, 0, 0), 0, 4);
+      load();
+    });
+    bench.run();
+    const { 'pcie.linkLatency': link } = LATENCY;
+    const [first, second] = loadedAt;
+    // The second request leaves when the credit of the first is back.
+    expect(second - first).toBe(2 * link + Math.ceil(moving(SHORT)));
+    const [{ at }] = bench.stores;
+    expect(at - started).toBe(ONE_WAY + Math.ceil(moving(SHORT) + moving(SHORT + 4)));
+  });
+
+  it('is lost with the link: what waited reads all ones', () => {
+    const bench = new PcieBench({ path: { credit } }).start();
+    const seen: number[] = [];
+    const client = { loaded: (_: number, bytes: Uint8Array) => seen.push(bytes[0]) };
+    for (let i = 0; i < 2; i++) {
+      bench.onCore(() => bench.port.load(bench.barAddress(0), 4, client, 0));
+    }
+    bench.kernel.runUntil(bench.kernel.now + LATENCY['pcie.linkLatency']);
+    bench.endpoint.remove();
+    bench.run();
+    expect(seen).toEqual([255, 255]);
   });
 });
 
