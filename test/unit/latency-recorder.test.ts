@@ -59,7 +59,7 @@ describe('a latency recorder', () => {
         }
         const { p50, p90, p99, p999, max } = recorder.summary();
         const expected = [50, 90, 99, 99.9].map((p) => histogram.getValueAtPercentile(p));
-        expect([p50, p90, p99, p999]).toEqual(expected.map((value) => Math.min(value, max)));
+        expect([p50, p90, p99, p999]).toEqual(expected.map((value) => Math.min(value, max!)));
       }),
       { seed: 1 },
     );
