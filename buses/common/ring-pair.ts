@@ -84,8 +84,9 @@ export class RingPair implements CpuClient {
     this.line = new InterruptLine(node, () => this.#interrupted());
   }
 
-  /** The rings are there. */
+  /** The rings are there, for the first time or again. */
   open(): void {
+    this.#closed = false;
     this.#sender.open();
     this.#receiver.open();
   }

@@ -1,7 +1,8 @@
 // The device's side of a Xen bus: a driver domain that maps or copies what the other domain has granted.
 import type { BusEnvironment, Statistics } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
-import type { Packet } from '../../platform/kernel/index.ts';
+import type { Component, Packet } from '../../platform/kernel/index.ts';
+import { GRANT_OKAY } from '../../platform/memory/index.ts';
 import { type CpuClient, PAGE_SIZE, Priority } from '../../platform/node/index.ts';
 import { readU8, writeU32 } from '../../platform/wire/index.ts';
 import {
@@ -21,8 +22,12 @@ import { XenChannel } from './channel.ts';
 import { GrantPort } from './grant-port.ts';
 import type { XenOptions } from './options.ts';
 import {
+  BACK_END,
+  BackEndState,
+  BIND,
   CONNECT,
   CONNECTED,
+  DESTROYED,
   EVENT,
   GRANT_MAP,
   GRANT_MAPPED,
@@ -33,12 +38,15 @@ import {
 /** Where the page of the queues is among bus addresses: above all references. */
 const RING_BUS_ADDRESS = 2 ** 48;
 
-// Hypercalls of the link itself.
+// Hypercalls of the link itself, and what becomes of its domain.
 const MAP_RING = 0;
 const UNMAP = 1;
+const DESTROY = 2;
+const RESTART = 3;
 
-export class XenDeviceLink implements DeviceLink, CpuClient {
+export class XenDeviceLink implements DeviceLink, CpuClient, Component {
   readonly dma: GrantPort;
+  readonly #client: LinkClient;
   readonly #environment: BusEnvironment<XenOptions>;
   readonly #inner: SharedMemoryPort;
   readonly #path: OrderedLink;
@@ -47,10 +55,15 @@ export class XenDeviceLink implements DeviceLink, CpuClient {
   readonly #held: FrameQueue;
   #ring: DmaWindow | null = null;
   #ringReference = 0;
+  /** The domain is destroyed: nobody is there to do anything. */
+  #isGone = false;
+  /** Counts domains, one after the other: what one has begun, the next does not end. */
+  #life = 0;
 
   constructor(environment: BusEnvironment<XenOptions>, client: LinkClient) {
     const { node, plan } = environment;
     this.#environment = environment;
+    this.#client = client;
     this.#path = coherentLink(node);
     this.#held = new FrameQueue(plan.options.maxMessageSize);
     this.#inner = new SharedMemoryPort({
@@ -76,37 +89,52 @@ export class XenDeviceLink implements DeviceLink, CpuClient {
       path: this.#path,
       memory: () => new PeerRingMemory(node, this.#inner, RING_BUS_ADDRESS, SPSC_SLOT_SIZE),
     });
+    const { destroyAt, restartAt } = plan.options;
+    if (destroyAt === undefined) return;
+    const id = node.add(this);
+    node.kernel.schedule(id, destroyAt, DESTROY);
+    if (restartAt !== undefined) node.kernel.schedule(id, restartAt, RESTART);
   }
 
   send(bytes: Uint8Array, length: number): void {
+    if (this.#isGone) return;
     if (this.dma.isBusy || this.#held.length > 0) this.#held.push(bytes, length);
     else this.#channel.rings.send(bytes, length);
   }
 
   receive(packet: Packet): void {
-    switch (packet.kind) {
+    const { kind, a, b } = packet;
+    // Accesses that are under way come to their end, whoever began them.
+    if (kind === DMA_DATA || kind === DMA_REFUSED) return this.#inner.receive(packet);
+    if (this.#isGone) return;
+    switch (kind) {
       case EVENT:
-        return this.#channel.notified();
-      case DMA_DATA:
-      case DMA_REFUSED:
-        return this.#inner.receive(packet);
+        return this.#channel.notified(a, this.#environment.plan.driver);
       case CONNECT:
-        return this.#connect(packet.a);
+        return this.#connect(a, b);
       case GRANT_MAPPED:
         return this.#ring === null ? this.#ringMapped(packet) : this.dma.answered(packet);
       case GRANT_RELEASE:
-        return this.#release(packet.a, packet.b);
+        return this.#release(a, b);
       default:
-        assert(false, `${this.#environment.plan.name}: packet of kind ${packet.kind}`);
+        assert(false, `${this.#environment.plan.name}: packet of kind ${kind}`);
     }
   }
 
-  /** A hypercall of the link has been made. */
-  deliver(call: number, a: number, b: number): void {
-    if (call === UNMAP) return this.#channel.send(GRANT_UNMAP, this.#line(), a, b);
-    const packet = this.#environment.node.kernel.packets.acquire(4);
-    writeU32(packet.bytes, 0, this.#ringReference);
-    this.#channel.send(GRANT_MAP, this.#line(), 1, 0, packet);
+  /** A hypercall of the link has been made, or something becomes of the domain. */
+  deliver(step: number, a: number, b: number): void {
+    switch (step) {
+      case DESTROY:
+        return this.#destroy();
+      case RESTART:
+        return this.#restart();
+      case UNMAP:
+        if (!this.#isGone) this.#channel.send(GRANT_UNMAP, this.#line(), a, b);
+        return;
+      case MAP_RING:
+        if (a === this.#life) this.#mapRing();
+        return;
+    }
   }
 
   statistics(): Statistics {
@@ -126,15 +154,23 @@ export class XenDeviceLink implements DeviceLink, CpuClient {
     return { handle: Math.floor(address / PAGE_SIZE), length: PAGE_SIZE };
   }
 
-  /** XenStore tells of the page with the queues: it is mapped before anything else. */
-  #connect(reference: number): void {
+  /** XenStore tells of the page with the queues and of the port: they come before anything else. */
+  #connect(reference: number, port: number): void {
+    const { node, plan } = this.#environment;
     this.#ringReference = reference;
-    const { node } = this.#environment;
-    node.cpu.submit(Priority.task, this.#charge('xen.grantMap'), this, MAP_RING);
+    this.#channel.bind(plan.driver, port);
+    this.#channel.send(BIND, this.#line(), port, this.#channel.port);
+    node.cpu.submit(Priority.task, this.#charge('xen.grantMap'), this, MAP_RING, this.#life);
+  }
+
+  #mapRing(): void {
+    const packet = this.#environment.node.kernel.packets.acquire(4);
+    writeU32(packet.bytes, 0, this.#ringReference);
+    this.#channel.send(GRANT_MAP, this.#line(), 1, 0, packet);
   }
 
   #ringMapped({ bytes }: Packet): void {
-    const mapped = readU8(bytes, 0) === 1;
+    const mapped = readU8(bytes, 0) === GRANT_OKAY;
     if (mapped) {
       this.#ring = { handle: this.#ringReference, length: PAGE_SIZE };
       this.#channel.rings.open();
@@ -148,6 +184,25 @@ export class XenDeviceLink implements DeviceLink, CpuClient {
     const mapped = this.dma.forget(first, count);
     const cost = node.chargeTimes(node.costs.idOf('xen.grantUnmap'), mapped);
     node.cpu.submit(Priority.task, cost, this, UNMAP, first, count);
+  }
+
+  /** The domain is no more: nor are its mappings and channels, as the hypervisor sees to. */
+  #destroy(): void {
+    this.#isGone = true;
+    this.#life++;
+    this.#ring = null;
+    this.#channel.close();
+    this.#held.clear();
+    this.dma.discard();
+    this.#client.reset!();
+    this.#channel.send(DESTROYED, this.#line(), 0, 0);
+    this.#channel.send(BACK_END, this.#charge('xen.xenstore'), BackEndState.closed, 0);
+  }
+
+  /** The domain was built and booted anew, and its back end waits for a front end. */
+  #restart(): void {
+    this.#isGone = false;
+    this.#channel.send(BACK_END, this.#charge('xen.xenstore'), BackEndState.initWait, 0);
   }
 
   #sendHeld(): void {

@@ -7,7 +7,8 @@ import type {
 } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
 import type { Packet } from '../../platform/kernel/index.ts';
-import { GrantTable } from '../../platform/memory/index.ts';
+import type { Chart } from '../../platform/machine/index.ts';
+import { GRANT_OKAY, type GrantTable } from '../../platform/memory/index.ts';
 import { type CpuClient, PAGE_SIZE, Priority } from '../../platform/node/index.ts';
 import { readU32, writeU8 } from '../../platform/wire/index.ts';
 import {
@@ -24,20 +25,27 @@ import {
   SPSC_SLOT_SIZE,
 } from '../common/index.ts';
 import { XenChannel } from './channel.ts';
+import { domainOf } from './domain.ts';
 import type { XenOptions } from './options.ts';
 import {
+  BACK_END,
+  BackEndState,
+  BIND,
   CONNECT,
   CONNECTED,
+  DESTROYED,
   EVENT,
   GRANT_MAP,
   GRANT_MAPPED,
   GRANT_RELEASE,
   GRANT_UNMAP,
 } from './packets.ts';
+import { type FrontEndEffect, type FrontEndEvent, frontEndChart } from './xenbus-chart.ts';
 
 // Work on the own grant table.
 const GRANT = 0;
 const REVOKE = 1;
+const NO_REFERENCE = -1;
 
 export class XenDriverLink implements DriverLink, CpuClient {
   readonly #environment: BusEnvironment<XenOptions>;
@@ -47,21 +55,26 @@ export class XenDriverLink implements DriverLink, CpuClient {
   readonly #target: SharedMemoryTarget;
   readonly #path: OrderedLink;
   readonly #pages: DevicePages;
+  readonly #chart: Chart<unknown, FrontEndEvent>;
+  /** Address of the page with the queues. */
+  readonly #ring: number;
+  #ringReference = NO_REFERENCE;
   /** Grant reference by page number, of what devices may reach. */
   readonly #references = new Map<number, number>();
   /** Who waits for the grants of memory at an address. */
   readonly #allocating = new Map<number, DriverBusClient>();
-  readonly #ringReference: number;
+  /** Pages that the back end was asked to unmap: how many, by their first reference. */
+  readonly #releasing = new Map<number, number>();
+  #hasBackEnd = true;
 
   constructor(environment: BusEnvironment<XenOptions>, client: LinkClient) {
     const { node, plan } = environment;
     this.#environment = environment;
     this.#client = client;
     this.#path = coherentLink(node);
-    this.#table = new GrantTable(node.memory, plan.options.grantFrames);
+    this.#table = domainOf(node, plan.options.grantFrames).grants;
     this.#pages = new DevicePages(pagesOfMemory(node.memory));
-    const page = node.memory.allocate(PAGE_SIZE, PAGE_SIZE);
-    this.#ringReference = this.#table.grant(plan.device, page, 1, true);
+    this.#ring = node.memory.allocate(PAGE_SIZE, PAGE_SIZE);
     this.#target = new SharedMemoryTarget({
       node,
       handles: grantGuard(this.#table, plan.options.grants === 'copy'),
@@ -75,13 +88,17 @@ export class XenDriverLink implements DriverLink, CpuClient {
       side: 'driver',
       client,
       path: this.#path,
-      memory: () => new OwnRingMemory(node, page, node.timing.lineLatency, SPSC_SLOT_SIZE),
+      memory: () => new OwnRingMemory(node, this.#ring, node.timing.lineLatency, SPSC_SLOT_SIZE),
     });
+    this.#chart = node.charts.start(frontEndChart, {
+      name: `${plan.name}.frontEnd`,
+      perform: (effect: FrontEndEffect) => this.#perform(effect),
+    });
+    this.#chart.begin();
   }
 
-  /** The reference of the page with the queues is left in XenStore. */
   connect(): void {
-    this.#channel.send(CONNECT, this.#charge('xen.xenstore'), this.#ringReference, 0);
+    this.#chart.send({ type: 'CONNECT' });
   }
 
   send(bytes: Uint8Array, length: number): void {
@@ -93,20 +110,29 @@ export class XenDriverLink implements DriverLink, CpuClient {
   }
 
   receive(packet: Packet): void {
+    const { plan } = this.#environment;
     switch (packet.kind) {
       case EVENT:
-        return this.#channel.notified();
+        return this.#channel.notified(packet.a, plan.device);
       case DMA_READ:
       case DMA_WRITE:
         return this.#target.receive(packet);
       case CONNECTED:
-        return this.#connected(packet.a === 1);
+        return this.#chart.send({ type: packet.a === 1 ? 'BACK_CONNECTED' : 'BACK_REFUSED' });
       case GRANT_MAP:
         return this.#map(packet);
       case GRANT_UNMAP:
         return this.#unmapped(packet.a, packet.b);
+      case BIND:
+        return this.#channel.bound(plan.device, packet.b);
+      case DESTROYED:
+        return this.#destroyed();
+      case BACK_END:
+        return this.#chart.send({
+          type: packet.a === BackEndState.closed ? 'BACK_CLOSED' : 'BACK_WAITS',
+        });
       default:
-        assert(false, `${this.#environment.plan.name}: packet of kind ${packet.kind}`);
+        assert(false, `${plan.name}: packet of kind ${packet.kind}`);
     }
   }
 
@@ -136,7 +162,9 @@ export class XenDriverLink implements DriverLink, CpuClient {
       const first = this.#references.get(address / PAGE_SIZE);
       if (first === undefined) continue;
       const count = length / PAGE_SIZE;
-      this.#channel.send(GRANT_RELEASE, this.#charge('xen.xenstore'), first, count);
+      this.#releasing.set(first, count);
+      if (!this.#hasBackEnd) this.#unmapped(first, count);
+      else this.#channel.send(GRANT_RELEASE, this.#charge('xen.xenstore'), first, count);
     }
   }
 
@@ -144,10 +172,48 @@ export class XenDriverLink implements DriverLink, CpuClient {
     return { ...this.#channel.statistics(), grants: this.#table.used };
   }
 
-  #connected(success: boolean): void {
-    if (!success) return this.#client.down('the other domain could not map the page of the queues');
-    this.#channel.rings.open();
-    this.#client.up();
+  #perform(effect: FrontEndEffect): void {
+    switch (effect.type) {
+      case 'offer':
+        return this.#offer();
+      case 'open':
+        this.#channel.rings.open();
+        return this.#client.up();
+      case 'close':
+        return this.#close();
+      case 'refused':
+        return this.#client.down('the other domain could not map the page of the queues');
+    }
+  }
+
+  /** A fresh page is granted, a port offered, and both are left in XenStore. */
+  #offer(): void {
+    const { node, plan } = this.#environment;
+    this.#hasBackEnd = true;
+    node.memory.fill(this.#ring, PAGE_SIZE, 0);
+    this.#ringReference = this.#table.grant(plan.device, this.#ring, 1, true);
+    if (this.#ringReference < 0) return this.#client.down('the grant table is full');
+    this.#channel.offer(plan.device);
+    const { port } = this.#channel;
+    this.#channel.send(CONNECT, this.#charge('xen.xenstore'), this.#ringReference, port);
+  }
+
+  /** Nobody reaches the page of the queues any more, nor anything else: it all comes back. */
+  #close(): void {
+    this.#channel.close();
+    if (this.#ringReference >= 0) this.#table.revoke(this.#ringReference);
+    this.#ringReference = NO_REFERENCE;
+    for (const [first, count] of [...this.#releasing]) this.#unmapped(first, count);
+    this.#client.down('the device domain is gone');
+  }
+
+  /** The hypervisor has undone what the other domain had of this one. */
+  #destroyed(): void {
+    const { plan } = this.#environment;
+    this.#hasBackEnd = false;
+    this.#channel.unbound(plan.device);
+    this.#unmap(this.#ringReference);
+    for (const reference of this.#references.values()) this.#unmap(reference);
   }
 
   /** The hypervisor maps what it may. */
@@ -157,7 +223,7 @@ export class XenDriverLink implements DriverLink, CpuClient {
     for (let i = 0; i < count; i++) {
       const reference = readU32(bytes, i * 4);
       const mapped = this.#table.map(reference, plan.device, true);
-      writeU8(answer.bytes, i, mapped ? 1 : 0);
+      writeU8(answer.bytes, i, mapped ? GRANT_OKAY : -this.#table.status);
       if (!mapped) this.#fault(`mapping of grant ${reference}`);
     }
     this.#channel.send(GRANT_MAPPED, this.#line(), count, 0, answer);
@@ -172,14 +238,18 @@ export class XenDriverLink implements DriverLink, CpuClient {
     client.allocated(address, null);
   }
 
-  /** The other domain is through with pages. */
+  /** The other domain is through with pages that it was asked to unmap. */
   #unmapped(first: number, count: number): void {
-    const { node, plan } = this.#environment;
-    for (let i = 0; i < count; i++) {
-      if (this.#table.isMapped(first + i)) this.#table.unmap(first + i, plan.device);
-    }
+    if (!this.#releasing.delete(first)) return;
+    for (let i = 0; i < count; i++) this.#unmap(first + i);
+    const { node } = this.#environment;
     const cost = node.chargeTimes(node.costs.idOf('xen.grantEntry'), count);
     node.cpu.submit(Priority.task, cost, this, REVOKE, first, count);
+  }
+
+  #unmap(reference: number): void {
+    const { plan } = this.#environment;
+    if (this.#table.isMapped(reference)) this.#table.unmap(reference, plan.device);
   }
 
   /** Nobody but the own domain reaches the pages any more: they may be used again. */

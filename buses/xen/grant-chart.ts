@@ -9,7 +9,8 @@ export type GrantEvent =
   | { readonly type: 'READY' }
   | { readonly type: 'MAP' }
   | { readonly type: 'COPY' }
-  | { readonly type: 'EMPTY' };
+  | { readonly type: 'EMPTY' }
+  | { readonly type: 'DISCARD' };
 
 export type GrantEffect =
   | { readonly type: 'next' }
@@ -35,7 +36,7 @@ export const grantChart = setup({
   id: 'xenGrants',
   context: {},
   initial: 'idle',
-  on: { '*': {} },
+  on: { DISCARD: '.idle', '*': {} },
   states: {
     idle: { description: 'No transaction waits.', on: { WORK: 'choosing' } },
     choosing: {

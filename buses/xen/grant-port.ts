@@ -4,6 +4,7 @@
 import type { DmaClient, DmaPort } from '../../platform/contracts/index.ts';
 import type { Packet } from '../../platform/kernel/index.ts';
 import type { Chart } from '../../platform/machine/index.ts';
+import { GRANT_OKAY, grantDenials } from '../../platform/memory/index.ts';
 import { type CpuClient, type Node, PAGE_SIZE, Priority } from '../../platform/node/index.ts';
 import { readU8, writeU32 } from '../../platform/wire/index.ts';
 import { type GrantEffect, type GrantEvent, grantChart } from './grant-chart.ts';
@@ -22,6 +23,7 @@ const READY: GrantEvent = { type: 'READY' };
 const MAP: GrantEvent = { type: 'MAP' };
 const COPY: GrantEvent = { type: 'COPY' };
 const EMPTY: GrantEvent = { type: 'EMPTY' };
+const DISCARD: GrantEvent = { type: 'DISCARD' };
 
 export interface GrantPortOptions {
   readonly node: Node;
@@ -49,6 +51,8 @@ export class GrantPort implements DmaPort, CpuClient {
   #gathering = new GrantTransaction();
   /** References that the oldest transaction wants mapped. */
   readonly #wanted: number[] = [];
+  /** Why the last grant was not mapped (GNTST). */
+  #status: number = GRANT_OKAY;
   readonly #grantMap: number;
   readonly #grantCopy: number;
 
@@ -92,15 +96,21 @@ export class GrantPort implements DmaPort, CpuClient {
   /** The hypervisor has looked grants up. */
   answered(packet: Packet): void {
     for (let i = 0; i < this.#wanted.length; i++) {
-      if (readU8(packet.bytes, i) === 1) this.#mapped.add(this.#wanted[i]);
+      const status = -readU8(packet.bytes, i);
+      if (status === GRANT_OKAY) this.#mapped.add(this.#wanted[i]);
+      else this.#status = status;
     }
     this.mappings += this.#wanted.length;
     this.#chart.send(ANSWERED);
   }
 
-  /** Notes a page as mapped that was mapped apart. */
-  noteMapped(reference: number): void {
-    this.#mapped.add(reference);
+  /** The domain is no more, nor whoever waits here: transactions and mappings are forgotten. */
+  discard(): void {
+    this.#mapped.clear();
+    for (const transaction of this.#waiting) this.#recycle(transaction);
+    this.#waiting.length = 0;
+    this.#gathering.clear();
+    this.#chart.send(DISCARD);
   }
 
   /** Forgets mappings in a range of references. Returns how many there were. */
@@ -197,7 +207,7 @@ export class GrantPort implements DmaPort, CpuClient {
         if (page < REFERENCES && (mode === 'copy' || this.#mapped.has(page))) continue;
         this.refusals++;
         this.#recycle(transaction);
-        const reason = `grant ${page} could not be mapped`;
+        const reason = `grant ${page} could not be mapped: ${statusName(this.#status)}`;
         if (!write || !hasWaited) client.refused(tag, { address, length, write, reason });
         return false;
       }
@@ -213,4 +223,9 @@ export class GrantPort implements DmaPort, CpuClient {
     transaction.clear();
     this.#spare.push(transaction);
   }
+}
+
+function statusName(status: number): string {
+  const row = Object.values(grantDenials).find((each) => each.status === status);
+  return row?.name ?? 'no reference';
 }

@@ -4,7 +4,7 @@ import { codec } from '../../platform/virtio/messages/index.ts';
 import { checkHotPlug, checkMessageSize, defineMessageBus, linkEnds } from '../common/index.ts';
 import { XenDeviceLink } from './device-link.ts';
 import { XenDriverLink } from './driver-link.ts';
-import { type XenOptions, xenOptions } from './options.ts';
+import { checkXen, type XenOptions, xenOptions } from './options.ts';
 import { xenTiming } from './timing.ts';
 
 export const xen = defineMessageBus({
@@ -19,6 +19,7 @@ export const xen = defineMessageBus({
   check: (plan, topology) => [
     ...checkMessageSize(plan as BusPlan),
     ...checkHotPlug(plan as BusPlan, topology),
+    ...checkXen(plan as BusPlan, topology),
   ],
   ...linkEnds({
     requestTimeout: 'xen.requestTimeout',

@@ -17,14 +17,21 @@ const ENTRY_SIZE = 8;
 /** Entries in a page of the table. */
 export const GRANTS_PER_FRAME = PAGE_SIZE / ENTRY_SIZE;
 
-/** Why an operation on a grant was denied. */
-export type GrantDenial =
-  | 'no such grant'
-  | 'granted to another domain'
-  | 'granted for reading only'
-  | 'the grant is not mapped'
-  | 'the grant is still mapped'
-  | 'the access is outside the page';
+/** Why an operation on a grant was denied, and the status (GNTST) that a hypercall returns for it. */
+export const grantDenials = {
+  'beyond the grant table': { status: -3, name: 'GNTST_bad_gntref' },
+  'no such grant': { status: -1, name: 'GNTST_general_error' },
+  'granted to another domain': { status: -1, name: 'GNTST_general_error' },
+  'granted for reading only': { status: -1, name: 'GNTST_general_error' },
+  'the grant is not mapped': { status: -4, name: 'GNTST_bad_handle' },
+  'the grant is still mapped': { status: -1, name: 'GNTST_general_error' },
+  'the access is outside the page': { status: -10, name: 'GNTST_bad_copy_arg' },
+} as const satisfies Readonly<Record<string, { readonly status: number; readonly name: string }>>;
+
+export type GrantDenial = keyof typeof grantDenials;
+
+/** GNTST_okay: the status of what was not denied. */
+export const GRANT_OKAY = 0;
 
 export class GrantTable {
   /** Set by the last call that was denied. */
@@ -96,6 +103,11 @@ export class GrantTable {
     return true;
   }
 
+  /** The status of the last call that was denied. */
+  get status(): number {
+    return grantDenials[this.denial].status;
+  }
+
   isMapped(reference: number): boolean {
     return this.#exists(reference) && this.#maps[reference] > 0;
   }
@@ -120,6 +132,7 @@ export class GrantTable {
   }
 
   #allows(reference: number, domain: number, write: boolean): boolean {
+    if (reference >= this.#entries) return this.#deny('beyond the grant table');
     if (!this.#exists(reference)) return this.#deny('no such grant');
     const at = this.#at(reference);
     if (this.#memory.readU16(at + 2) !== domain) return this.#deny('granted to another domain');

@@ -1,9 +1,11 @@
 export { Backing } from './backing.ts';
 export {
   FIRST_GRANT,
+  GRANT_OKAY,
   GRANTS_PER_FRAME,
   type GrantDenial,
   GrantFlag,
   GrantTable,
+  grantDenials,
 } from './grants.ts';
 export { type HandleDenial, MemoryHandles } from './handles.ts';

@@ -1,6 +1,11 @@
 // Xen's grant table: its entries as bytes, and who may do what with a page that was granted.
 import { describe, expect, it } from 'vitest';
-import { FIRST_GRANT, GRANTS_PER_FRAME, GrantTable } from '../../platform/memory/index.ts';
+import {
+  FIRST_GRANT,
+  GRANTS_PER_FRAME,
+  GrantTable,
+  grantDenials,
+} from '../../platform/memory/index.ts';
 import { Memory, RAM_BASE } from '../../platform/node/index.ts';
 import { toHex } from '../../platform/wire/index.ts';
 
@@ -97,12 +102,16 @@ describe('access', () => {
 
   it('needs a grant at all', () => {
     const { grants } = table();
-    for (const reference of [0, FIRST_GRANT, GRANTS_PER_FRAME, 2 ** 31]) {
-      expect([grants.map(reference, DOMAIN, false), grants.denial]).toEqual([
-        false,
-        'no such grant',
-      ]);
-      expect([read(grants, reference), grants.denial]).toEqual([-1, 'no such grant']);
+    const { status: general } = grantDenials['no such grant'];
+    const denied = [
+      [0, 'no such grant', general],
+      [FIRST_GRANT, 'no such grant', general],
+      [GRANTS_PER_FRAME, 'beyond the grant table', -3],
+      [2 ** 31, 'beyond the grant table', -3],
+    ] as const;
+    for (const [reference, denial, status] of denied) {
+      expect([grants.map(reference, DOMAIN, false), grants.denial]).toEqual([false, denial]);
+      expect([read(grants, reference), grants.denial, grants.status]).toEqual([-1, denial, status]);
     }
     expect([grants.revoke(FIRST_GRANT), grants.denial]).toEqual([false, 'no such grant']);
   });

@@ -1,57 +1,19 @@
-// The Xen bus: event channels with their pending and mask bits, grants on the device's side, the budget of
-// an upcall, and what becomes of pages when a device goes.
+// The Xen bus: grants on the device's side, the budget of an upcall, what becomes of pages when a device
+// goes, domains that have one grant table for several buses, and a device domain that is destroyed.
 import { describe, expect, it } from 'vitest';
-import { EventPort } from '../../buses/xen/event-port.ts';
 import { GrantPort } from '../../buses/xen/grant-port.ts';
 import { CONNECT, EVENT, GRANT_MAP, GRANT_UNMAP } from '../../buses/xen/packets.ts';
+import { tables } from '../../platform/cli/tables.ts';
 import type { DmaFault, DmaPort } from '../../platform/contracts/index.ts';
 import { Packet } from '../../platform/kernel/index.ts';
+import { parseScenario } from '../../platform/scenario/index.ts';
 import { readU32, toHex } from '../../platform/wire/index.ts';
 import { busCounters, disk, fio, linkRig, linkRigWithNodes } from '../support/link-scenarios.ts';
+import { Rig } from '../support/rig.ts';
 import { testNodes } from '../support/test-nodes.ts';
 
 const MILLISECOND = 1_000_000_000;
 const PAGE = 4096;
-
-describe('an event channel', () => {
-  function port() {
-    let upcalls = 0;
-    const channel = new EventPort(() => upcalls++);
-    return { channel, upcalls: () => upcalls };
-  }
-
-  it('is masked until somebody is bound, and keeps what came before', () => {
-    const { channel, upcalls } = port();
-    channel.notified();
-    expect([channel.isPending, channel.isMasked, upcalls()]).toEqual([true, true, 0]);
-    channel.unmask();
-    expect([channel.isPending, channel.isMasked, upcalls()]).toEqual([true, false, 1]);
-  });
-
-  it('merges events while one is pending', () => {
-    const { channel, upcalls } = port();
-    channel.unmask();
-    for (let i = 0; i < 5; i++) channel.notified();
-    expect([upcalls(), channel.merged]).toEqual([1, 4]);
-    channel.take();
-    channel.unmask();
-    channel.notified();
-    expect(upcalls()).toBe(2);
-  });
-
-  it('makes one upcall after the mask for all that came behind it', () => {
-    const { channel, upcalls } = port();
-    channel.unmask();
-    channel.notified();
-    channel.take();
-    expect([channel.isPending, channel.isMasked]).toEqual([false, true]);
-    for (let i = 0; i < 3; i++) channel.notified();
-    expect([upcalls(), channel.masked]).toEqual([1, 1]);
-    channel.unmask();
-    channel.unmask();
-    expect(upcalls()).toBe(2);
-  });
-});
 
 /** A grant port before a recorder, on a node of its own; grants are asked of the test. */
 function grantBench(mode: 'map' | 'copy') {
@@ -82,8 +44,8 @@ function grantBench(mode: 'map' | 'copy') {
   });
   const client = {
     readDone: () => {},
-    refused: (tag: number, { address, write }: DmaFault) =>
-      log.push(`refused ${tag}: ${write ? 'write' : 'read'} at ${address}`),
+    refused: (tag: number, { address, write, reason }: DmaFault) =>
+      log.push(`refused ${tag}: ${write ? 'write' : 'read'} at ${address}: ${reason}`),
   };
   const run = () => kernel.runUntil(kernel.now + MILLISECOND);
   const read = (tag: number, address: number, length: number) => {
@@ -94,10 +56,10 @@ function grantBench(mode: 'map' | 'copy') {
     port.writeSegment(address, bytes, 0, bytes.length);
     return port.write(client, tag);
   };
-  /** The hypervisor answers what it was asked last. */
-  const answer = (...granted: number[]) => {
+  /** The hypervisor answers what it was asked last, with minus the status of each. */
+  const answer = (...statuses: number[]) => {
     const packet = new Packet(7);
-    packet.bytes.set(granted);
+    packet.bytes.set(statuses);
     port.answered(packet);
     run();
   };
@@ -110,7 +72,7 @@ describe('grants on the side of the device', () => {
     bench.read(1, 9 * PAGE - 4, 8);
     bench.run();
     expect([bench.asked, bench.log, bench.port.isBusy]).toEqual([[[8, 9]], [], true]);
-    bench.answer(1, 1);
+    bench.answer(0, 0);
     // A page at a time, for neighbours among references are none in memory.
     expect(bench.log).toEqual([`read 1: ${9 * PAGE - 4}+4 ${9 * PAGE}+4`, 'drained']);
     bench.read(2, 8 * PAGE + 16, 16);
@@ -128,13 +90,13 @@ describe('grants on the side of the device', () => {
     bench.read(3, 11 * PAGE, 4);
     bench.run();
     expect(bench.asked).toEqual([[10]]);
-    bench.answer(1);
+    bench.answer(0);
     expect(bench.log).toEqual([
       `write 1: ${10 * PAGE}=${'11'.repeat(100)}`,
       `write 2: ${10 * PAGE}=2222`,
     ]);
     expect(bench.asked).toEqual([[10], [11]]);
-    bench.answer(1);
+    bench.answer(0);
     expect(bench.log.slice(2)).toEqual([`read 3: ${11 * PAGE}+4`, 'drained']);
   });
 
@@ -142,11 +104,14 @@ describe('grants on the side of the device', () => {
     const bench = grantBench('map');
     bench.read(1, 12 * PAGE, 8);
     bench.run();
-    bench.answer(0);
-    expect(bench.log).toEqual([`refused 1: read at ${12 * PAGE}`, 'drained']);
+    bench.answer(3);
+    expect(bench.log).toEqual([
+      `refused 1: read at ${12 * PAGE}: grant 12 could not be mapped: GNTST_bad_gntref`,
+      'drained',
+    ]);
     bench.read(2, 12 * PAGE, 8);
     bench.run();
-    bench.answer(1);
+    bench.answer(0);
     expect(bench.log.at(-2)).toBe(`read 2: ${12 * PAGE}+8`);
     expect([bench.asked, bench.port.refusals]).toEqual([[[12], [12]], 1]);
   });
@@ -155,8 +120,9 @@ describe('grants on the side of the device', () => {
     const bench = grantBench('map');
     bench.read(1, 2 ** 45, 8);
     expect(bench.write(2, 2 ** 45, new Uint8Array(8))).toBe(false);
+    const reason = `grant ${2 ** 33} could not be mapped: no reference`;
     expect([bench.log, bench.asked]).toEqual([
-      [`refused 1: read at ${2 ** 45}`, `refused 2: write at ${2 ** 45}`],
+      [`refused 1: read at ${2 ** 45}: ${reason}`, `refused 2: write at ${2 ** 45}: ${reason}`],
       [],
     ]);
   });
@@ -182,7 +148,7 @@ describe('grants on the side of the device', () => {
     const bench = grantBench('map');
     bench.read(1, 20 * PAGE, 8);
     bench.run();
-    bench.answer(1);
+    bench.answer(0);
     expect([bench.port.isMapped(20), bench.port.forget(19, 4), bench.port.forget(19, 4)]).toEqual([
       true,
       1,
@@ -260,6 +226,36 @@ describe('a disk over Xen', () => {
     expect(rig.violations).toEqual([]);
   });
 
+  it('goes down with its device domain, and comes up with the next one', () => {
+    const rig = linkRig({
+      type: 'xen',
+      bus: { destroyAt: '5ms', restartAt: '8ms' },
+      workloads: [fio({ operations: 100_000 })],
+    });
+    rig.runUntil(6 * MILLISECOND);
+    const [workload] = rig.outcome.workloads;
+    expect(workload).toMatchObject({
+      driverState: 'offline',
+      downReason: 'bus0 is down: the device domain is gone',
+    });
+    rig.runUntil(20 * MILLISECOND);
+    expect(rig.outcome.workloads[0]).toMatchObject({ driverState: 'live' });
+    expect(rig.violations).toEqual([]);
+  });
+
+  it('gets all pages back from a device domain that is destroyed', () => {
+    const grantsAfter = (bus: Readonly<Record<string, unknown>>) => {
+      const rig = linkRig({ type: 'xen', bus, workloads: [], until: { atMost: '20ms' } });
+      rig.run();
+      expect(rig.violations).toEqual([]);
+      return busCounters(rig, 'driver')['grants'];
+    };
+    const whole = grantsAfter({});
+    expect(grantsAfter({ destroyAt: '5ms', restartAt: '8ms' })).toBe(whole);
+    // The page of the queues is the only one that is not kept for the driver of the disk.
+    expect(grantsAfter({ destroyAt: '5ms' })).toBe(whole - 1);
+  });
+
   it('fails alone when the grant table is full', () => {
     const rig = linkRig({
       type: 'xen',
@@ -329,5 +325,46 @@ describe('upcalls', () => {
     expect(share).toBeLessThan(0.25);
     expect(delays(100_000, 1)).toEqual(some);
     expect(delays(100_000, 2)).not.toEqual(some);
+  });
+});
+
+describe('a domain', () => {
+  /** One guest with a bus to each of two driver domains. */
+  function twoBackEnds(buses: readonly object[]) {
+    const vm = { kind: 'vm', cpus: 2, memory: '32MiB' };
+    const text = JSON.stringify({
+      name: 'domains',
+      nodes: { domu: vm, storage: vm, network: vm },
+      buses: {
+        bus0: { type: 'xen', driver: 'domu', device: 'storage', ...buses[0] },
+        bus1: { type: 'xen', driver: 'domu', device: 'network', ...buses[1] },
+      },
+      devices: { disk0: disk(0), rng0: { type: 'rng', bus: 'bus1', number: 0 } },
+      workloads: [fio(), { type: 'entropy', device: 'rng0', operations: 20 }],
+      until: { workloads: 'done', atMost: '1s' },
+    });
+    return parseScenario({ text, file: 'domains.yaml', folder: import.meta.dirname }, tables);
+  }
+
+  it('has one grant table, whatever the number of its buses and of domains it grants to', () => {
+    const rig = new Rig(twoBackEnds([{}, {}]));
+    expect(rig.run()).toBe('done');
+    expect([rig.result(0).errors, rig.result(1).errors, rig.violations]).toEqual([0, 0, []]);
+    const grants = rig.outcome.buses
+      .filter(({ side }) => side === 'driver')
+      .map(({ statistics }) => statistics['grants']);
+    expect(grants[0]).toBe(grants[1]);
+    expect(grants[0]).toBeGreaterThan(4);
+  });
+
+  it('has one size of it', () => {
+    expect(() => twoBackEnds([{}, { grantFrames: 8 }])).toThrow(
+      "domain 'domu' has one grant table, of 64 pages for 'bus0'",
+    );
+  });
+
+  it('is not destroyed after it has come back', () => {
+    const bus = { destroyAt: '5ms', restartAt: '4ms' };
+    expect(() => linkRig({ type: 'xen', bus })).toThrow('the device domain is there at that time');
   });
 });
