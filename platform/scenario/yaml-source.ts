@@ -1,7 +1,8 @@
 // A YAML file whose values can be traced back to line and column, and the list of what is wrong
 // with it. It knows YAML, not scenarios.
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { isMap, isSeq, LineCounter, parseDocument } from 'yaml';
 import { type Problem, ScenarioError, type ScenarioErrorCode } from './problem.ts';
+import { aliasFaults, findPair, resolved, type Span, spanOfNode } from './yaml-nodes.ts';
 
 /** Keys and indices from the root of the file to a value. */
 export type Path = readonly (string | number)[];
@@ -18,9 +19,11 @@ export interface Complaint {
   readonly offset?: number;
 }
 
-interface Span {
-  readonly start: number;
-  readonly end: number;
+/** Where a path leads. */
+interface Place {
+  readonly span: Span;
+  /** The entry that took the value over from elsewhere, by an alias or merge key; else null. */
+  readonly user: Path | null;
 }
 
 /** The text of one file, parsed, with the problems found so far. */
@@ -41,6 +44,7 @@ export class YamlSource {
       lineCounter: this.#lines,
       prettyErrors: false,
       stringKeys: true,
+      merge: true,
       logLevel: 'error',
     });
     this.data = this.#parse();
@@ -62,6 +66,9 @@ export class YamlSource {
       this.#addSyntax({ start: broken.pos[0], end: broken.pos[1] }, text);
       return undefined;
     }
+    const faults = aliasFaults(this.#document);
+    for (const { span, ...what } of faults) this.#add(span, { code: 'YAML_SYNTAX', ...what });
+    if (faults.length > 0) return undefined;
     try {
       return this.#document.toJS();
     } catch (error) {
@@ -85,7 +92,8 @@ export class YamlSource {
 
   /** Adds a problem at a path. The same complaint about the same place is kept once. */
   report(complaint: Complaint): void {
-    const span = this.#spanOf(complaint.path, complaint.at);
+    const { span, user } = this.#placeOf(complaint.path, complaint.at);
+    const taken = user === null ? '' : `, taken over by ${user.join('.')}`;
     // A quoted text begins after its quote.
     const quote = /^["']/.test(this.#text.slice(span.start, span.start + 1)) ? 1 : 0;
     const start = complaint.offset ? span.start + quote + complaint.offset : span.start;
@@ -93,7 +101,7 @@ export class YamlSource {
       { start: Math.min(start, span.end), end: span.end },
       {
         code: complaint.code,
-        message: complaint.message,
+        message: `${complaint.message}${taken}`,
         expected: complaint.expected ?? null,
         nearest: complaint.nearest ?? null,
       },
@@ -102,7 +110,7 @@ export class YamlSource {
 
   /** Line and column of the value at a path, counted from 1. */
   placeOf(path: Path): { readonly line: number; readonly column: number } {
-    const { line, col } = this.#lines.linePos(this.#spanOf(path, 'value').start);
+    const { line, col } = this.#lines.linePos(this.#placeOf(path, 'value').span.start);
     return { line, column: col };
   }
 
@@ -121,29 +129,30 @@ export class YamlSource {
     this.problems.push({ ...what, file: this.file, line, column: col, excerpt, length });
   }
 
-  #spanOf(path: Path, at: 'key' | 'value'): Span {
+  #placeOf(path: Path, at: 'key' | 'value'): Place {
     let node: unknown = this.#document.contents;
     let span: Span = spanOfNode(node) ?? { start: 0, end: 0 };
+    let user: Path | null = null;
     for (const [depth, step] of path.entries()) {
-      if (isAlias(node)) node = node.resolve(this.#document);
+      const target = resolved(this.#document, node);
+      if (target !== node) user = path.slice(0, depth);
       const last = depth === path.length - 1;
       let key: unknown = null;
-      if (isMap(node)) {
-        const pair = node.items.find(
-          (item) => isScalar(item.key) && String(item.key.value) === String(step),
-        );
-        if (pair === undefined) return span;
-        key = pair.key;
-        node = pair.value;
-      } else if (isSeq(node)) {
-        node = node.items[Number(step)];
+      if (isMap(target)) {
+        const found = findPair(this.#document, target, String(step));
+        if (found === null) break;
+        if (found.merged) user = path.slice(0, depth);
+        key = found.pair.key;
+        node = found.pair.value;
+      } else if (isSeq(target)) {
+        node = target.items[Number(step)];
       } else {
-        return span;
+        break;
       }
       const wanted = (last && at === 'key' ? spanOfNode(key) : spanOfNode(node)) ?? spanOfNode(key);
       if (wanted !== null) span = wanted;
     }
-    return span;
+    return { span, user };
   }
 
   /** Takes over the problems of another file that this one names. */
@@ -159,10 +168,4 @@ export class YamlSource {
     const [first, ...rest] = [...own, ...others];
     if (first !== undefined) throw new ScenarioError([first, ...rest]);
   }
-}
-
-function spanOfNode(node: unknown): Span | null {
-  const range = (node as Node | null | undefined)?.range;
-  if (range === null || range === undefined) return null;
-  return { start: range[0], end: range[1] };
 }
