@@ -18,6 +18,7 @@ export type {
   Report,
   WorkloadReport,
 } from './observe/report/index.ts';
+export type { TracedMessage } from './observe/trace/index.ts';
 export { type LoadedScenario, type Problem, ScenarioError } from './scenario/index.ts';
 export { decodeLine as decodeMessage } from './virtio/messages/index.ts';
 export { WireError } from './wire/index.ts';

@@ -4,7 +4,6 @@ import type { ZodObject, z } from 'zod';
 import type {
   BusDefinition,
   BusEnvironment,
-  BusParameters,
   DeviceBusEnd,
   DeviceEnd,
   DriverBusEnd,
@@ -42,60 +41,22 @@ export function defineMessageBus<Schema extends ZodObject>(
   return wrapped as BusDefinition;
 }
 
-function driverEnd<O>(
-  { node, plan, monitor }: BusEnvironment<O>,
-  end: DriverBusEnd & Observed,
-): DriverEnd {
-  const bus: DriverBusEnd =
-    monitor === undefined
-      ? end
-      : {
-          ...parameters(end),
-          attach: (number, client) => end.attach(number, client),
-          send: (bytes, length) => {
-            monitor(plan.index, 'driver', bytes, length);
-            end.send(bytes, length);
-          },
-          allocate: (number, length) => end.allocate(number, length),
-          busAddress: (address) => end.busAddress(address),
-          start: () => end.start(),
-        };
+function driverEnd<O>({ node }: BusEnvironment<O>, end: DriverBusEnd & Observed): DriverEnd {
   return {
     transport: ({ name, number }) =>
-      new MsgDriverTransport({ node, name, bus, deviceNumber: number }),
+      new MsgDriverTransport({ node, name, bus: end, deviceNumber: number }),
     start: () => end.start(),
     statistics: () => end.statistics(),
   };
 }
 
-function deviceEnd<O>(
-  { node, plan, monitor }: BusEnvironment<O>,
-  end: DeviceBusEnd & Observed,
-): DeviceEnd {
-  const bus: DeviceBusEnd =
-    monitor === undefined
-      ? end
-      : {
-          ...parameters(end),
-          dma: end.dma,
-          attach: (number, client) => end.attach(number, client),
-          send: (bytes, length) => {
-            monitor(plan.index, 'device', bytes, length);
-            end.send(bytes, length);
-          },
-        };
+function deviceEnd<O>({ node }: BusEnvironment<O>, end: DeviceBusEnd & Observed): DeviceEnd {
   return {
     connect: (device, model) => {
       const { name, number } = device;
-      new MsgDeviceTransport({ node, name, bus, deviceNumber: number, model });
+      new MsgDeviceTransport({ node, name, bus: end, deviceNumber: number, model });
       planHotPlug(node, device, end);
     },
     statistics: () => end.statistics(),
   };
-}
-
-/** A copy of what a bus tells of itself. */
-function parameters(end: BusParameters): BusParameters {
-  const { name, revision, maxMessageSize, requestTimeout, statusPollInterval } = end;
-  return { name, revision, maxMessageSize, requestTimeout, statusPollInterval };
 }

@@ -4,13 +4,13 @@ import type { FaultPlan } from '../../platform/contracts/index.ts';
 import { FaultInjector } from '../../platform/faults/index.ts';
 import type { Component } from '../../platform/kernel/index.ts';
 import type { Node } from '../../platform/node/index.ts';
-import type { MessageIndex } from './message-counter.ts';
+import type { MessageCounter } from './message-counter.ts';
 
 export interface FaultySenderOptions {
   readonly node: Node;
   readonly faults: readonly FaultPlan[];
-  /** Names of the messages. */
-  readonly messages: MessageIndex;
+  /** Knows the names of the messages, and hears of those that were dropped. */
+  readonly counter: MessageCounter;
   forward(bytes: Uint8Array, length: number): void;
   /** Told of each message that was dropped. */
   dropped?(bytes: Uint8Array): void;
@@ -30,14 +30,20 @@ export class FaultySender implements Component {
   }
 
   send(bytes: Uint8Array, length: number): void {
-    const { node, messages, forward, dropped } = this.#options;
+    const { node, counter, forward } = this.#options;
     const fate = this.injector.active
-      ? this.injector.onMessage(messages.names[messages.rowIndexAt(bytes)])
+      ? this.injector.onMessage(counter.index.names[counter.index.rowIndexAt(bytes)])
       : 0;
     if (fate === 0) return forward(bytes, length);
-    if (fate === Infinity) return dropped?.(bytes);
+    if (fate === Infinity) return this.#drop(bytes, length);
     const index = this.#delayed.push({ bytes: bytes.slice(0, length), length }) - 1;
     node.kernel.schedule(this.#id, fate, 0, index);
+  }
+
+  #drop(bytes: Uint8Array, length: number): void {
+    const { counter, dropped } = this.#options;
+    counter.drop(bytes, length);
+    dropped?.(bytes);
   }
 
   deliver(_kind: number, index: number): void {

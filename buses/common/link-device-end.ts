@@ -60,7 +60,7 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
 
   constructor(options: LinkDeviceEndOptions) {
     const { environment, maxMessageSize } = options;
-    const { node, plan, faults } = environment;
+    const { node, plan, faults, observer } = environment;
     this.name = plan.name;
     this.revision = plan.revision;
     this.maxMessageSize = maxMessageSize;
@@ -69,11 +69,11 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
     this.#node = node;
     this.#clients = new DeviceClients(plan.name);
     this.#codec = makeCodec(plan.revision, {});
-    this.#counter = new MessageCounter(this.#codec);
+    this.#counter = new MessageCounter(this.#codec, observer);
     this.#sender = new FaultySender({
       node,
       faults,
-      messages: this.#codec,
+      counter: this.#counter,
       forward: (bytes, length) => this.#forward(bytes, length),
     });
     this.#frame = new Uint8Array(maxMessageSize);

@@ -77,7 +77,7 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
 
   constructor(options: LinkDriverEndOptions) {
     const { environment, maxMessageSize, requestTimeout } = options;
-    const { node, plan, faults } = environment;
+    const { node, plan, faults, observer } = environment;
     this.name = plan.name;
     this.revision = plan.revision;
     this.maxMessageSize = maxMessageSize;
@@ -86,11 +86,11 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
     this.#node = node;
     this.#options = options;
     this.#codec = makeCodec(plan.revision, {});
-    this.#counter = new MessageCounter(this.#codec);
+    this.#counter = new MessageCounter(this.#codec, observer);
     this.#sender = new FaultySender({
       node,
       faults,
-      messages: this.#codec,
+      counter: this.#counter,
       forward: (bytes, length) => this.#forward(bytes, length),
     });
     this.#window = new DeviceWindow(plan.revision, maxMessageSize);

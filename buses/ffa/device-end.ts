@@ -95,7 +95,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
   #callOpen = false;
   #notifications = 0;
 
-  constructor({ node, plan, faults }: BusEnvironment<FfaOptions>) {
+  constructor({ node, plan, faults, observer }: BusEnvironment<FfaOptions>) {
     const { maxMessageSize } = plan.options;
     this.name = plan.name;
     this.revision = plan.revision;
@@ -109,11 +109,11 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     const { dialect, deviceDialect, mediator } = plan.options;
     this.#codec = codec(plan.revision, dialects[deviceDialect ?? dialect].messages);
     this.#switchTime = mediator === 'spmc' ? this.#timing.worldSwitch : this.#timing.vmSwitch;
-    this.#counter = new MessageCounter(this.#codec);
+    this.#counter = new MessageCounter(this.#codec, observer);
     this.#sender = new FaultySender({
       node,
       faults,
-      messages: this.#codec,
+      counter: this.#counter,
       forward: (bytes, length) => this.#enqueueEvent(bytes, length),
     });
     this.#events = new EventOutbox(maxMessageSize);

@@ -84,7 +84,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   readonly #id: number;
   #token = FIRST_TOKEN;
 
-  constructor({ node, plan, faults }: BusEnvironment<FfaOptions>) {
+  constructor({ node, plan, faults, observer }: BusEnvironment<FfaOptions>) {
     const { options } = plan;
     this.name = plan.name;
     this.#clients = new DriverClients(plan.name);
@@ -96,11 +96,11 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     this.requestTimeout = node.costs.value(this.#timing.requestTimeout);
     this.statusPollInterval = node.costs.value(this.#timing.busyRetry);
     this.#codec = codec(plan.revision, dialects[options.dialect].messages);
-    this.#counter = new MessageCounter(this.#codec);
+    this.#counter = new MessageCounter(this.#codec, observer);
     this.#sender = new FaultySender({
       node,
       faults,
-      messages: this.#codec,
+      counter: this.#counter,
       forward: (bytes, length) => this.#carry(bytes, length),
       dropped: (bytes) => this.#lost(bytes),
     });

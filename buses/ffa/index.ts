@@ -5,7 +5,7 @@ import { WireError } from '../../platform/wire/index.ts';
 import { defineMessageBus } from '../common/index.ts';
 import { FfaDeviceEnd } from './device-end.ts';
 import { FfaDriverEnd } from './driver-end.ts';
-import { ffaMessages } from './messages.ts';
+import { dialects, ffaMessages } from './messages.ts';
 import { type FfaOptions, ffaOptions } from './options.ts';
 import { ffaTiming } from './timing.ts';
 
@@ -17,6 +17,11 @@ export const ffa = defineMessageBus({
   timing: ffaTiming,
   latencies: ['ffa.worldSwitch', 'ffa.vmSwitch', 'ffa.notificationDelivery', 'memory.lineLatency'],
   messages: codec('v1', ffaMessages).names,
+  ownMessages: { linux: dialects.linux.messages, optee: dialects.optee.messages },
+  dialectOf: ({ options }, side) => {
+    const { dialect, deviceDialect } = options as FfaOptions;
+    return side === 'device' ? (deviceDialect ?? dialect) : dialect;
+  },
   hotPlug: true,
   check: (plan, topology) => [
     ...checkMessageSize(plan as BusPlan),

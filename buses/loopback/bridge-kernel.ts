@@ -219,8 +219,11 @@ export class BridgeKernel implements DriverLink, LinkClient {
   }
 
   #sendMessage(message: LoopbackMessage): void {
-    const { maxMessageSize } = this.#environment.plan.options;
-    this.#rings.send(this.#frame, this.#codec.encode(message, this.#frame, 0, maxMessageSize));
+    const { plan, observer } = this.#environment;
+    const { maxMessageSize } = plan.options;
+    const length = this.#codec.encode(message, this.#frame, 0, maxMessageSize);
+    observer?.(this.#frame, length, false);
+    this.#rings.send(this.#frame, length);
   }
 
   /** One wrong message ends the whole session. */

@@ -185,8 +185,11 @@ export class BridgeProcess implements DeviceLink, LinkClient, CpuClient {
   }
 
   #sendMessage(message: LoopbackMessage): void {
-    const { maxMessageSize } = this.#environment.plan.options;
-    this.send(this.#frame, this.#codec.encode(message, this.#frame, 0, maxMessageSize));
+    const { plan, observer } = this.#environment;
+    const { maxMessageSize } = plan.options;
+    const length = this.#codec.encode(message, this.#frame, 0, maxMessageSize);
+    observer?.(this.#frame, length, false);
+    this.send(this.#frame, length);
   }
 
   #call(call: number): void {

@@ -4,6 +4,7 @@ import { codec } from '../../platform/virtio/messages/index.ts';
 import { checkMessageSize, defineMessageBus, linkEnds } from '../common/index.ts';
 import { BridgeKernel } from './bridge-kernel.ts';
 import { BridgeProcess } from './bridge-process.ts';
+import { loopbackMessages } from './messages.ts';
 import { type LoopbackOptions, loopbackOptions } from './options.ts';
 import { SpinKernel } from './spin-kernel.ts';
 import { SpinProcess } from './spin-process.ts';
@@ -20,6 +21,7 @@ export const loopback = defineMessageBus({
   timing: loopbackTiming,
   latencies: ['memory.lineLatency', 'loopback.wakeUp'],
   messages: codec('v1', {}).names,
+  ownMessages: { bridge: loopbackMessages },
   withinNode: true,
   check: (plan, topology) => [
     ...checkMessageSize(plan as BusPlan),

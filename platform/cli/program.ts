@@ -14,6 +14,7 @@ Examples:
   busbar run scenarios/ffa/secure-storage.yaml
   busbar run my.yaml --json --seed 7 --workers 2
   busbar run my.yaml --anatomy disk0
+  busbar run my.yaml --trace messages.txt
   busbar check my.yaml
   busbar list devices blk
   busbar decode 00 41 07 00 00 00 10 00 00 00 00 00 00 00 00 00

@@ -4,6 +4,7 @@ import { type AnatomyRecord, explainParallel, runTopology } from '../hosts/index
 import type { EngineName } from '../machine/index.ts';
 import { type Anatomy, AnatomyReader } from '../observe/anatomy/index.ts';
 import { buildReport, expectationsHold, type Report } from '../observe/report/index.ts';
+import { MessageTrace, type TracedMessage } from '../observe/trace/index.ts';
 import {
   type LoadedScenario,
   loadScenario as loadScenarioFile,
@@ -34,6 +35,8 @@ export interface RunScenarioOptions {
   readonly engine?: EngineName;
   /** Record why each event happened, for `anatomy` of the result; costs memory. Default false. */
   readonly anatomy?: boolean;
+  /** Record every message that crosses a bus, for `messages` of the result. Default false. */
+  readonly trace?: boolean;
   /** Run on one worker thread first, so that `parallel` can tell what several bring. Default false. */
   readonly compare?: boolean;
   /** Told now and then how far the run is. */
@@ -57,6 +60,11 @@ export interface RunResult {
    * not record anatomy.
    */
   anatomy(device: string, request?: number): Anatomy;
+  /**
+   * The messages that crossed buses, in simulated order, decoded as they are asked for. Throws UsageError
+   * when the run did not record them.
+   */
+  messages(): Iterable<TracedMessage>;
 }
 
 /** Loads a scenario from a file, named by its path, or from text. Throws ScenarioError. */
@@ -79,6 +87,7 @@ export async function runLoaded(
     workers = 'auto',
     engine = 'compiled',
     anatomy = false,
+    trace = false,
     compare = false,
     onProgress,
   } = options;
@@ -94,17 +103,23 @@ export async function runLoaded(
     workers,
     engine,
     anatomy,
+    trace,
     compare,
     ...(onProgress === undefined ? {} : { onProgress }),
   });
   const report = buildReport(topology, { ...outcome, engine });
   const records = outcome.groups.flatMap((group) => group.anatomy ?? []);
+  const messages = outcome.groups.flatMap((group) => group.messages ?? []);
   return {
     topology,
     report,
     passed: expectationsHold(report),
     parallel: explainParallel(outcome),
     anatomy: reader(topology, records),
+    messages: () => {
+      if (!trace) throw new UsageError('USAGE', 'the run did not record messages');
+      return new MessageTrace({ topology, buses: tables.buses, records: messages });
+    },
   };
 }
 

@@ -10,6 +10,7 @@ export type { DmaClient, DmaFault, DmaPort } from './dma.ts';
 export type {
   BusDefinition,
   BusEnvironment,
+  BusSide,
   Device,
   DeviceDefinition,
   DeviceEnd,
@@ -18,7 +19,7 @@ export type {
   DriverDefinition,
   DriverEnd,
   DriverEnvironment,
-  MessageMonitor,
+  MessageObserver,
   ModelTables,
   NetworkAttachment,
   Observed,

@@ -2,6 +2,7 @@
 // for. The platform knows of devices, buses, drivers and workloads only what stands here.
 import type { Node } from '../node/index.ts';
 import type { LatencySummary } from '../observe/index.ts';
+import type { MessageTable } from '../wire/index.ts';
 import type { Definition } from './definitions.ts';
 import type {
   BusPlan,
@@ -58,17 +59,18 @@ export interface BusEnvironment<Options> {
   readonly plan: WithOptions<BusPlan, Options>;
   /** Fault rules of this bus. Each end gets all and applies those that concern what it sends. */
   readonly faults: readonly FaultPlan[];
-  /** Sees every transport message that this end's transports send, if anybody wants to. */
-  readonly monitor?: MessageMonitor | undefined;
+  /** Told of each message that this end sends, if anybody wants to know. */
+  readonly observer?: MessageObserver | undefined;
 }
 
-/** Told of transport messages as they are sent; the bytes are valid only during the call. */
-export type MessageMonitor = (
-  bus: number,
-  from: 'driver' | 'device',
-  bytes: Uint8Array,
-  length: number,
-) => void;
+/** Which end of a bus. */
+export type BusSide = 'driver' | 'device';
+
+/**
+ * Told of a message when its bytes go on their way, or when a fault rule drops it. The bytes are valid
+ * only during the call.
+ */
+export type MessageObserver = (bytes: Uint8Array, length: number, dropped: boolean) => void;
 
 /** The driver's end of a bus, or of an older transport. */
 export interface DriverEnd extends Observed {
@@ -92,6 +94,10 @@ export interface BusDefinition extends Definition {
    * bus: the lookahead when its two nodes run on different threads.
    */
   readonly latencies: readonly string[];
+  /** For a bus that carries virtio-msg: the messages of its own, by dialect, the usual one first. */
+  readonly ownMessages?: Readonly<Record<string, MessageTable>>;
+  /** The dialect that an end speaks; the first one when left out. */
+  dialectOf?(plan: BusPlan, side: BusSide): string;
 }
 
 /** What a driver is made from. */

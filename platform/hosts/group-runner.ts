@@ -16,6 +16,7 @@ export interface GroupTask {
   readonly topology: Topology;
   readonly engine: EngineName;
   readonly anatomy: boolean;
+  readonly trace: boolean;
   /** Group of each node. */
   readonly placement: readonly number[];
   readonly groupCount: number;
@@ -84,7 +85,7 @@ export class GroupRunner {
   #notedAt = 0;
 
   constructor(task: GroupTask, tables: ModelTables) {
-    const { topology, placement, groupCount, own, engine, anatomy } = task;
+    const { topology, placement, groupCount, own, engine, anatomy, trace } = task;
     this.#task = task;
     const latencies = linkLatencies(topology, tables.buses);
     const cuts = cutLinks(linksOf(topology, latencies), placement);
@@ -96,6 +97,7 @@ export class GroupRunner {
       tables,
       engine,
       anatomy,
+      trace,
       nodes: topology.nodes.map(({ index }) => index).filter((node) => placement[node] === own),
       outbox: this.#outbox,
     });

@@ -3,12 +3,13 @@
 import { resolve as resolvePath } from 'node:path';
 import type {
   BusPlan,
+  BusSide,
   Device,
   DeviceEnd,
   DevicePlan,
   Driver,
   DriverEnd,
-  MessageMonitor,
+  MessageObserver,
   ModelTables,
   NetworkAttachment,
   NetworkPlan,
@@ -24,6 +25,7 @@ import type { EngineName } from '../machine/index.ts';
 import { EthernetSwitch } from '../network/index.ts';
 import { MilestoneLog, Node, type Violation } from '../node/index.ts';
 import { Costs } from '../timing/index.ts';
+import { type MessageRecord, MessageRecorder } from './message-recorder.ts';
 
 export interface GroupOptions {
   readonly topology: Topology;
@@ -35,8 +37,10 @@ export interface GroupOptions {
   readonly outbox: Outbox | null;
   /** Record causes and milestones of every request. */
   readonly anatomy: boolean;
-  /** Sees every transport message. Left out, nobody does. */
-  readonly monitor?: MessageMonitor;
+  /** Record every message that the ends of buses send. */
+  readonly trace: boolean;
+  /** Makes who is told of the messages of one end of a bus, for tests that look at them as they go. */
+  readonly observe?: (bus: number, from: BusSide) => MessageObserver;
 }
 
 export interface NodeOutcome {
@@ -96,6 +100,8 @@ export interface GroupOutcome {
   readonly workloads: readonly WorkloadOutcome[];
   readonly events: number;
   readonly anatomy: AnatomyRecord | null;
+  /** What the ends of buses have sent, when that was recorded. */
+  readonly messages: MessageRecord | null;
 }
 
 export class Group {
@@ -108,7 +114,8 @@ export class Group {
   allFinished: () => void = () => {};
   readonly #topology: Topology;
   readonly #tables: ModelTables;
-  readonly #monitor: MessageMonitor | undefined;
+  readonly #recorder: MessageRecorder | null;
+  readonly #observe: GroupOptions['observe'];
   readonly #nodes = new Map<number, Node>();
   readonly #driverEnds = new Map<number, DriverEnd>();
   readonly #deviceEnds = new Map<number, DeviceEnd>();
@@ -119,11 +126,12 @@ export class Group {
   readonly #workloads: { readonly plan: WorkloadPlan; readonly workload: Workload }[] = [];
 
   constructor(options: GroupOptions) {
-    const { topology, tables, nodes, outbox, anatomy } = options;
+    const { topology, tables, nodes, outbox, anatomy, trace } = options;
     this.#topology = topology;
     this.#tables = tables;
-    this.#monitor = options.monitor;
     this.kernel = new Kernel(topology.nodes.length, outbox);
+    this.#recorder = trace ? new MessageRecorder(this.kernel) : null;
+    this.#observe = options.observe ?? this.#recorder?.observer.bind(this.#recorder);
     if (anatomy) this.kernel.causes = new CauseLog();
     for (const index of nodes) this.#nodes.set(index, this.#makeNode(index, options));
     // In the order of the topology, so that a node's components are numbered alike in any group.
@@ -169,6 +177,7 @@ export class Group {
       }),
       events: this.kernel.events,
       anatomy: causes === null ? null : { causes: plain(causes), milestones: this.#milestones() },
+      messages: this.#recorder?.record() ?? null,
     };
   }
 
@@ -187,15 +196,16 @@ export class Group {
   #makeBus(plan: BusPlan): void {
     const row = this.#tables.buses[plan.type];
     const faults = this.#topology.faults.filter(({ bus }) => bus === plan.index);
-    const monitor = this.#monitor;
     const driverNode = this.#nodes.get(plan.driver);
     if (driverNode !== undefined) {
-      const environment = { node: driverNode, plan: plan as never, faults, monitor };
+      const observer = this.#observe?.(plan.index, 'driver');
+      const environment = { node: driverNode, plan: plan as never, faults, observer };
       this.#driverEnds.set(plan.index, row.createDriverEnd(environment));
     }
     const deviceNode = this.#nodes.get(plan.device);
     if (deviceNode !== undefined) {
-      const environment = { node: deviceNode, plan: plan as never, faults, monitor };
+      const observer = this.#observe?.(plan.index, 'device');
+      const environment = { node: deviceNode, plan: plan as never, faults, observer };
       this.#deviceEnds.set(plan.index, row.createDeviceEnd(environment));
     }
   }

@@ -9,6 +9,7 @@ export type {
   WorkloadOutcome,
 } from './group.ts';
 export type { HostOutcome, ProgressListener } from './inline-host.ts';
+export { type MessageRecord, senderOf } from './message-recorder.ts';
 export type {
   CutLinkStatistics,
   ParallelStatistics,

@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly engine?: EngineName;
   /** Record causes and milestones of every request. Default false. */
   readonly anatomy?: boolean;
+  /** Record every message that crosses a bus. Default false. */
+  readonly trace?: boolean;
   readonly onProgress?: ProgressListener;
   /** Run on one worker thread first, to measure what several bring. Default false. */
   readonly compare?: boolean;
@@ -93,11 +95,13 @@ function inline(topology: Topology, options: RunOptions, choice: string): RunOut
 
 function inlineOutcome(
   topology: Topology,
-  { tables, engine = 'compiled', anatomy = false, onProgress = () => {} }: RunOptions,
+  options: RunOptions,
   abandon: Parameters<typeof runInline>[0]['abandon'] = () => false,
 ): HostOutcome | null {
+  const { tables, engine = 'compiled', anatomy = false, trace = false } = options;
+  const { onProgress = () => {} } = options;
   const links = linkLatencies(topology, tables.buses);
-  return runInline({ topology, tables, engine, anatomy, links, onProgress, abandon });
+  return runInline({ topology, tables, engine, anatomy, trace, links, onProgress, abandon });
 }
 
 function onOneThread(
@@ -124,7 +128,7 @@ async function threaded(
     readonly start: number;
   },
 ): Promise<RunOutcome> {
-  const { tables, engine = 'compiled', anatomy = false, compare = false } = options;
+  const { tables, engine = 'compiled', anatomy = false, compare = false, trace = false } = options;
   const { placement, choice } = plan;
   const common = {
     topology,
@@ -136,11 +140,12 @@ async function threaded(
     heapMiB: options.heapMiB ?? null,
   };
   const alone = placement.map(() => 0);
+  const unrecorded = { anatomy: false, trace: false };
   const reference = compare
-    ? await runOnWorkers({ ...common, placement: alone, anatomy: false, discard: true })
+    ? await runOnWorkers({ ...common, ...unrecorded, placement: alone, discard: true })
     : null;
   const start = compare ? performance.now() : plan.start;
-  const outcome = await runOnWorkers({ ...common, placement, anatomy, discard: false });
+  const outcome = await runOnWorkers({ ...common, placement, anatomy, trace, discard: false });
   const { groups, ending, simulatedPs, reports } = outcome;
   const parallel = parallelStatistics({
     topology,

@@ -21,6 +21,7 @@ export interface WorkerHostOptions {
   readonly tables: ModelTables;
   readonly engine: EngineName;
   readonly anatomy: boolean;
+  readonly trace: boolean;
   /** Group of each node, numbered from 0. */
   readonly placement: readonly number[];
   readonly onProgress: ProgressListener;
@@ -90,7 +91,7 @@ export async function runOnWorkers(options: WorkerHostOptions): Promise<WorkerHo
 }
 
 function makeTasks(options: WorkerHostOptions): GroupTask[] {
-  const { topology, tables, engine, anatomy, placement, discard } = options;
+  const { topology, tables, engine, anatomy, trace, placement, discard } = options;
   const groupCount = groupCountOf(placement);
   const rings = new Array<SharedArrayBuffer | null>(groupCount ** 2).fill(null);
   const cuts = cutLinks(linksOf(topology, linkLatencies(topology, tables.buses)), placement);
@@ -102,6 +103,7 @@ function makeTasks(options: WorkerHostOptions): GroupTask[] {
     topology,
     engine,
     anatomy,
+    trace,
     placement,
     groupCount,
     board: createBoard(groupCount),

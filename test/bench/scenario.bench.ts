@@ -43,8 +43,8 @@ export function addScenarioTasks(bench: Bench): void {
           const folder = import.meta.dirname;
           const topology = parseScenario({ text, file: 'bench.yaml', folder }, tables);
           const links = linkLatencies(topology, tables.buses);
-          const onProgress = () => {};
-          const options = { topology, tables, engine, anatomy: false, links, onProgress };
+          const quiet = { anatomy: false, trace: false, onProgress: () => {} };
+          const options = { topology, tables, engine, links, ...quiet };
           return () => {
             const { groups } = runInline(options)!;
             const [{ result }] = groups[0].workloads;

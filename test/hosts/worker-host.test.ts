@@ -1,8 +1,10 @@
 // The promise of the worker host: the same run as on one thread, whatever the number of threads, the
 // size of the rings and the placement; and an end with an error when a thread cannot go on.
 import { beforeAll, describe, expect, it } from 'vitest';
+import { tables } from '../../platform/cli/tables.ts';
 import { RunError } from '../../platform/errors.ts';
 import { explainParallel } from '../../platform/hosts/index.ts';
+import { MessageTrace, traceLines } from '../../platform/observe/trace/index.ts';
 import { compile, eightPairs, lasting, onePair, run } from './scenarios.ts';
 
 beforeAll(compile);
@@ -60,6 +62,20 @@ describe('a pair of nodes', () => {
       return causes.sort();
     };
     expect(causesOf(split)).toEqual(causesOf(inline));
+  });
+
+  it('sends the same messages in the same order on 0, 1 and 2 worker threads', async () => {
+    const topology = onePair();
+    const traceOf = async (workers: number) => {
+      const { groups } = await run(topology, { workers, trace: true });
+      const records = groups.map(({ messages }) => messages!);
+      const trace = new MessageTrace({ topology, buses: tables.buses, records });
+      return [...traceLines('jsonl', topology, trace)];
+    };
+    const inline = await traceOf(0);
+    expect(inline.length).toBeGreaterThan(200);
+    expect(await traceOf(1)).toEqual(inline);
+    expect(await traceOf(2)).toEqual(inline);
   });
 });
 

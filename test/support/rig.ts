@@ -11,7 +11,7 @@ import { combineDigests, type Kernel, type Packet } from '../../platform/kernel/
 import type { EngineName } from '../../platform/machine/index.ts';
 import type { Violation } from '../../platform/node/index.ts';
 import type { LooseMessage } from '../../platform/virtio/messages/index.ts';
-import { codec } from '../../platform/virtio/messages/index.ts';
+import { codec, peekIsBus } from '../../platform/virtio/messages/index.ts';
 import { type ScenarioParts, topologyOf } from './scenarios.ts';
 
 /** A packet as it leaves its node. */
@@ -80,8 +80,9 @@ export class Rig {
       nodes: this.topology.nodes.map((_, index) => index),
       outbox: null,
       anatomy: false,
-      monitor: (_bus, _from, bytes, length) => {
-        this.transportFrames.push(bytes.slice(0, length));
+      trace: false,
+      observe: () => (bytes, length, dropped) => {
+        if (!dropped && !peekIsBus(bytes)) this.transportFrames.push(bytes.slice(0, length));
       },
     });
     this.kernel = this.group.kernel;

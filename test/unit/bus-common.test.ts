@@ -45,7 +45,7 @@ describe('a queue of frames', () => {
 
 describe('a counter of messages', () => {
   it('counts by name, requests and responses alike, and the unknown ones too', () => {
-    const counter = new MessageCounter(ffaCodec());
+    const counter = new MessageCounter(ffaCodec(), undefined);
     const ping = { type: 'req.PING', dev: 0, token: 1, body: { data: 1 } };
     for (const message of [ping, { ...ping, type: 'res.PING' }]) {
       const bytes = ffaBytes(message);

@@ -273,6 +273,24 @@ describe('decode', () => {
     expect((await busbar(['decode', '--revision', 'v2', MESSAGE])).code).toBe(0);
     expect((await busbar(['decode', '--revision', 'v9', MESSAGE])).code).toBe(2);
   });
+
+  // RESET of the FF-A bus.
+  const RESET = '0283000001000800';
+
+  test('knows the messages of a bus, and names the buses that would know one', async () => {
+    const line = 'req RESET dev=0 tok=1\n';
+    expect((await busbar(['decode', '--bus', 'ffa', RESET])).out).toBe(line);
+    expect((await busbar(['decode', '--bus', 'ffa:optee', RESET])).out).toBe(line);
+    const { code, error } = await busbar(['decode', '--bus', 'loopback', RESET]);
+    expect(code).toBe(2);
+    expect(error).toContain('  with --bus ffa: req RESET dev=0 tok=1\n');
+  });
+
+  test.each(['pci', 'nobus'])('a bus %s without messages of its own is refused', async (bus) => {
+    const { code, error } = await busbar(['decode', '--bus', bus, RESET]);
+    expect(code).toBe(2);
+    expect(error).toContain('ffa, ffa:optee, loopback');
+  });
 });
 
 describe('schema', () => {

@@ -88,6 +88,7 @@ function facts(group: Partial<GroupOutcome>, changes: Partial<RunFacts> = {}): R
     workloads: [workload(0), workload(1)],
     events: 10,
     anatomy: null,
+    messages: null,
     ...group,
   };
   return {

@@ -1,15 +1,29 @@
 // `busbar decode [HEX…]`: virtio-msg messages as text, one line each.
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { REVISIONS, type Revision } from '../../contracts/index.ts';
 import { UsageError } from '../../errors.ts';
 import { decodeLine } from '../../virtio/messages/index.ts';
-import { WireError } from '../../wire/index.ts';
+import { type MessageTable, WireError } from '../../wire/index.ts';
 import { EXIT, type ExitCode, type Io } from '../io.ts';
+import { tables } from '../tables.ts';
 
 const ONE_BYTE = /^(0x)?[0-9a-f]{2}$/i;
 
+interface DecodeFlags {
+  readonly revision: Revision;
+  readonly bus?: Dialect;
+}
+
+/** The messages of one type of bus in one dialect, besides the standard ones. */
+interface Dialect {
+  /** `ffa` or `ffa:optee`. */
+  readonly name: string;
+  readonly messages: MessageTable;
+}
+
 /** Adds the command to the program. `done` is told its exit code. */
 export function addDecode(program: Command, io: Io, done: (code: ExitCode) => void): void {
+  const names = dialects().map(({ name }) => name);
   program
     .command('decode')
     .description('Print virtio-msg messages, given in hexadecimal, as one line of text each.')
@@ -17,19 +31,44 @@ export function addDecode(program: Command, io: Io, done: (code: ExitCode) => vo
     .addOption(
       new Option('--revision <name>', 'revision of virtio-msg').choices(REVISIONS).default('v1'),
     )
-    .action(async (words: string[], { revision }: { revision: Revision }) => {
-      done(await decode(words, revision, io));
+    .option(
+      '--bus <type[:dialect]>',
+      `know the messages of this bus, too: ${names.join(', ')}`,
+      dialectNamed,
+    )
+    .action(async (words: string[], flags: DecodeFlags) => {
+      done(await decode(words, flags, io));
     });
 }
 
-async function decode(words: readonly string[], revision: Revision, io: Io): Promise<ExitCode> {
+/** All dialects of all buses; the usual one of a bus is named by its type alone. */
+function dialects(): Dialect[] {
+  return Object.values(tables.buses).flatMap(({ type, ownMessages = {} }) =>
+    Object.entries(ownMessages).map(([dialect, messages], index) => ({
+      name: index === 0 ? type : `${type}:${dialect}`,
+      messages,
+    })),
+  );
+}
+
+function dialectNamed(text: string): Dialect {
+  const all = dialects();
+  const found = all.find(({ name }) => name === text);
+  if (found !== undefined) return found;
+  const names = all.map(({ name }) => name).join(', ');
+  const known = Object.hasOwn(tables.buses, text);
+  const reason = known ? `Bus '${text}' has the standard messages only.` : 'There is no such bus.';
+  throw new InvalidArgumentError(`${reason} Those with messages of their own: ${names}.`);
+}
+
+async function decode(words: readonly string[], flags: DecodeFlags, io: Io): Promise<ExitCode> {
   let code: ExitCode = EXIT.ok;
   const show = (text: string, place: string) => {
     try {
-      io.out(`${decodeLine(text, revision)}\n`);
+      io.out(`${decodeLine(text, flags.revision, flags.bus?.messages)}\n`);
     } catch (error) {
       if (!(error instanceof WireError || error instanceof UsageError)) throw error;
-      io.error(`error: ${place}${error.message}\n`);
+      io.error(`error: ${place}${error.message}\n${hintFor(error, text, flags)}`);
       code = EXIT.badInput;
     }
   };
@@ -45,4 +84,25 @@ async function decode(words: readonly string[], revision: Revision, io: Io): Pro
     if (line.trim() !== '') show(line, `line ${number}: `);
   }
   return code;
+}
+
+/** Names the buses that would know a message. */
+function hintFor(error: Error, text: string, { revision, bus }: DecodeFlags): string {
+  if (!(error instanceof WireError) || error.code !== 'UNKNOWN_ID') return '';
+  return dialects()
+    .filter(({ name }) => name !== bus?.name)
+    .flatMap(({ name, messages }) => {
+      const line = decodedOrNull(text, revision, messages);
+      return line === null ? [] : [`  with --bus ${name}: ${line}\n`];
+    })
+    .join('');
+}
+
+function decodedOrNull(text: string, revision: Revision, messages: MessageTable): string | null {
+  try {
+    return decodeLine(text, revision, messages);
+  } catch (error) {
+    if (error instanceof WireError) return null;
+    throw error;
+  }
 }

@@ -4,12 +4,14 @@ import { UsageError } from '../../errors.ts';
 import type { EngineName } from '../../machine/index.ts';
 import { anatomyText } from '../../observe/anatomy/index.ts';
 import { reportText } from '../../observe/report/index.ts';
+import { TRACE_FORMATS } from '../../observe/trace/index.ts';
 import type { LoadedScenario } from '../../scenario/index.ts';
 import { FailedRun } from '../failure.ts';
 import { EXIT, type ExitCode, type Io, worse } from '../io.ts';
 import { ProgressLine } from '../progress.ts';
 import { ENGINES, type RunResult, runLoaded } from '../run-scenario.ts';
 import { loadNamed } from '../shipped.ts';
+import { parseTraceChoice, type TraceChoice, TraceFile } from '../trace-file.ts';
 
 /** More worker threads than this are a slip of the keyboard. */
 const WORKERS_MAX = 256;
@@ -22,6 +24,7 @@ interface RunFlags {
   readonly engine: EngineName;
   readonly anatomy?: AnatomyChoice;
   readonly explainParallel?: true;
+  readonly trace?: TraceChoice;
 }
 
 /** The request to take apart: of median latency, or of this number. */
@@ -71,6 +74,11 @@ export function addRun(program: Command, io: Io, done: (code: ExitCode) => void)
       '--explain-parallel',
       'run on one worker thread as well, and tell what several bring and what limits them',
     )
+    .option(
+      '--trace <[format:]file>',
+      `write every message that crosses a bus there; formats: ${TRACE_FORMATS.join(', ')}`,
+      parseTraceChoice,
+    )
     .option('--quiet', 'print failed expectations and the last line only')
     .action(async (files: string[], flags: RunFlags) => {
       done(await run(files, flags, io));
@@ -82,10 +90,12 @@ async function run(files: readonly string[], flags: RunFlags, io: Io): Promise<E
   const scenarios = files.map(loadNamed);
   const { json, quiet, anatomy: choice } = flags;
   if (choice !== undefined) for (const scenario of scenarios) checkDevice(scenario, choice.device);
+  const traceFile = openTrace(scenarios, flags.trace);
   const documents: unknown[] = [];
   let code: ExitCode = EXIT.ok;
   for (const [position, scenario] of scenarios.entries()) {
     const result = await runOne(scenario, flags, io);
+    traceFile?.write(result.topology, result.messages());
     code = worse(code, result.passed ? EXIT.ok : EXIT.failed);
     const anatomy = choice && result.anatomy(choice.device, choice.request);
     if (json) {
@@ -105,6 +115,12 @@ async function run(files: readonly string[], flags: RunFlags, io: Io): Promise<E
   return code;
 }
 
+function openTrace(scenarios: readonly LoadedScenario[], choice: TraceChoice | undefined) {
+  if (choice === undefined) return null;
+  if (scenarios.length === 1) return new TraceFile(choice);
+  throw new UsageError('USAGE', `--trace takes one scenario, not ${scenarios.length}`);
+}
+
 function checkDevice({ devices, name }: LoadedScenario, device: string): void {
   if (devices.some((candidate) => candidate.name === device)) return;
   const names = devices.map((candidate) => candidate.name).join(', ');
@@ -122,6 +138,7 @@ async function runOne(scenario: LoadedScenario, flags: RunFlags, io: Io): Promis
       workers,
       engine,
       anatomy: flags.anatomy !== undefined,
+      trace: flags.trace !== undefined,
       compare: flags.explainParallel === true,
       onProgress: (progress) => {
         ({ simulatedPs } = progress);

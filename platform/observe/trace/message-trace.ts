@@ -1,0 +1,139 @@
+// The messages of a run, in simulated order, each decoded: what the groups recorded put together again.
+import type { BusDefinition, BusSide, Topology } from '../../contracts/index.ts';
+import { type MessageRecord, senderOf } from '../../hosts/index.ts';
+import {
+  type Codec,
+  codec,
+  HEADER_SIZE,
+  peekDevice,
+  peekIsBus,
+  peekToken,
+} from '../../virtio/messages/index.ts';
+import { WireError } from '../../wire/index.ts';
+
+/** One message that an end of a bus has sent, or would have sent but for a fault rule. */
+export interface TracedMessage {
+  /** When its bytes went on their way. */
+  readonly ps: number;
+  readonly bus: string;
+  /** The end that sent it. */
+  readonly from: BusSide;
+  /** `req.NAME` or `res.NAME`; null when the bytes are no message that this bus knows. */
+  readonly message: string | null;
+  /** Device number of its header; null for a message of the bus itself. */
+  readonly number: number | null;
+  /** The scenario's name of that device, if it has one of this number on the bus. */
+  readonly device: string | null;
+  readonly token: number;
+  /** Bytes on the bus. */
+  readonly size: number;
+  /** Its fields by name: numbers, 64-bit ones as bigint, data as bytes. */
+  readonly body: Readonly<Record<string, unknown>>;
+  /** One line, as `busbar decode` prints it, or what is wrong with the bytes. */
+  readonly text: string;
+  /** A fault rule has dropped it. */
+  readonly dropped: boolean;
+  readonly bytes: Uint8Array;
+}
+
+export interface TraceSource {
+  readonly topology: Topology;
+  readonly buses: Readonly<Record<string, BusDefinition>>;
+  /** Those of all groups. */
+  readonly records: readonly MessageRecord[];
+}
+
+/** Where a message is among the records, and what orders it. */
+interface Position {
+  readonly record: number;
+  readonly index: number;
+  readonly at: number;
+  readonly node: number;
+}
+
+/**
+ * All messages of a run, decoded one by one as they are asked for. They come in the order of time; those
+ * of one instant by node, and those of one node in the order of its events: on any number of threads alike.
+ */
+export class MessageTrace implements Iterable<TracedMessage> {
+  readonly length: number;
+  readonly #source: TraceSource;
+  readonly #order: readonly Position[];
+  readonly #codecs = new Map<string, Codec<never>>();
+  readonly #devices = new Map<string, string>();
+
+  constructor(source: TraceSource) {
+    this.#source = source;
+    this.#order = orderOf(source);
+    this.length = this.#order.length;
+    for (const { bus, number, name } of source.topology.devices) {
+      this.#devices.set(`${bus} ${number}`, name);
+    }
+  }
+
+  *[Symbol.iterator](): Iterator<TracedMessage> {
+    for (const { record, index } of this.#order) {
+      yield this.#messageAt(this.#source.records[record], index);
+    }
+  }
+
+  #messageAt(record: MessageRecord, index: number): TracedMessage {
+    const { bus, from, dropped } = senderOf(record.sender[index]);
+    const bytes = record.bytes.subarray(index === 0 ? 0 : record.end[index - 1], record.end[index]);
+    const whole = bytes.length >= HEADER_SIZE;
+    const { message, body, text } = decoded(this.#codecOf(bus, from), bytes);
+    const number = whole && !peekIsBus(bytes) ? peekDevice(bytes) : null;
+    return {
+      ps: record.at[index],
+      bus: this.#source.topology.buses[bus].name,
+      from,
+      message,
+      number,
+      device: this.#devices.get(`${bus} ${number}`) ?? null,
+      token: whole ? peekToken(bytes) : 0,
+      size: bytes.length,
+      body,
+      text,
+      dropped,
+      bytes,
+    };
+  }
+
+  #codecOf(bus: number, from: BusSide): Codec<never> {
+    const key = `${bus} ${from}`;
+    const known = this.#codecs.get(key);
+    if (known !== undefined) return known;
+    const plan = this.#source.topology.buses[bus];
+    const { ownMessages = {}, dialectOf } = this.#source.buses[plan.type];
+    const dialect = dialectOf?.(plan, from) ?? Object.keys(ownMessages)[0];
+    const made = codec(plan.revision, ownMessages[dialect] ?? {}) as unknown as Codec<never>;
+    this.#codecs.set(key, made);
+    return made;
+  }
+}
+
+function orderOf({ topology, records }: TraceSource): Position[] {
+  const positions = records.flatMap(({ count, at, sender }, record) =>
+    Array.from({ length: count }, (_, index) => {
+      const { bus, from } = senderOf(sender[index]);
+      return { record, index, at: at[index], node: topology.buses[bus][from] };
+    }),
+  );
+  // A node is in one record, where its messages are in their order; sorting is stable.
+  return positions.sort((a, b) => a.at - b.at || a.node - b.node);
+}
+
+/** What is in the bytes. A hostile end may have sent anything. */
+function decoded(
+  messages: Codec<never>,
+  bytes: Uint8Array,
+): Pick<TracedMessage, 'message' | 'body' | 'text'> {
+  try {
+    const message = messages.decode(bytes, bytes.length) as { type: string; body: object };
+    const body = message.body as Readonly<Record<string, unknown>>;
+    return { message: message.type, body, text: messages.text(message as never) };
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+    return { message: null, body: {}, text: `no message: ${error.message}` };
+  }
+}
