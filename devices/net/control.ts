@@ -11,6 +11,7 @@ import {
   NET_CTRL_RX,
   NET_CTRL_VLAN,
   NET_F,
+  NET_GUEST_OFFLOADS,
   netCoalescing,
 } from '../../platform/virtio/index.ts';
 import { readU16 } from '../../platform/wire/index.ts';
@@ -158,7 +159,7 @@ function setOffloads(target: ControlTarget, data: Uint8Array): boolean {
   if (data.length !== 8) return false;
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   const offloads = view.getBigUint64(0, true);
-  if ((offloads & ~(NET_F.GUEST_CSUM & target.driverFeatures)) !== 0n) return false;
+  if ((offloads & ~(NET_GUEST_OFFLOADS & target.driverFeatures)) !== 0n) return false;
   target.setGuestOffloads(offloads);
   return true;
 }

@@ -22,6 +22,7 @@ import {
   NET_ERR,
   NET_F,
   NET_F_REQUIRES,
+  NET_GUEST_OFFLOADS,
   NET_OK,
   NET_S,
   receiveQueue,
@@ -68,7 +69,7 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
   readonly #view = new FrameView();
   readonly #ack = new Uint8Array(1);
   readonly #result = new CommandResult();
-  #offloads = 0n;
+  offloads = 0n;
   #filtered = 0;
   /** Frames that came while the device was not in use or its cable was out. */
   #unheard = 0;
@@ -97,7 +98,8 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
     const pairs = Array.from({ length: options.queues }, (_, pair) => pair);
     this.#receive = pairs.map((pair) => {
       const queue = this.queues[receiveQueue(pair)];
-      return new ReceiveQueue(this, { queue, timing, buffer: options.receiveBuffer });
+      const { receiveBuffer: buffer, mergeTime } = options;
+      return new ReceiveQueue(this, { queue, timing, buffer, mergeTime });
     });
     this.#transmit = pairs.map((pair) => {
       const queue = this.queues[transmitQueue(pair)];
@@ -114,10 +116,6 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
     const dataQueues = this.queues.slice(0, controlQueue(options.queues));
     this.coalescing = coalesces ? new CoalescingTable(node, dataQueues) : null;
     this.#plan(options);
-  }
-
-  get checksChecksums(): boolean {
-    return (this.#offloads & NET_F.GUEST_CSUM) !== 0n;
   }
 
   override setStatus(status: number): number {
@@ -151,7 +149,7 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
   }
 
   setGuestOffloads(offloads: bigint): void {
-    this.#offloads = offloads;
+    this.offloads = offloads;
   }
 
   /** The driver has taken notice of ANNOUNCE. */
@@ -182,6 +180,7 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
       packetsSent: sum(this.#transmit.map(({ packets }) => packets)),
       packetsDropped: sum(this.#transmit.map(({ dropped }) => dropped)),
       received: sum(this.#receive.map(({ frames }) => frames)),
+      joined: sum(this.#receive.map(({ joined }) => joined)),
       missed: sum(this.#receive.map(({ missed }) => missed)),
       filtered: this.#filtered,
       unheard: this.#unheard,
@@ -218,7 +217,7 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
 
   #negotiated(): void {
     const has = (feature: bigint) => (this.driverFeatures & feature) !== 0n;
-    this.#offloads = this.driverFeatures & NET_F.GUEST_CSUM;
+    this.offloads = this.driverFeatures & NET_GUEST_OFFLOADS;
     this.filter.anyGroup = !has(NET_F.CTRL_RX);
     this.filter.vlans = has(NET_F.CTRL_VLAN) ? new Set() : null;
   }
@@ -226,7 +225,7 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
   #startOver(): void {
     this.#steering.setPairs(1);
     this.filter.reset(this.#mac);
-    this.#offloads = 0n;
+    this.offloads = 0n;
     this.coalescing?.reset();
     writeMac(this.config, NET_CONFIG.mac, this.#mac);
   }
@@ -276,9 +275,14 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
   }
 }
 
+const SEGMENTATION =
+  NET_F.HOST_TSO4 | NET_F.HOST_TSO6 | NET_F.HOST_ECN | NET_F.HOST_USO | NET_F.GUEST_HDRLEN;
+const GUEST_SEGMENTATION =
+  NET_F.GUEST_TSO4 | NET_F.GUEST_TSO6 | NET_F.GUEST_ECN | NET_F.GUEST_USO4 | NET_F.GUEST_USO6;
+
 /** The feature bits that these options offer. */
 export function featuresOf(options: NetOptions): bigint {
-  const { checksum, segmentation, mergeable, queues } = options;
+  const { checksum, segmentation, receiveMerging, mergeable, queues } = options;
   const coalesces = options.coalesceReceive !== undefined || options.coalesceTransmit !== undefined;
   return (
     ringFeatures(options) |
@@ -293,7 +297,8 @@ export function featuresOf(options: NetOptions): bigint {
     NET_F.CTRL_MAC_ADDR |
     NET_F.GUEST_ANNOUNCE |
     (checksum ? NET_F.CSUM | NET_F.GUEST_CSUM | NET_F.CTRL_GUEST_OFFLOADS : 0n) |
-    (checksum && segmentation ? NET_F.HOST_TSO4 | NET_F.GUEST_HDRLEN : 0n) |
+    (checksum && segmentation ? SEGMENTATION : 0n) |
+    (checksum && receiveMerging ? GUEST_SEGMENTATION : 0n) |
     (mergeable ? NET_F.MRG_RXBUF : 0n) |
     (queues > 1 ? NET_F.MQ : 0n) |
     (coalesces ? NET_F.NOTF_COAL | NET_F.VQ_NOTF_COAL : 0n)

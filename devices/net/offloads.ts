@@ -6,50 +6,67 @@ import {
   IP_PROTOCOL,
   IPV4,
   IPV4_HEADER,
+  IPV6,
+  IPV6_HEADER,
   internetChecksum,
   pseudoHeaderSum,
   readBig16,
   readBig32,
-  sumWords,
   TCP,
   TCP_FLAG,
   TCP_HEADER,
+  UDP,
+  UDP_HEADER,
   writeBig16,
   writeBig32,
 } from '../../platform/network/index.ts';
-import { NET_GSO, NET_HEADER, NET_HEADER_F, NET_HEADER_SIZE } from '../../platform/virtio/index.ts';
-
-/** CWR says that the sender has slowed down, once: it belongs to the first segment alone. */
-const TCP_CWR = 128;
+import { NET_GSO, NET_HEADER, NET_HEADER_F } from '../../platform/virtio/index.ts';
+import { readU16, writeU16 } from '../../platform/wire/index.ts';
 
 /** The header before a packet. */
 export interface PacketHeader {
   flags: number;
   gsoType: number;
+  headerLength: number;
   gsoSize: number;
   checksumStart: number;
   checksumOffset: number;
 }
 
 export function emptyHeader(): PacketHeader {
-  return { flags: 0, gsoType: NET_GSO.NONE, gsoSize: 0, checksumStart: 0, checksumOffset: 0 };
+  const offload = { gsoType: NET_GSO.NONE, headerLength: 0, gsoSize: 0 };
+  return { flags: 0, ...offload, checksumStart: 0, checksumOffset: 0 };
+}
+
+/** Makes a header ask for nothing. */
+export function clearHeader(header: PacketHeader): void {
+  header.flags = 0;
+  header.gsoType = NET_GSO.NONE;
+  header.headerLength = 0;
+  header.gsoSize = 0;
+  header.checksumStart = 0;
+  header.checksumOffset = 0;
 }
 
 /** Reads the header at the start of `bytes`. */
 export function readHeader(bytes: Uint8Array, header: PacketHeader): void {
   header.flags = bytes[NET_HEADER.flags];
   header.gsoType = bytes[NET_HEADER.gsoType];
-  header.gsoSize = little16(bytes, NET_HEADER.gsoSize);
-  header.checksumStart = little16(bytes, NET_HEADER.checksumStart);
-  header.checksumOffset = little16(bytes, NET_HEADER.checksumOffset);
+  header.headerLength = readU16(bytes, NET_HEADER.headerLength);
+  header.gsoSize = readU16(bytes, NET_HEADER.gsoSize);
+  header.checksumStart = readU16(bytes, NET_HEADER.checksumStart);
+  header.checksumOffset = readU16(bytes, NET_HEADER.checksumOffset);
 }
 
-/** Writes the header of a received packet. */
-export function writeHeader(bytes: Uint8Array, flags: number, bufferCount: number): void {
-  bytes.fill(0, 0, NET_HEADER_SIZE);
-  bytes[NET_HEADER.flags] = flags;
-  bytes[NET_HEADER.bufferCount] = bufferCount;
-  bytes[NET_HEADER.bufferCount + 1] = bufferCount >>> 8;
+/** Writes the header of a received packet that lies in `bufferCount` buffers. */
+export function writeHeader(bytes: Uint8Array, header: PacketHeader, bufferCount: number): void {
+  bytes[NET_HEADER.flags] = header.flags;
+  bytes[NET_HEADER.gsoType] = header.gsoType;
+  writeU16(bytes, NET_HEADER.headerLength, header.headerLength);
+  writeU16(bytes, NET_HEADER.gsoSize, header.gsoSize);
+  writeU16(bytes, NET_HEADER.checksumStart, header.checksumStart);
+  writeU16(bytes, NET_HEADER.checksumOffset, header.checksumOffset);
+  writeU16(bytes, NET_HEADER.bufferCount, bufferCount);
 }
 
 /**
@@ -63,90 +80,126 @@ export function fillChecksum(
   { checksumStart, checksumOffset }: PacketHeader,
 ): boolean {
   const from = start + checksumStart;
-  const at = from + checksumOffset;
-  if (at + 2 > end) return false;
+  if (from + checksumOffset + 2 > end) return false;
+  completeChecksum(bytes, from, checksumOffset, end);
+  return true;
+}
+
+/** Makes a checksum of the sum that is left at `from + offset`, over all bytes up to `end`. */
+function completeChecksum(bytes: Uint8Array, from: number, offset: number, end: number): void {
   // The field holds the sum of the pseudo header already, so it takes part like all other words.
   const checksum = internetChecksum(bytes, from, end);
   // A UDP checksum of 0 would mean that there is none; both are zero in ones' complement.
-  writeBig16(bytes, at, checksum === 0 ? 0xffff : checksum);
-  return true;
+  writeBig16(bytes, from + offset, checksum === 0 ? 0xffff : checksum);
 }
 
 /** Takes a frame that is ready to be sent; its bytes are valid only during the call. */
 export type FrameSink = (bytes: Uint8Array, offset: number, length: number) => void;
 
-/** Cuts large TCP packets into frames. */
+/** Cuts large TCP packets and UDP datagrams into frames. */
 export class Segmenter {
   readonly #view = new FrameView();
   #frame = new Uint8Array(2048);
 
   /**
-   * How many frames the packet at `bytes[start … end]` makes, its payload cut into pieces of `size`.
-   * 0 when it is no TCP packet over IPv4 that can be cut.
+   * How many frames the packet at `bytes[start … end]` makes, its payload cut into pieces as its header
+   * says. 0 when it is no packet of the type that the header names, or can't be cut.
    */
-  count(bytes: Uint8Array, start: number, end: number, size: number): number {
+  count(bytes: Uint8Array, start: number, end: number, { gsoType, gsoSize }: PacketHeader): number {
     const view = this.#view;
     const packet = bytes.subarray(start, end);
-    if (size === 0 || !view.parse(packet, packet.length) || !view.isIpv4) return 0;
-    if (view.protocol !== IP_PROTOCOL.tcp || view.transport + TCP_HEADER > view.end) return 0;
-    const payload = view.end - this.#headersEnd(packet);
-    return payload < 0 ? 0 : Math.max(1, Math.ceil(payload / size));
+    if (gsoSize === 0 || !view.parse(packet, packet.length) || !view.isIp) return 0;
+    if (!isOfType(view, gsoType & ~NET_GSO.ECN)) return 0;
+    const payload = view.end - headersEnd(view, packet);
+    return payload < 0 ? 0 : Math.max(1, Math.ceil(payload / gsoSize));
   }
 
   /** Makes the frames of the packet that `count` was asked about last. */
   cut(bytes: Uint8Array, start: number, end: number, size: number, sink: FrameSink): void {
     const packet = bytes.subarray(start, end);
-    const { network, transport, end: packetEnd } = this.#view;
-    const headers = this.#headersEnd(packet);
+    const { network, transport, protocol, end: packetEnd } = this.#view;
+    const headers = headersEnd(this.#view, packet);
     const payload = packetEnd - headers;
-    const flags = packet[transport + TCP.flags];
-    const sequence = readBig32(packet, transport + TCP.sequence);
-    const id = readBig16(packet, network + IPV4.id);
     if (this.#frame.length < headers + size) this.#frame = new Uint8Array(headers + size);
     const frame = this.#frame;
+    const place = { network, transport, protocol, end: 0 };
     for (let done = 0, index = 0; done < payload || index === 0; done += size, index++) {
       const step = Math.min(size, payload - done);
       const length = headers + step;
       frame.set(packet.subarray(0, headers));
       frame.set(packet.subarray(headers + done, headers + done + step), headers);
-      const first = index === 0 ? flags : flags & ~TCP_CWR;
-      const last = done + step >= payload ? first : first & ~(TCP_FLAG.fin | TCP_FLAG.psh);
-      frame[transport + TCP.flags] = last;
-      writeBig32(frame, transport + TCP.sequence, (sequence + done) >>> 0);
-      finishIpv4(frame, network, { id: (id + index) & 0xffff, length: length - network });
-      finishTcp(frame, network, transport, length);
+      if (this.#view.isIpv4) {
+        writeBig16(frame, network + IPV4.id, readBig16(packet, network + IPV4.id) + index);
+      }
+      finishIp(frame, network, length);
+      if (protocol === IP_PROTOCOL.tcp) {
+        finishSegment(frame, transport, { index, done, last: done + step >= payload });
+      }
+      place.end = length;
+      completeChecksum(frame, transport, leaveChecksum(frame, place), length);
       sink(frame, 0, length);
     }
   }
-
-  #headersEnd(packet: Uint8Array): number {
-    const { transport } = this.#view;
-    const header = (packet[transport + TCP.offset] >>> 4) * 4;
-    return transport + Math.max(TCP_HEADER, header);
-  }
 }
 
-function finishIpv4(
-  frame: Uint8Array,
-  at: number,
-  { id, length }: { readonly id: number; readonly length: number },
-): void {
-  writeBig16(frame, at + IPV4.length, length);
-  writeBig16(frame, at + IPV4.id, id);
+function isOfType({ isIpv4, protocol, sourcePort }: FrameView, gsoType: number): boolean {
+  // Without a whole transport header there is no port.
+  if (sourcePort === 0) return false;
+  if (gsoType === NET_GSO.UDP_L4) return protocol === IP_PROTOCOL.udp;
+  return protocol === IP_PROTOCOL.tcp && gsoType === (isIpv4 ? NET_GSO.TCPV4 : NET_GSO.TCPV6);
+}
+
+/** Where the data of a TCP or UDP packet begins. */
+export function headersEnd({ transport, protocol }: FrameView, bytes: Uint8Array): number {
+  if (protocol === IP_PROTOCOL.udp) return transport + UDP_HEADER;
+  return transport + Math.max(TCP_HEADER, (bytes[transport + TCP.offset] >>> 4) * 4);
+}
+
+/** Puts length and checksum of the IP header at `at` right, the packet ending at `end`. */
+export function finishIp(frame: Uint8Array, at: number, end: number): void {
+  if (frame[at] >>> 4 === 6) return writeBig16(frame, at + IPV6.payload, end - at - IPV6_HEADER);
+  writeBig16(frame, at + IPV4.length, end - at);
   writeBig16(frame, at + IPV4.checksum, 0);
   const header = Math.max(IPV4_HEADER, (frame[at] & 15) * 4);
   writeBig16(frame, at + IPV4.checksum, internetChecksum(frame, at, at + header));
 }
 
-function finishTcp(frame: Uint8Array, ip: number, tcp: number, end: number): void {
-  writeBig16(frame, tcp + TCP.checksum, 0);
-  const pseudo = pseudoHeaderSum(frame, ip, IP_PROTOCOL.tcp, end - tcp);
-  const sum = foldSum(sumWords(frame, tcp, end, pseudo));
-  writeBig16(frame, tcp + TCP.checksum, sum ^ 0xffff);
+/** Sequence and flags of one of the segments that a TCP packet is cut into. */
+function finishSegment(
+  frame: Uint8Array,
+  at: number,
+  { index, done, last }: { readonly index: number; readonly done: number; readonly last: boolean },
+): void {
+  const sequence = readBig32(frame, at + TCP.sequence);
+  writeBig32(frame, at + TCP.sequence, (sequence + done) >>> 0);
+  // CWR says that the sender has slowed down, once.
+  if (index > 0) frame[at + TCP.flags] &= ~TCP_FLAG.cwr;
+  if (!last) frame[at + TCP.flags] &= ~(TCP_FLAG.fin | TCP_FLAG.psh);
 }
 
-function little16(bytes: Uint8Array, at: number): number {
-  return bytes[at] | (bytes[at + 1] << 8);
+/** Where the headers of a TCP or UDP packet stand. */
+export interface TransportPlace {
+  readonly network: number;
+  readonly transport: number;
+  readonly protocol: number;
+  readonly end: number;
+}
+
+/**
+ * Puts the sum of the pseudo header where the checksum belongs, and the length into a UDP header. Returns
+ * where that is, from the transport header on.
+ */
+export function leaveChecksum(
+  frame: Uint8Array,
+  { network, transport, protocol, end }: TransportPlace,
+): number {
+  const isUdp = protocol === IP_PROTOCOL.udp;
+  const length = end - transport;
+  if (isUdp) writeBig16(frame, transport + UDP.length, length);
+  const offset = isUdp ? UDP.checksum : TCP.checksum;
+  const pseudo = pseudoHeaderSum(frame, network, protocol, length);
+  writeBig16(frame, transport + offset, foldSum(pseudo));
+  return offset;
 }
 
 /** True when the header asks for a checksum. */

@@ -49,7 +49,17 @@ export const netOptions = z.strictObject({
     .describe('Largest size of each queue.'),
   ...ringOptions,
   checksum: z.boolean().default(true).describe('Offer CSUM and GUEST_CSUM.'),
-  segmentation: z.boolean().default(true).describe('Offer HOST_TSO4; needs `checksum`.'),
+  segmentation: z
+    .boolean()
+    .default(true)
+    .describe('Offer HOST_TSO4, HOST_TSO6, HOST_ECN and HOST_USO; needs `checksum`.'),
+  receiveMerging: z
+    .boolean()
+    .default(false)
+    .describe('Offer GUEST_TSO4, GUEST_TSO6, GUEST_ECN, GUEST_USO4, GUEST_USO6; needs `checksum`.'),
+  mergeTime: time()
+    .default(0)
+    .describe('How long a frame waits for more to be joined with it; 0: for those that are there.'),
   mergeable: z.boolean().default(true).describe('Offer MRG_RXBUF.'),
   coalesceReceive: coalescing('received packets'),
   coalesceTransmit: coalescing('sent packets'),

@@ -1,13 +1,30 @@
 // One receive queue: frames that have arrived wait here until the driver has made buffers available,
 // and are then written into one buffer, or into as many as they take where buffers may be merged
 // (virtio 1.4 §5.1.6.3). Steps of one queue are taken one after another, as by one thread.
+//
+//   arrived ─▶ waiting ──CPU──▶ handled ─▶ written, returned
+//                                  └─▶ joined with those that follow ─▶ written, returned
 import type { DmaPort } from '../../platform/contracts/index.ts';
+import {
+  type Component,
+  type ComponentId,
+  type EventHandle,
+  NO_EVENT,
+} from '../../platform/kernel/index.ts';
 import { FrameView, IP_PROTOCOL } from '../../platform/network/index.ts';
 import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
 import { NET_F, NET_HEADER_F, NET_HEADER_SIZE } from '../../platform/virtio/index.ts';
 import { type Chain, type QueueEngine, scatter } from '../common/index.ts';
 import { FrameFifo } from './frame-fifo.ts';
-import { writeHeader } from './offloads.ts';
+import { FrameMerger } from './frame-merger.ts';
+import { clearHeader, emptyHeader, writeHeader } from './offloads.ts';
+
+/** Step on the CPU, event on the kernel. */
+const HANDLED = 0;
+const WAITED = 1;
+
+/** Offloads that join frames. */
+const JOINING = NET_F.GUEST_TSO4 | NET_F.GUEST_TSO6 | NET_F.GUEST_USO4 | NET_F.GUEST_USO6;
 
 export interface ReceiveTiming {
   /** Ids of timing constants. */
@@ -20,8 +37,8 @@ export interface ReceiveOwner {
   readonly node: Node;
   readonly dma: DmaPort;
   readonly driverFeatures: bigint;
-  /** True while the driver wants checksums to be checked for it. */
-  readonly checksChecksums: boolean;
+  /** Offloads of received packets that the driver wants, as feature bits. */
+  readonly offloads: bigint;
 }
 
 export interface ReceivePlace {
@@ -29,30 +46,44 @@ export interface ReceivePlace {
   readonly timing: ReceiveTiming;
   /** Bytes of frames that may wait. */
   readonly buffer: number;
+  /** ps that a frame waits for others to be joined with it. */
+  readonly mergeTime: number;
 }
 
-export class ReceiveQueue implements CpuClient {
+export class ReceiveQueue implements CpuClient, Component {
   frames = 0;
+  /** Frames that came to the driver behind another one in the same packet. */
+  joined = 0;
   /** Frames that found the queue full, or that no buffer can hold. */
   missed = 0;
   readonly #owner: ReceiveOwner;
   readonly #queue: QueueEngine;
   readonly #timing: ReceiveTiming;
   readonly #buffer: number;
+  readonly #mergeTime: number;
+  /** -1 without a time to wait: nothing is scheduled then. */
+  readonly #id: ComponentId;
   readonly #fifo = new FrameFifo();
+  readonly #merger = new FrameMerger();
   readonly #view = new FrameView();
+  readonly #header = emptyHeader();
   readonly #buffers: Chain[] = [];
   readonly #written: number[] = [];
   #packet = new Uint8Array(NET_HEADER_SIZE + 2048);
   #stepping = false;
+  /** The CPU has dealt with the oldest frame, but there was no room for it then. */
+  #handled = false;
+  #timer: EventHandle = NO_EVENT;
   /** Steps of before a reset carry an older epoch. */
   #epoch = 0;
 
-  constructor(owner: ReceiveOwner, { queue, timing, buffer }: ReceivePlace) {
+  constructor(owner: ReceiveOwner, { queue, timing, buffer, mergeTime }: ReceivePlace) {
     this.#owner = owner;
     this.#queue = queue;
     this.#timing = timing;
     this.#buffer = buffer;
+    this.#mergeTime = mergeTime;
+    this.#id = mergeTime > 0 ? owner.node.add(this) : -1;
   }
 
   /** True when the driver has set the queue up. */
@@ -78,34 +109,69 @@ export class ReceiveQueue implements CpuClient {
 
   forget(): void {
     this.#fifo.clear();
+    this.#merger.clear();
+    this.#stopTimer();
     this.#buffers.length = 0;
     this.#stepping = false;
+    this.#handled = false;
     this.#epoch++;
   }
 
-  /** The CPU has dealt with the oldest frame. */
-  deliver(_kind: number, epoch: number): void {
+  /** The CPU has dealt with the oldest frame, or those that were joined have waited long enough. */
+  deliver(what: number, epoch: number): void {
     if (epoch !== this.#epoch) return;
+    if (what === WAITED) {
+      this.#timer = NO_EVENT;
+      return this.#flush();
+    }
     this.#stepping = false;
-    this.#place();
+    this.#handled = true;
+    this.#next();
   }
 
-  /** Starts work on the oldest frame, once there are buffers for it. */
+  /** Goes on with the oldest frame, as far as there are buffers for it. */
   #next(): void {
-    if (this.#stepping || this.#fifo.count === 0) return;
-    const { length } = this.#fifo.peek();
-    if (this.#buffersFor(NET_HEADER_SIZE + length) === 0) return;
+    while (!this.#stepping) {
+      if (this.#fifo.count === 0) return this.#pause();
+      const { length } = this.#fifo.peek();
+      if (this.#buffersFor(NET_HEADER_SIZE + this.#merger.length + length) === 0) {
+        // What is joined has its buffers, and can only wait for more in vain.
+        if (this.#merger.frames === 0) return;
+        this.#flush();
+      } else if (this.#handled) this.#handle();
+      else return this.#work(length);
+    }
+  }
+
+  #work(length: number): void {
     this.#stepping = true;
-    const { node, checksChecksums } = this.#owner;
+    const { node } = this.#owner;
     const frame = node.charge(this.#timing.deviceReceive);
-    const check = checksChecksums ? node.chargeBytes(this.#timing.checksumRate, length) : 0;
-    node.cpu.submit(Priority.task, frame + check, this, 0, this.#epoch);
+    const check = this.#checks ? node.chargeBytes(this.#timing.checksumRate, length) : 0;
+    node.cpu.submit(Priority.task, frame + check, this, HANDLED, this.#epoch);
+  }
+
+  /** No frame waits: those that are joined go to the driver, now or after a while. */
+  #pause(): void {
+    if (this.#merger.frames === 0 || this.#timer !== NO_EVENT) return;
+    if (this.#mergeTime === 0) return this.#flush();
+    const { kernel } = this.#owner.node;
+    this.#timer = kernel.schedule(this.#id, this.#mergeTime, WAITED, this.#epoch);
+  }
+
+  /** True while the driver wants checksums to be checked for it. */
+  get #checks(): boolean {
+    return (this.#owner.offloads & NET_F.GUEST_CSUM) !== 0n;
   }
 
   /** How many of the oldest buffers hold `length` bytes; 0 when there are not enough of them yet. */
   #buffersFor(length: number): number {
     const mergeable = (this.#owner.driverFeatures & NET_F.MRG_RXBUF) !== 0n;
-    if (!mergeable) return this.#buffers.length === 0 ? 0 : 1;
+    if (!mergeable) {
+      if (this.#buffers.length === 0) return 0;
+      // A frame alone that its buffer does not hold is lost; one that is joined need not be.
+      return this.#merger.frames > 0 && this.#buffers[0].writableBytes < length ? 0 : 1;
+    }
     let room = 0;
     for (let i = 0; i < this.#buffers.length; i++) {
       room += this.#buffers[i].writableBytes;
@@ -114,19 +180,56 @@ export class ReceiveQueue implements CpuClient {
     return 0;
   }
 
-  #place(): void {
-    const { bytes, length: frameLength } = this.#fifo.peek();
-    const length = NET_HEADER_SIZE + frameLength;
+  /** Joins the oldest frame with those before it, or hands it on. */
+  #handle(): void {
+    const { bytes, length } = this.#fifo.peek();
+    const { offloads } = this.#owner;
+    const merger = this.#merger;
+    const joins = (offloads & JOINING) !== 0n;
+    // Once those before it are gone, there may be no room for this one.
+    if (merger.frames > 0 && !(joins && merger.append(bytes, length))) return this.#flush();
+    this.#handled = false;
+    this.#fifo.shift();
+    if (merger.frames > 1 || (joins && merger.begin(bytes, length, offloads))) {
+      if (merger.closed) this.#flush();
+      return;
+    }
+    clearHeader(this.#header);
+    this.#header.flags = this.#flagsOf(bytes, length);
+    this.#place(bytes, length);
+  }
+
+  /** Hands on what is joined. */
+  #flush(): void {
+    this.#stopTimer();
+    const merger = this.#merger;
+    const { frames, bytes, length } = merger;
+    if (frames === 0) return;
+    clearHeader(this.#header);
+    this.#header.flags = frames > 1 ? NET_HEADER_F.NEEDS_CSUM : NET_HEADER_F.DATA_VALID;
+    if (frames > 1) merger.finish(this.#header);
+    merger.clear();
+    this.joined += frames - 1;
+    this.#place(bytes, length);
+  }
+
+  #stopTimer(): void {
+    if (this.#timer === NO_EVENT) return;
+    this.#owner.node.kernel.cancel(this.#timer);
+    this.#timer = NO_EVENT;
+  }
+
+  /** Puts a packet into the oldest buffers, behind the header. */
+  #place(bytes: Uint8Array, packetLength: number): void {
+    const length = NET_HEADER_SIZE + packetLength;
     const count = this.#buffersFor(length);
     if (count === 1 && this.#buffers[0].writableBytes < length) {
       this.missed++;
-      this.#fifo.shift();
-      return this.#next();
+      return;
     }
     if (this.#packet.length < length) this.#packet = new Uint8Array(length);
-    writeHeader(this.#packet, this.#flagsOf(bytes, frameLength), count);
-    this.#packet.set(bytes.subarray(0, frameLength), NET_HEADER_SIZE);
-    this.#fifo.shift();
+    writeHeader(this.#packet, this.#header, count);
+    this.#packet.set(bytes.subarray(0, packetLength), NET_HEADER_SIZE);
     this.#write(count, length);
   }
 
@@ -145,13 +248,12 @@ export class ReceiveQueue implements CpuClient {
     }
     this.#buffers.splice(0, count);
     this.frames++;
-    this.#next();
   }
 
   /** DATA_VALID for a packet whose checksum is known to be right. */
   #flagsOf(bytes: Uint8Array, length: number): number {
     const view = this.#view;
-    if (!this.#owner.checksChecksums || !view.parse(bytes, length) || !view.isIpv4) return 0;
+    if (!this.#checks || !view.parse(bytes, length) || !view.isIp) return 0;
     const { protocol } = view;
     if (protocol !== IP_PROTOCOL.tcp && protocol !== IP_PROTOCOL.udp) return 0;
     return view.transportChecksumHolds(bytes) ? NET_HEADER_F.DATA_VALID : 0;

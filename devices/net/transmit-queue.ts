@@ -200,7 +200,7 @@ export class TransmitQueue implements DmaClient, CpuClient, Component {
     const { driverFeatures, mtu } = this.#owner;
     if (length < NET_HEADER_SIZE + ETHERNET_HEADER) return this.#refuse('it has no whole header');
     readHeader(bytes, this.#header);
-    const { gsoType, gsoSize } = this.#header;
+    const { gsoType } = this.#header;
     const wantsSum = needsChecksum(this.#header);
     if (wantsSum && (driverFeatures & NET_F.CSUM) === 0n) {
       return this.#refuse('NEEDS_CSUM was not negotiated');
@@ -210,11 +210,11 @@ export class TransmitQueue implements DmaClient, CpuClient, Component {
       const tooLong = length - NET_HEADER_SIZE > mtu + headers;
       return tooLong ? this.#refuse(`${length} bytes are more than the MTU allows`) : 1;
     }
-    const allowed = (driverFeatures & NET_F.HOST_TSO4) !== 0n && gsoType === NET_GSO.TCPV4;
-    if (!allowed) return this.#refuse(`GSO type ${gsoType} was not negotiated`);
+    if (!mayBeCut(gsoType, driverFeatures))
+      return this.#refuse(`GSO type ${gsoType} was not negotiated`);
     if (!wantsSum) return this.#refuse('segmentation without NEEDS_CSUM');
-    const frames = this.#segmenter.count(bytes, NET_HEADER_SIZE, length, gsoSize);
-    return frames > 0 ? frames : this.#refuse('it can not be cut into TCP segments');
+    const frames = this.#segmenter.count(bytes, NET_HEADER_SIZE, length, this.#header);
+    return frames > 0 ? frames : this.#refuse('it can not be cut into segments');
   }
 
   #refuse(why: string): number {
@@ -274,4 +274,17 @@ export class TransmitQueue implements DmaClient, CpuClient, Component {
     const slot = this.#slots[tag % SLOTS];
     return slot.generation === Math.floor(tag / SLOTS) ? slot : null;
   }
+}
+
+/** The feature that each type of segmentation needs. */
+const SEGMENTATION: ReadonlyMap<number, bigint> = new Map([
+  [NET_GSO.TCPV4, NET_F.HOST_TSO4],
+  [NET_GSO.TCPV6, NET_F.HOST_TSO6],
+  [NET_GSO.UDP_L4, NET_F.HOST_USO],
+]);
+
+function mayBeCut(gsoType: number, features: bigint): boolean {
+  const feature = SEGMENTATION.get(gsoType & ~NET_GSO.ECN) ?? 0n;
+  const ecn = (gsoType & NET_GSO.ECN) === 0 || (features & NET_F.HOST_ECN) !== 0n;
+  return (features & feature) !== 0n && ecn;
 }

@@ -30,6 +30,10 @@ import { NetStack } from './stack/index.ts';
 const QUEUE_SIZE = 256;
 /** A buffer that may be merged with others; it holds a frame of the usual size. */
 const MERGED_BUFFER = 1536;
+/** One of those that a large packet lies in: a page. */
+const LARGE_MERGED_BUFFER = 4096;
+/** The largest packet over IPv4. */
+const LARGE_PACKET = 65_535;
 /** Ethernet header and VLAN tag. */
 const FRAME_HEADERS = 18;
 const LINE = 64;
@@ -39,6 +43,8 @@ const ARENA_BYTES = 4 * 65_600;
 const FEATURES =
   NET_F.CSUM |
   NET_F.GUEST_CSUM |
+  NET_F.GUEST_TSO4 |
+  NET_F.GUEST_USO4 |
   NET_F.MTU |
   NET_F.MAC |
   NET_F.HOST_TSO4 |
@@ -137,8 +143,8 @@ export class NetDriver extends VirtioDriver {
     this.configChanged(STATUS.DEVICE_NEEDS_RESET);
   }
 
-  received(bytes: Uint8Array, length: number, checked: boolean): void {
-    this.stack.receive(bytes, length, checked);
+  received(bytes: Uint8Array, length: number, checked: boolean, segment: number): void {
+    this.stack.receive(bytes, length, checked, segment);
   }
 
   polled(): void {
@@ -274,11 +280,14 @@ export class NetDriver extends VirtioDriver {
 
   /** Buffers that can't be merged must each hold the largest frame. */
   get #bufferSize(): number {
-    if (this.#has(NET_F.MRG_RXBUF)) return MERGED_BUFFER;
+    const large = this.#has(NET_F.GUEST_TSO4 | NET_F.GUEST_USO4);
+    if (this.#has(NET_F.MRG_RXBUF)) return large ? LARGE_MERGED_BUFFER : MERGED_BUFFER;
     const mtu = this.#has(NET_F.MTU) ? this.#config16(NET_CONFIG.mtu) : 1500;
-    return Math.ceil((NET_HEADER_SIZE + FRAME_HEADERS + mtu) / LINE) * LINE;
+    const packet = large ? LARGE_PACKET : mtu;
+    return Math.ceil((NET_HEADER_SIZE + FRAME_HEADERS + packet) / LINE) * LINE;
   }
 
+  /** True when one of these features is in force. */
   #has(feature: bigint): boolean {
     return (this.features & feature) !== 0n;
   }

@@ -4,6 +4,7 @@ import type { Chart } from '../../platform/machine/index.ts';
 import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
 import {
   type DriverRing,
+  NET_GSO,
   NET_HEADER,
   NET_HEADER_F,
   NET_HEADER_SIZE,
@@ -31,8 +32,11 @@ export interface PairOwner {
   tell(queue: number): void;
   /** The device has broken a ring. */
   broken(): void;
-  /** A frame came in; the bytes are valid only during the call. */
-  received(bytes: Uint8Array, length: number, checked: boolean): void;
+  /**
+   * A packet came in; the bytes are valid only during the call. The device has found its checksum right if
+   * `checked`, and has joined it of frames with so many bytes of data each, unless `segment` is 0.
+   */
+  received(bytes: Uint8Array, length: number, checked: boolean, segment: number): void;
   /** A round of polling is over. */
   polled(): void;
   /** There is room for packets again, after `send` had none. */
@@ -70,6 +74,8 @@ export class QueuePair implements CpuClient {
   /** Bytes of the packet that is being handled, the flags of its header; 0 when it made no sense. */
   #length = 0;
   #flags = 0;
+  /** Bytes of data of each of the frames that it was joined of, or 0. */
+  #segment = 0;
   /** Work of before the device was lost carries an older epoch. */
   #epoch = 0;
 
@@ -206,6 +212,8 @@ export class QueuePair implements CpuClient {
       if (i === 0) {
         buffers = Math.max(1, memory.readU16(address + NET_HEADER.bufferCount));
         this.#flags = memory.readU8(address + NET_HEADER.flags);
+        const joined = memory.readU8(address + NET_HEADER.gsoType) !== NET_GSO.NONE;
+        this.#segment = joined ? memory.readU16(address + NET_HEADER.gsoSize) : 0;
       }
       if (length > 0 && this.#length + length <= PACKET_MAX) {
         memory.copyOut(address + skip, this.#packet, this.#length, length);
@@ -225,12 +233,16 @@ export class QueuePair implements CpuClient {
 
   /** True when the device vouches for the checksum of the packet that is being handled. */
   get #checked(): boolean {
-    return this.#layout!.checksChecksums && (this.#flags & NET_HEADER_F.DATA_VALID) !== 0;
+    // What is left to be summed has been found right before.
+    const vouches = NET_HEADER_F.DATA_VALID | NET_HEADER_F.NEEDS_CSUM;
+    return this.#layout!.checksChecksums && (this.#flags & vouches) !== 0;
   }
 
   /** The CPU has dealt with the packet. */
   #handle(): void {
-    if (this.#length > 0) this.#owner.received(this.#packet, this.#length, this.#checked);
+    if (this.#length > 0) {
+      this.#owner.received(this.#packet, this.#length, this.#checked, this.#segment);
+    }
     this.#receiveNext();
   }
 

@@ -5,7 +5,7 @@
 export const ETHERNET_HEADER = 14;
 export const VLAN_TAG = 4;
 export const ETHER = { destination: 0, source: 6, type: 12 } as const;
-export const ETHER_TYPE = { ipv4: 0x0800, arp: 0x0806, vlan: 0x8100 } as const;
+export const ETHER_TYPE = { ipv4: 0x0800, arp: 0x0806, vlan: 0x8100, ipv6: 0x86dd } as const;
 
 export const MAC_BROADCAST = 2 ** 48 - 1;
 

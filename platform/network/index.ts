@@ -29,6 +29,8 @@ export {
   IP_PROTOCOL,
   IPV4,
   IPV4_HEADER,
+  IPV6,
+  IPV6_HEADER,
   internetChecksum,
   ipv4Text,
   parseIpv4,

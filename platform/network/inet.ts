@@ -1,8 +1,8 @@
-// The Internet protocols as bytes: where the fields of ARP, IPv4, ICMP, UDP and TCP stand, and their
-// checksum (RFC 791, 792, 768, 9293, 826, 1071). Addresses are numbers below 2^32.
+// The Internet protocols as bytes: where the fields of ARP, IPv4, IPv6, ICMP, UDP and TCP stand, and their
+// checksum (RFC 791, 8200, 792, 768, 9293, 826, 1071). Addresses are numbers below 2^32.
 import { ETHER, ETHER_TYPE, ETHERNET_HEADER, readBig16, readBig32, VLAN_TAG } from './ethernet.ts';
 
-export const IP_PROTOCOL = { icmp: 1, tcp: 6, udp: 17 } as const;
+export const IP_PROTOCOL = { icmp: 1, tcp: 6, udp: 17, ipv6Fragment: 44 } as const;
 
 /** Offsets from the start of each header. Options beyond the fixed part are skipped by length. */
 export const ARP = { operation: 6, sender: 8, senderIp: 14, target: 18, targetIp: 24 } as const;
@@ -17,6 +17,7 @@ export const IPV4 = {
   source: 12,
   destination: 16,
 } as const;
+export const IPV6 = { payload: 4, next: 6, source: 8, destination: 24 } as const;
 export const ICMP = { type: 0, code: 1, checksum: 2, id: 4, sequence: 6 } as const;
 export const UDP = { source: 0, destination: 2, length: 4, checksum: 6 } as const;
 export const TCP = {
@@ -30,10 +31,11 @@ export const TCP = {
   checksum: 16,
 } as const;
 
-export const TCP_FLAG = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16 } as const;
+export const TCP_FLAG = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16, ece: 64, cwr: 128 } as const;
 
 export const ARP_SIZE = 28;
 export const IPV4_HEADER = 20;
+export const IPV6_HEADER = 40;
 export const ICMP_HEADER = 8;
 export const UDP_HEADER = 8;
 export const TCP_HEADER = 20;
@@ -59,14 +61,20 @@ export function internetChecksum(bytes: Uint8Array, start: number, end: number, 
   return foldSum(sumWords(bytes, start, end, sum)) ^ 0xffff;
 }
 
-/** Sum of the pseudo header of TCP or UDP: what the checksum covers of the IPv4 header at `ip`. */
+/** IPv6 headers that may stand before the transport header, whole packets only (RFC 8200 §4.1). */
+const IPV6_EXTENSIONS: readonly number[] = [0, 43, 60];
+
+/** Sum of the pseudo header of TCP or UDP: what the checksum covers of the IP header at `ip`. */
 export function pseudoHeaderSum(
   bytes: Uint8Array,
   ip: number,
   protocol: number,
   length: number,
 ): number {
-  return sumWords(bytes, ip + IPV4.source, ip + IPV4_HEADER, protocol + length);
+  const isIpv6 = bytes[ip] >>> 4 === 6;
+  const start = ip + (isIpv6 ? IPV6.source : IPV4.source);
+  const end = ip + (isIpv6 ? IPV6_HEADER : IPV4_HEADER);
+  return sumWords(bytes, start, end, protocol + length);
 }
 
 const IPV4_TEXT = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
@@ -97,9 +105,12 @@ export class FrameView {
   vlan = -1;
   /** Where what the type names begins. */
   network = 0;
-  /** True for an IPv4 packet that is whole and no fragment; what follows is valid only then. */
+  /** One is true for a packet that is whole and no fragment; what follows is valid only then. */
   isIpv4 = false;
+  isIpv6 = false;
+  /** That of the transport header, behind extension headers. */
   protocol = 0;
+  /** Addresses as numbers; those of IPv6 folded to 32 bits. */
   source = 0;
   destination = 0;
   /** Where the transport header begins, and where the packet ends. */
@@ -112,6 +123,7 @@ export class FrameView {
   /** Looks at a frame. Returns false when it is too short to be one. */
   parse(bytes: Uint8Array, length: number): boolean {
     this.isIpv4 = false;
+    this.isIpv6 = false;
     this.vlan = -1;
     if (length < ETHERNET_HEADER) return false;
     this.etherType = readBig16(bytes, ETHER.type);
@@ -123,12 +135,17 @@ export class FrameView {
       this.network += VLAN_TAG;
     }
     if (this.etherType === ETHER_TYPE.ipv4) this.#parseIpv4(bytes, length);
+    else if (this.etherType === ETHER_TYPE.ipv6) this.#parseIpv6(bytes, length);
     return true;
+  }
+
+  get isIp(): boolean {
+    return this.isIpv4 || this.isIpv6;
   }
 
   /** A number that is the same for both directions of a flow. */
   flowHash(): number {
-    if (!this.isIpv4) return 0;
+    if (!this.isIp) return 0;
     const ports = this.sourcePort ^ this.destinationPort;
     return flowHash(this.source ^ this.destination, ports, this.protocol);
   }
@@ -158,10 +175,43 @@ export class FrameView {
     this.destination = readBig32(bytes, at + IPV4.destination);
     this.transport = at + header;
     this.end = at + total;
+    this.#parsePorts(bytes);
+  }
+
+  #parseIpv6(bytes: Uint8Array, length: number): void {
+    const at = this.network;
+    if (length < at + IPV6_HEADER || bytes[at] >>> 4 !== 6) return;
+    const end = at + IPV6_HEADER + readBig16(bytes, at + IPV6.payload);
+    if (end > length) return;
+    let protocol = bytes[at + IPV6.next];
+    let transport = at + IPV6_HEADER;
+    while (IPV6_EXTENSIONS.includes(protocol)) {
+      if (transport + 8 > end) return;
+      protocol = bytes[transport];
+      transport += (bytes[transport + 1] + 1) * 8;
+    }
+    if (transport > end || protocol === IP_PROTOCOL.ipv6Fragment) return;
+    this.isIpv6 = true;
+    this.protocol = protocol;
+    this.source = fold(bytes, at + IPV6.source);
+    this.destination = fold(bytes, at + IPV6.destination);
+    this.transport = transport;
+    this.end = end;
+    this.#parsePorts(bytes);
+  }
+
+  #parsePorts(bytes: Uint8Array): void {
+    const length = this.end - this.transport;
     const ports =
-      (this.protocol === IP_PROTOCOL.tcp && total >= header + TCP_HEADER) ||
-      (this.protocol === IP_PROTOCOL.udp && total >= header + UDP_HEADER);
+      (this.protocol === IP_PROTOCOL.tcp && length >= TCP_HEADER) ||
+      (this.protocol === IP_PROTOCOL.udp && length >= UDP_HEADER);
     this.sourcePort = ports ? readBig16(bytes, this.transport) : 0;
     this.destinationPort = ports ? readBig16(bytes, this.transport + 2) : 0;
   }
+}
+
+/** An IPv6 address, folded to 32 bits. */
+function fold(bytes: Uint8Array, at: number): number {
+  const word = (i: number) => readBig32(bytes, at + 4 * i);
+  return (word(0) ^ word(1) ^ word(2) ^ word(3)) >>> 0;
 }

@@ -17,13 +17,42 @@ export const netFeatures = defineBits({
     spec: FEATURE_SPEC,
     doc: 'Checksums of received packets may be checked by the device.',
   },
-  CTRL_GUEST_OFFLOADS: { bit: 2, spec: FEATURE_SPEC, doc: 'GUEST_CSUM can be turned off and on.' },
+  CTRL_GUEST_OFFLOADS: {
+    bit: 2,
+    spec: FEATURE_SPEC,
+    doc: 'GUEST_CSUM and the like can be turned off and on.',
+  },
   MTU: { bit: 3, spec: FEATURE_SPEC, doc: 'The configuration has an MTU.' },
   MAC: { bit: 5, spec: FEATURE_SPEC, doc: 'The configuration has an address.' },
+  GUEST_TSO4: {
+    bit: 7,
+    spec: FEATURE_SPEC,
+    doc: 'Received TCP packets over IPv4 may be joined to large ones.',
+  },
+  GUEST_TSO6: {
+    bit: 8,
+    spec: FEATURE_SPEC,
+    doc: 'Received TCP packets over IPv6 may be joined to large ones.',
+  },
+  GUEST_ECN: {
+    bit: 9,
+    spec: FEATURE_SPEC,
+    doc: 'Joined packets may say that their sender has slowed down.',
+  },
   HOST_TSO4: {
     bit: 11,
     spec: FEATURE_SPEC,
     doc: 'Large TCP packets over IPv4 may be left to the device to cut.',
+  },
+  HOST_TSO6: {
+    bit: 12,
+    spec: FEATURE_SPEC,
+    doc: 'Large TCP packets over IPv6 may be left to the device to cut.',
+  },
+  HOST_ECN: {
+    bit: 13,
+    spec: FEATURE_SPEC,
+    doc: 'Packets to cut may say that their sender has slowed down.',
   },
   MRG_RXBUF: { bit: 15, spec: FEATURE_SPEC, doc: 'A received packet may lie in several buffers.' },
   STATUS: { bit: 16, spec: FEATURE_SPEC, doc: 'The configuration has the state of the link.' },
@@ -56,6 +85,21 @@ export const netFeatures = defineBits({
     spec: FEATURE_SPEC,
     doc: 'Commands that hold notifications back until there are more of them.',
   },
+  GUEST_USO4: {
+    bit: 54,
+    spec: FEATURE_SPEC,
+    doc: 'Received UDP datagrams over IPv4 may be joined to large ones.',
+  },
+  GUEST_USO6: {
+    bit: 55,
+    spec: FEATURE_SPEC,
+    doc: 'Received UDP datagrams over IPv6 may be joined to large ones.',
+  },
+  HOST_USO: {
+    bit: 56,
+    spec: FEATURE_SPEC,
+    doc: 'Large UDP datagrams may be left to the device to cut.',
+  },
   GUEST_HDRLEN: {
     bit: 59,
     spec: FEATURE_SPEC,
@@ -67,9 +111,15 @@ export const netFeatures = defineBits({
 /** Masks of the feature bits (§5.1.3). */
 export const NET_F = masksOf(netFeatures);
 
-/** Features that make sense only with another one (§5.1.3.1). */
+const GUEST_TSO = NET_F.GUEST_TSO4 | NET_F.GUEST_TSO6;
+const HOST_TSO = NET_F.HOST_TSO4 | NET_F.HOST_TSO6;
+
+/** Features that make sense only with one of others (§5.1.3.1). */
 export const NET_F_REQUIRES: readonly { readonly feature: bigint; readonly needs: bigint }[] = [
-  { feature: NET_F.HOST_TSO4, needs: NET_F.CSUM },
+  { feature: GUEST_TSO | NET_F.GUEST_USO4 | NET_F.GUEST_USO6, needs: NET_F.GUEST_CSUM },
+  { feature: NET_F.GUEST_ECN, needs: GUEST_TSO },
+  { feature: HOST_TSO | NET_F.HOST_USO, needs: NET_F.CSUM },
+  { feature: NET_F.HOST_ECN, needs: HOST_TSO },
   { feature: NET_F.CTRL_RX, needs: NET_F.CTRL_VQ },
   { feature: NET_F.CTRL_VLAN, needs: NET_F.CTRL_VQ },
   { feature: NET_F.GUEST_ANNOUNCE, needs: NET_F.CTRL_VQ },
@@ -78,6 +128,10 @@ export const NET_F_REQUIRES: readonly { readonly feature: bigint; readonly needs
   { feature: NET_F.NOTF_COAL, needs: NET_F.CTRL_VQ },
   { feature: NET_F.VQ_NOTF_COAL, needs: NET_F.CTRL_VQ },
 ];
+
+/** Offloads of received packets, which CTRL_GUEST_OFFLOADS turns off and on (§5.1.6.5.8). */
+export const NET_GUEST_OFFLOADS =
+  NET_F.GUEST_CSUM | GUEST_TSO | NET_F.GUEST_ECN | NET_F.GUEST_USO4 | NET_F.GUEST_USO6;
 
 /** Offsets in the configuration space (§5.1.4). */
 export const NET_CONFIG = {
@@ -108,7 +162,8 @@ export const NET_HEADER = {
 export const NET_HEADER_SIZE = 12;
 
 export const NET_HEADER_F = { NEEDS_CSUM: 1, DATA_VALID: 2 } as const;
-export const NET_GSO = { NONE: 0, TCPV4: 1 } as const;
+/** How a packet is to be cut, or was joined; ECN is a bit beside the type. */
+export const NET_GSO = { NONE: 0, TCPV4: 1, TCPV6: 4, UDP_L4: 5, ECN: 0x80 } as const;
 
 /** Classes and commands of the control queue (§5.1.6.5). */
 export const NET_CTRL = {

@@ -13,6 +13,8 @@ export interface FrameParts {
   readonly flags?: number;
   readonly id?: number;
   readonly payload?: Uint8Array;
+  /** Over IPv6, between two addresses that these numbers end. */
+  readonly ipv6?: boolean;
 }
 
 /** Ones' complement sum of big-endian words, folded. */
@@ -38,6 +40,15 @@ function withSum(bytes: number[], at: number, ...others: readonly (readonly numb
 function wrap(parts: FrameParts, protocol: number, transport: number[]): Uint8Array {
   const { to = 0x0200_0000_0001, from = 0x0200_0000_0099, vlan = -1, id = 7 } = parts;
   const { source = 0x0a00_0002, destination = 0x0a00_0001 } = parts;
+  const ethernet = [
+    ...big(to, 6),
+    ...big(from, 6),
+    ...(vlan < 0 ? [] : [0x81, 0, ...big(vlan, 2)]),
+  ];
+  if (parts.ipv6 === true) {
+    const ip = [0x60, 0, 0, 0, ...big(transport.length, 2), protocol, 64, ...addresses6(parts)];
+    return Uint8Array.from([...ethernet, 0x86, 0xdd, ...ip, ...transport]);
+  }
   const ip = withSum(
     [
       ...[0x45, 0, ...big(20 + transport.length, 2), ...big(id, 2), 0x40, 0, 64, protocol, 0, 0],
@@ -46,11 +57,16 @@ function wrap(parts: FrameParts, protocol: number, transport: number[]): Uint8Ar
     ],
     10,
   );
-  const tag = vlan < 0 ? [] : [0x81, 0, ...big(vlan, 2)];
-  return Uint8Array.from([...big(to, 6), ...big(from, 6), ...tag, 8, 0, ...ip, ...transport]);
+  return Uint8Array.from([...ethernet, 8, 0, ...ip, ...transport]);
+}
+
+function addresses6({ source = 0x0a00_0002, destination = 0x0a00_0001 }: FrameParts): number[] {
+  const prefix = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+  return [...prefix, ...big(source, 4), ...prefix, ...big(destination, 4)];
 }
 
 function pseudo(parts: FrameParts, protocol: number, length: number): number[] {
+  if (parts.ipv6 === true) return [...addresses6(parts), ...big(length, 4), 0, 0, 0, protocol];
   const { source = 0x0a00_0002, destination = 0x0a00_0001 } = parts;
   return [...big(source, 4), ...big(destination, 4), 0, protocol, ...big(length, 2)];
 }
@@ -81,9 +97,12 @@ export function udpFrame(parts: FrameParts = {}): Uint8Array {
 
 /** Puts into a checksum field what a driver leaves there: the sum of the pseudo header. */
 export function leaveChecksum(frame: Uint8Array, at: number, parts: FrameParts = {}): Uint8Array {
-  const protocol = frame[23];
+  const { ipv6 = false, vlan = -1 } = parts;
+  const network = vlan < 0 ? 14 : 18;
+  const protocol = frame[network + (ipv6 ? 6 : 9)];
   const left = frame.slice();
-  const sum = onesSum(pseudo(parts, protocol, frame.length - 34));
+  const headers = network + (ipv6 ? 40 : 20);
+  const sum = onesSum(pseudo(parts, protocol, frame.length - headers));
   left[at] = sum >>> 8;
   left[at + 1] = sum;
   return left;

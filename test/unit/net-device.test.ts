@@ -92,6 +92,31 @@ describe('sending', () => {
     expect(bench.reap(TRANSMIT).length).toBe(1);
   });
 
+  it.each([
+    ['TCP over IPv6', { gsoType: 4, ipv6: true, udp: false }],
+    ['UDP', { gsoType: 5, ipv6: false, udp: true }],
+    ['UDP over IPv6', { gsoType: 5, ipv6: true, udp: true }],
+    ['TCP of a sender that slows down', { gsoType: 0x81, ipv6: false, udp: false }],
+  ])('cuts large packets of %s likewise', (_, { gsoType, ipv6, udp }) => {
+    const bench = started();
+    const at = ipv6 ? 54 : 34;
+    const offset = udp ? 6 : 16;
+    const parts = { ipv6, sequence: 9, flags: 0x98 };
+    const make = udp ? udpFrame : tcpFrame;
+    const packet = leaveChecksum(make({ ...parts, payload: bytesOf(2500) }), at + offset, parts);
+    const offload = { flags: 1, checksumStart: at, checksumOffset: offset };
+    bench.transmit(TRANSMIT, netHeader({ ...offload, gsoType, gsoSize: 1000 }), packet);
+    bench.run();
+    const pieces = [0, 1000, 2000].map((from, i) =>
+      make({
+        ...{ ...parts, payload: bytesOf(2500).slice(from, from + 1000) },
+        ...{ sequence: 9 + from, id: 7 + i, flags: [0x90, 0x10, 0x18][i] },
+      }),
+    );
+    expect(bench.frames.map(({ bytes }) => bytes)).toEqual(pieces);
+    expect(bench.violations).toEqual([]);
+  });
+
   it('segments behind a VLAN tag', () => {
     const bench = started();
     const whole = tcpFrame({ payload: bytesOf(100), vlan: 5 });
@@ -111,7 +136,8 @@ describe('sending', () => {
     ['a packet without a whole header', PLAIN, bytesOf(5)],
     ['a frame beyond the MTU', PLAIN, tcpFrame({ payload: bytesOf(1500) })],
     ['a checksum outside the packet', netHeader({ flags: 1, checksumStart: 90 }), tcpFrame()],
-    ['a type of segmentation not agreed', netHeader({ flags: 1, gsoType: 4 }), tcpFrame()],
+    ['a type of segmentation not agreed', netHeader({ flags: 1, gsoType: 3 }), tcpFrame()],
+    ['segments of another protocol', netHeader({ flags: 1, gsoType: 4, gsoSize: 9 }), tcpFrame()],
     ['segments without a checksum', netHeader({ gsoType: 1, gsoSize: 10 }), tcpFrame()],
     ['segments of no size', netHeader({ flags: 1, gsoType: 1 }), tcpFrame()],
     ['segments of UDP', netHeader({ flags: 1, gsoType: 1, gsoSize: 10 }), udpFrame()],

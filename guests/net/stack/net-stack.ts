@@ -141,8 +141,11 @@ export class NetStack {
     this.tcp.roundOver();
   }
 
-  /** Takes a frame. `checked` says that the device has found its transport checksum right. */
-  receive(bytes: Uint8Array, length: number, checked: boolean): void {
+  /**
+   * Takes a packet. `checked` says that the device has found its transport checksum right; if `segment` is
+   * not 0, it was joined of frames with so many bytes of data each.
+   */
+  receive(bytes: Uint8Array, length: number, checked: boolean, segment: number): void {
     const view = this.#view;
     if (!view.parse(bytes, length) || view.vlan !== this.vlan) return;
     if (view.etherType === ETHER_TYPE.arp) return this.#receiveArp(bytes, length);
@@ -156,7 +159,7 @@ export class NetStack {
     }
     if (view.protocol === IP_PROTOCOL.icmp) this.echo.receive(bytes, view);
     else if (view.protocol === IP_PROTOCOL.tcp) this.tcp.receive(bytes, view);
-    else if (view.protocol === IP_PROTOCOL.udp) this.udp.receive(bytes, view);
+    else if (view.protocol === IP_PROTOCOL.udp) this.udp.receive(bytes, view, segment);
   }
 
   /** Finds the MAC address of a station; `resolved` is told it, or -1 when nobody has answered. */

@@ -22,7 +22,7 @@ const OPTION = { mss: 2, mssSize: 4, scale: 3, scaleSize: 3, nop: 1, end: 0 } as
 const SYN_OPTIONS = 8;
 const DEFAULT_MSS = 536;
 const SCALE_MAX = 14;
-/** Segments in order after which an acknowledgement does not wait for the end of a round. */
+/** Segments' worth of data in order after which an acknowledgement does not wait for the end of a round. */
 const UNACKED_MAX = 16;
 /** Payload that the device cuts into segments, at the most. */
 const PACKET_MAX = 61_440;
@@ -249,7 +249,7 @@ export class TcpConnection {
       const fresh = receiver.accept(position, bytes, offset, length);
       // What comes out of order is answered at once: that is how the sender learns of a loss.
       inOrder = fresh && !receiver.hasGap;
-      this.#unacked++;
+      this.#unacked += Math.max(1, Math.ceil(length / this.#ownSegment));
     }
     if (fin) {
       receiver.finish(position + length);

@@ -82,7 +82,9 @@ export class UdpLayer {
     for (const callback of this.#waiting.splice(0)) callback();
   }
 
-  receive(bytes: Uint8Array, { transport, end, source, destinationPort }: FrameView): void {
+  /** Takes a packet; one that was joined holds datagrams of `segment` bytes each, the last perhaps shorter. */
+  receive(bytes: Uint8Array, view: FrameView, segment: number): void {
+    const { transport, end, source, destinationPort } = view;
     const length = end - transport;
     const stated = length < UDP_HEADER ? 0 : readBig16(bytes, transport + UDP.length);
     if (stated < UDP_HEADER || stated > length) return;
@@ -90,8 +92,15 @@ export class UdpLayer {
     datagram.source = source;
     datagram.sourcePort = readBig16(bytes, transport + UDP.source);
     datagram.bytes = bytes;
-    datagram.offset = transport + UDP_HEADER;
-    datagram.length = stated - UDP_HEADER;
-    this.#handlers.get(destinationPort)?.(datagram);
+    const handler = this.#handlers.get(destinationPort);
+    const last = transport + stated;
+    const step = segment > 0 ? segment : stated;
+    let offset = transport + UDP_HEADER;
+    do {
+      datagram.offset = offset;
+      datagram.length = Math.min(step, last - offset);
+      handler?.(datagram);
+      offset += step;
+    } while (offset < last);
   }
 }
