@@ -1,5 +1,5 @@
 // What the command line reads and writes, so that commands can be run from a test as well.
-import type { Paint } from '../observe/report/index.ts';
+import type { Paint } from '../text/index.ts';
 
 /** The outside of a command. */
 export interface Io {

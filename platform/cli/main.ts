@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The `busbar` program: connects the command line to this process.
 import { createInterface } from 'node:readline';
-import { COLOURED, PLAIN } from '../observe/report/index.ts';
+import { COLOURED, PLAIN } from '../text/index.ts';
 import type { Io } from './io.ts';
 import { runCommandLine } from './program.ts';
 
@@ -22,7 +22,7 @@ const io: Io = {
   out: (text) => void stdout.write(text),
   error: (text) => void stderr.write(text),
   lines: () => createInterface({ input: stdin }),
-  paint: coloured ? COLOURED : PLAIN,
+  paint: { ...(coloured ? COLOURED : PLAIN), columns: stdout.isTTY ? stdout.columns : Infinity },
   watched: stderr.isTTY === true,
 };
 

@@ -3,7 +3,7 @@
 import { SingleBar } from 'cli-progress';
 import type { Topology } from '../contracts/index.ts';
 import { formatTime } from '../kernel/index.ts';
-import { formatEvents } from '../observe/report/index.ts';
+import { formatEvents } from '../text/index.ts';
 
 /** How far a run is. */
 export interface Progress {

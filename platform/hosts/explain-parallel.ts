@@ -1,5 +1,6 @@
 // Tells in words how a run was spread over threads, and why it was as fast as it was.
 import { formatTime, PS_PER_S } from '../kernel/index.ts';
+import { formatCount } from '../text/index.ts';
 import type { ParallelStatistics, ThreadStatistics } from './parallel-statistics.ts';
 
 /** Links and nodes that are listed by name; more are counted. */
@@ -36,7 +37,7 @@ function threadLine(index: number, thread: ThreadStatistics): string {
     .map(({ wait, other }) => `${seconds(wait)} for thread ${other}`);
   const waited = waits.length === 0 ? '' : ` (${waits.join(', ')})`;
   return (
-    `thread ${index}: ${some(nodes)}; ${count(events)} events, worked ${seconds(workSeconds)}, ` +
+    `thread ${index}: ${some(nodes)}; ${formatCount(events)} events, worked ${seconds(workSeconds)}, ` +
     `waited ${seconds(waitSeconds)}${waited}`
   );
 }
@@ -49,7 +50,7 @@ function linkLines({ links, threads }: ParallelStatistics): string[] {
     const { name, lookaheadPs, packets, bytes } = link;
     return (
       `link ${name} between threads ${link.threads.join(' and ')}: lookahead ` +
-      `${formatTime(lookaheadPs)}, ${count(packets)} packets, ${count(bytes)} bytes`
+      `${formatTime(lookaheadPs)}, ${formatCount(packets)} packets, ${formatCount(bytes)} bytes`
     );
   });
   const rest = links.length - lines.length;
@@ -60,12 +61,12 @@ function windowLines(parallel: ParallelStatistics): string[] {
   const { rounds, drainRounds, spilledPackets, startSeconds, loopSeconds } = parallel;
   const lines = [
     `${seconds(startSeconds)} to start the threads, then ${seconds(loopSeconds)} in ` +
-      `${count(rounds)} windows of ${number(parallel.eventsPerWindow)} events and ` +
+      `${formatCount(rounds)} windows of ${number(parallel.eventsPerWindow)} events and ` +
       `${seconds(parallel.windowSeconds)} of simulated time on average`,
   ];
   if (drainRounds > 0) {
     lines.push(
-      `${count(spilledPackets)} packets found a ring full, which took ${count(drainRounds)} of these windows`,
+      `${formatCount(spilledPackets)} packets found a ring full, which took ${formatCount(drainRounds)} of these windows`,
     );
   }
   return lines;
@@ -76,8 +77,8 @@ function couplingLines(parallel: ParallelStatistics): string[] {
   const { coupling, bestSpeedup, predictedSpeedup, measuredSpeedup, workRatio } = parallel;
   const lines = [
     `coupling λ = L·E / (τ·P) = ${number(coupling)}: windows of L = ${seconds(windowSeconds)} with ` +
-      `E = ${count(eventsPerSimulatedSecond)} events per simulated second, against τ = ` +
-      `${seconds(syncSeconds)} a synchronisation at P = ${count(eventsPerSecond)} events per second`,
+      `E = ${formatCount(eventsPerSimulatedSecond)} events per simulated second, against τ = ` +
+      `${seconds(syncSeconds)} a synchronisation at P = ${formatCount(eventsPerSecond)} events per second`,
     verdict(coupling),
     `speed-up: at best ${number(bestSpeedup)} with this placement, predicted ` +
       `1 / (1 / best + 1 / λ) = ${number(predictedSpeedup)}` +
@@ -109,9 +110,4 @@ function seconds(value: number): string {
 
 function number(value: number): string {
   return value === Infinity ? '∞' : `${Number(value.toPrecision(3))}`;
-}
-
-/** A whole number with commas between thousands. */
-function count(value: number): string {
-  return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ',');
 }

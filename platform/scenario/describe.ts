@@ -1,5 +1,5 @@
 // The resolved topology as text for people: what `busbar check` prints.
-import type { ZodObject } from 'zod';
+import type { ZodObject, z } from 'zod';
 import type {
   BusPlan,
   Definition,
@@ -10,8 +10,9 @@ import type {
   Topology,
   WorkloadPlan,
 } from '../contracts/index.ts';
+import { alignColumns, wrapLine } from '../text/index.ts';
 import { writeQuantity } from '../timing/index.ts';
-import { kindOfField } from './fields.ts';
+import { kindOfField, partsOf } from './fields.ts';
 import type { LoadedScenario } from './loader.ts';
 
 type Row = readonly string[];
@@ -19,36 +20,29 @@ type Row = readonly string[];
 /** Copies shown of a replicated entry; the last one is shown as well. */
 const COPIES_SHOWN = 3;
 
+type Schema = z.core.$ZodType;
+
 /** Writes option values as the scenario would, with the units of their fields. */
 function describeOptions(options: Readonly<Record<string, unknown>>, schema?: ZodObject): string {
-  return Object.entries(options)
-    .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => {
-      const field = schema?.shape[key];
-      const kind = field === undefined ? null : kindOfField(field);
-      const quantity = kind !== null && kind !== 'inputFile' && typeof value === 'number';
-      if (quantity) return `${key}=${writeQuantity(value, kind)}`;
-      return `${key}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`;
-    })
+  return entriesOf(options)
+    .map(([key, value]) => `${key}=${valueText(value, schema?.shape[key])}`)
     .join(' ');
 }
 
-/** Aligns columns; the last one is left ragged. */
-function alignRows(rows: readonly Row[]): string[] {
-  const widths: number[] = [];
-  for (const row of rows) {
-    // A row of one cell is a remark that stands across the columns.
-    if (row.length === 1) continue;
-    for (const [column, cell] of row.entries()) {
-      widths[column] = Math.max(widths[column] ?? 0, cell.length);
-    }
+function entriesOf(value: object): [string, unknown][] {
+  return Object.entries(value).filter(([, inner]) => inner !== undefined);
+}
+
+function valueText(value: unknown, schema: Schema | undefined): string {
+  const kind = schema === undefined ? null : kindOfField(schema);
+  if (kind !== null && kind !== 'inputFile' && typeof value === 'number') {
+    return writeQuantity(value, kind);
   }
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
+  const { shape, element } = partsOf(schema);
+  if (Array.isArray(value)) return `[${value.map((each) => valueText(each, element)).join(', ')}]`;
+  if (typeof value !== 'object' || value === null) return String(value);
+  const inner = entriesOf(value).map(([key, each]) => `${key}: ${valueText(each, shape?.[key])}`);
+  return `{ ${inner.join(', ')} }`;
 }
 
 /** `disk0` of `disk0-17`; null when the name is not that of a copy. */
@@ -75,10 +69,13 @@ function foldCopies(rows: readonly Row[]): Row[] {
   return folded;
 }
 
-function section(title: string, rows: readonly Row[]): string[] {
+function section(title: string, rows: readonly Row[], columns: number): string[] {
   if (rows.length === 0) return [];
-  const lines = alignRows(foldCopies(rows)).map((line) => `  ${line}`);
-  return ['', `${title} (${rows.length})`, ...lines];
+  return ['', `${title} (${rows.length})`, ...indented(foldCopies(rows), columns)];
+}
+
+function indented(rows: readonly Row[], columns: number): string[] {
+  return alignColumns(rows, { columns: columns - 2 }).map((line) => `  ${line}`);
 }
 
 function optionsOf(plan: BusPlan | DevicePlan | WorkloadPlan, table?: Record<string, Definition>) {
@@ -104,7 +101,7 @@ function faultRow(fault: FaultPlan, topology: Topology): Row {
   return [`from ${writeQuantity(fault.at, 'time')}`, topology.buses[fault.bus].name, what, times];
 }
 
-function timingLines(topology: Topology): string[] {
+function timingLines(topology: Topology, columns: number): string[] {
   const { name, description, constants } = topology.profile;
   const counts = { measured: 0, specified: 0, guess: 0 };
   for (const constant of constants) counts[constant.kind]++;
@@ -113,10 +110,14 @@ function timingLines(topology: Topology): string[] {
   return [
     '',
     `Timing: profile ${name}`,
-    `  ${description}`,
+    ...wrapLine(`  ${description}`, columns),
     `  ${constants.length} constants: ${counts.measured} measured, ${counts.specified} specified, ${counts.guess} guesses`,
-    ...alignRows(rows).map((line) => `  ${line}`),
+    ...indented(rows, columns),
   ];
+}
+
+function headline({ name, description }: Topology): string {
+  return description === '' ? name : `${name}: ${description}`;
 }
 
 function untilText({ until }: Topology): string {
@@ -124,9 +125,20 @@ function untilText({ until }: Topology): string {
   return until.workloadsDone ? `every workload is done, at most ${limit}` : limit;
 }
 
+/** How a topology is printed. */
+export interface DescribeOptions {
+  /** Makes quantities among the options of types be written with their units. */
+  readonly tables?: Tables;
+  /** Characters that lines should keep to. Default: no limit. */
+  readonly columns?: number;
+}
+
 /** Prints a loaded scenario with every default and unit resolved. */
-export function describeTopology(topology: Topology | LoadedScenario, tables?: Tables): string {
-  const { nodes, buses, devices, workloads } = topology;
+export function describeTopology(
+  topology: Topology | LoadedScenario,
+  { tables, columns = Infinity }: DescribeOptions = {},
+): string {
+  const { nodes, buses, devices, workloads, file, seed } = topology;
   const deviceName = (index: number) => devices[index].name;
   const nodeRows = nodes.map((node) => {
     const cpus = `${node.cpus} cpu${node.cpus === 1 ? '' : 's'}`;
@@ -153,23 +165,25 @@ export function describeTopology(topology: Topology | LoadedScenario, tables?: T
   const sweep = 'sweep' in topology ? topology.sweep : {};
   const sweepRows = Object.entries(sweep).map(([path, values]) => [path, values.join(', ')]);
   return [
-    topology.description === '' ? topology.name : `${topology.name}: ${topology.description}`,
-    `file ${topology.file}, seed ${topology.seed}, until ${untilText(topology)}`,
-    ...section('Nodes', nodeRows),
-    ...section('Buses', busRows),
-    ...section('Networks', networkRows),
-    ...section('Devices', deviceRows),
-    ...section('Workloads', workloadRows),
+    ...wrapLine(headline(topology), columns),
+    ...wrapLine(`file ${file}, seed ${seed}, until ${untilText(topology)}`, columns),
+    ...section('Nodes', nodeRows, columns),
+    ...section('Buses', busRows, columns),
+    ...section('Networks', networkRows, columns),
+    ...section('Devices', deviceRows, columns),
+    ...section('Workloads', workloadRows, columns),
     ...section(
       'Faults',
       topology.faults.map((fault) => faultRow(fault, topology)),
+      columns,
     ),
     ...section(
       'Expectations',
       topology.expect.map((expectation) => [expectation.text]),
+      columns,
     ),
-    ...section('Sweep', sweepRows),
-    ...timingLines(topology),
+    ...section('Sweep', sweepRows, columns),
+    ...timingLines(topology, columns),
     '',
   ].join('\n');
 }

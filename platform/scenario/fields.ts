@@ -102,3 +102,26 @@ export function kindOfField(schema: z.core.$ZodType): FieldKind | null {
   }
   return null;
 }
+
+/** What a schema is made of. */
+export interface SchemaParts {
+  /** Schemas of a mapping's keys, or of a list's entries, or of all values of a mapping of any keys. */
+  readonly shape?: Readonly<Record<string, z.core.$ZodType>>;
+  readonly element?: z.core.$ZodType;
+  readonly valueType?: z.core.$ZodType;
+}
+
+/** Looks into a schema, through its `optional`, `default`, `preprocess` and other wrappers. */
+export function partsOf(schema: z.core.$ZodType | undefined): SchemaParts {
+  let current = schema;
+  for (;;) {
+    const definition = (current?._zod.def ?? {}) as SchemaParts & {
+      type?: string;
+      innerType?: z.core.$ZodType;
+      out?: z.core.$ZodType;
+    };
+    const inner = definition.innerType ?? (definition.type === 'pipe' ? definition.out : undefined);
+    if (inner === undefined) return definition;
+    current = inner;
+  }
+}

@@ -1,5 +1,6 @@
 // What can be wrong with a scenario or profile file, and the error that carries all of it at once.
 import { SimError } from '../errors.ts';
+import { wrapLine } from '../text/index.ts';
 
 export type ScenarioErrorCode =
   | 'YAML_SYNTAX'
@@ -33,6 +34,9 @@ export interface Problem {
   readonly length: number;
 }
 
+/** Characters of a line that lists what was expected: an error does not know its screen. */
+const NOTE_WIDTH = 80;
+
 /** Prints one problem: `file:line:column`, the source line with carets, what was expected. */
 export function formatProblem(problem: Problem): string {
   const { file, line, column, excerpt, length } = problem;
@@ -46,7 +50,9 @@ export function formatProblem(problem: Problem): string {
     `  ${gutter} | ${excerpt}`,
     `  ${margin} | ${indent}${'^'.repeat(Math.max(1, length))}`,
   ];
-  if (problem.expected !== null) lines.push(`  ${margin} = expected ${problem.expected}`);
+  if (problem.expected !== null) {
+    lines.push(...wrapLine(`  ${margin} = expected ${problem.expected}`, NOTE_WIDTH));
+  }
   if (problem.nearest !== null) lines.push(`  ${margin} = did you mean '${problem.nearest}'?`);
   return lines.join('\n');
 }

@@ -1,6 +1,6 @@
 // Turns what zod objects to into complaints in busbar's own words and codes.
 import type { z } from 'zod';
-import type { IssueDetail } from './fields.ts';
+import { type IssueDetail, partsOf } from './fields.ts';
 import { nearestName } from './nearest.ts';
 import type { Complaint, Path } from './yaml-source.ts';
 
@@ -28,33 +28,18 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
 
 const typeWord = (type: string): string => TYPE_WORDS[type] ?? type;
 
-/** The schema behind optional, default, preprocess and the like. */
-function unwrap(schema: Schema): Schema {
-  const definition = schema._zod.def as { type: string; innerType?: Schema; out?: Schema };
-  if (definition.innerType !== undefined) return unwrap(definition.innerType);
-  if (definition.type === 'pipe' && definition.out !== undefined) return unwrap(definition.out);
-  return schema;
-}
-
-/** The schema of the value at `path` inside a value of `schema`, or null. */
-function schemaAt(schema: Schema, path: readonly PropertyKey[]): Schema | null {
-  let current = unwrap(schema);
+/** The schema of the value at `path` inside a value of `schema`; undefined when there is none. */
+function schemaAt(schema: Schema, path: readonly PropertyKey[]): Schema | undefined {
+  let current: Schema | undefined = schema;
   for (const step of path) {
-    const definition = current._zod.def as {
-      shape?: Readonly<Record<string, Schema>>;
-      element?: Schema;
-      valueType?: Schema;
-    };
-    const next = definition.shape?.[String(step)] ?? definition.element ?? definition.valueType;
-    if (next === undefined) return null;
-    current = unwrap(next);
+    const { shape, element, valueType } = partsOf(current);
+    current = shape?.[String(step)] ?? element ?? valueType;
   }
   return current;
 }
 
-function keysOf(schema: Schema | null): readonly string[] {
-  const definition = schema?._zod.def as { shape?: Readonly<Record<string, Schema>> } | undefined;
-  return Object.keys(definition?.shape ?? {});
+function keysOf(schema: Schema | undefined): readonly string[] {
+  return Object.keys(partsOf(schema).shape ?? {});
 }
 
 function showValue(value: unknown): string {

@@ -3,8 +3,9 @@ import { expect, test } from 'vitest';
 import { tables } from '../../platform/cli/tables.ts';
 import { runScenario } from '../../platform/index.ts';
 import { anatomyText } from '../../platform/observe/anatomy/index.ts';
-import { PLAIN, reportText } from '../../platform/observe/report/index.ts';
+import { reportText } from '../../platform/observe/report/index.ts';
 import { describeTopology } from '../../platform/scenario/index.ts';
+import { PLAIN } from '../../platform/text/index.ts';
 
 const FILE = 'scenarios/ffa/first-request.yaml';
 
@@ -16,7 +17,7 @@ const golden = (name: string) => `expected/${name}`;
 
 test('the topology as check prints it', async () => {
   // The last section counts all constants of the profile, those of other devices too.
-  const [text] = describeTopology(topology, tables).split('\nTiming:');
+  const [text] = describeTopology(topology, { tables }).split('\nTiming:');
   await expect(text).toMatchFileSnapshot(golden('first-request.topology.txt'));
 });
 

@@ -7,8 +7,8 @@ import { FailedRun, reportFailure } from '../../platform/cli/failure.ts';
 import { runScenario } from '../../platform/cli/run-scenario.ts';
 import { AssertionError, RunError } from '../../platform/errors.ts';
 import { LATENCY_KEYS } from '../../platform/observe/index.ts';
-import { PLAIN } from '../../platform/observe/report/index.ts';
 import { DEVICE_KEYS } from '../../platform/scenario/expectations.ts';
+import { PLAIN } from '../../platform/text/index.ts';
 import { busbar } from './cli-recorder.ts';
 
 const SMALL = `

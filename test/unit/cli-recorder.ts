@@ -1,7 +1,7 @@
 // Runs command lines inside the test, with everything they write recorded.
 import type { ExitCode, Io } from '../../platform/cli/io.ts';
 import { runCommandLine } from '../../platform/cli/program.ts';
-import { PLAIN } from '../../platform/observe/report/index.ts';
+import { PLAIN } from '../../platform/text/index.ts';
 
 /** What a command line did. */
 export interface Recorded {

@@ -13,11 +13,11 @@ import { NO_LATENCIES } from '../../platform/observe/index.ts';
 import {
   buildReport,
   expectationsHold,
-  PLAIN,
   type RunFacts,
   reportText,
 } from '../../platform/observe/report/index.ts';
 import { type LoadedScenario, parseScenario } from '../../platform/scenario/index.ts';
+import { PLAIN } from '../../platform/text/index.ts';
 import { measured } from '../support/measured.ts';
 
 const TEXT = `

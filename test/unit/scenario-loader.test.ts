@@ -265,7 +265,7 @@ test('65,536 devices on one bus load in a moment', () => {
 
 test('the printed topology shows units, numbers, overrides and folds long runs of copies', () => {
   const text = MAIN.replace('number: 0,', 'number: 0, count: 100,');
-  const lines = describeTopology(load(text), tables).split('\n');
+  const lines = describeTopology(load(text), { tables }).split('\n');
   expect(lines.slice(0, 12)).toEqual([
     'secure-storage: A normal-world VM reads and writes a disk served by a secure partition.',
     'file main.yaml, seed 7, until every workload is done, at most 1s',

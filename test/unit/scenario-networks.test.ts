@@ -92,7 +92,7 @@ describe('a network in a scenario', () => {
         networks: { lan: { type: 'switch', latency: '5us', lossPerMillion: 3 } },
         devices: nics(2, 'lan'),
       }),
-      tables,
+      { tables },
     );
     expect(text).toMatch(/Networks \(1\)\n {2}lan +switch +nic-0, nic-1 +rate=.*latency=5us.*/);
   });

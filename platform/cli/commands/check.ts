@@ -20,7 +20,7 @@ function check(files: readonly string[], io: Io): ExitCode {
   let code: ExitCode = EXIT.ok;
   for (const [position, file] of files.entries()) {
     try {
-      const text = describeTopology(loadNamed(file), tables);
+      const text = describeTopology(loadNamed(file), { tables, columns: io.paint.columns });
       io.out(position > 0 ? `\n${text}` : text);
     } catch (error) {
       if (!(error instanceof ScenarioError)) throw error;

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { Argument, type Command } from 'commander';
 import type { Definition, TimingDefinition } from '../../contracts/index.ts';
 import { UsageError } from '../../errors.ts';
-import { alignColumns, type Paint } from '../../observe/report/index.ts';
 import { describeTopology, listProfiles, parseProfile } from '../../scenario/index.ts';
+import { alignColumns, type Paint, shorten, wrap, wrapLine } from '../../text/index.ts';
 import { constantTable } from '../../timing/index.ts';
 import { EXIT, type ExitCode, type Io } from '../io.ts';
 import { optionsOf, type TypedSection } from '../options-of.ts';
@@ -37,7 +37,9 @@ const ENTRIES: Readonly<Record<Kind, () => Entry[]>> = {
   scenarios: () =>
     shippedScenarios().map(({ name, file }) => {
       const scenario = loadScenario(file);
-      const detail = () => [describeTopology(scenario, tables).trimEnd()];
+      const detail = ({ columns }: Paint) => [
+        describeTopology(scenario, { tables, columns }).trimEnd(),
+      ];
       return { name, doc: scenario.description, detail };
     }),
 };
@@ -57,9 +59,12 @@ export function addList(program: Command, io: Io, done: (code: ExitCode) => void
 }
 
 function showList(kind: Kind, io: Io): void {
-  const rows = ENTRIES[kind]().map(({ name, doc }) => [`  ${name}`, shortened(doc)]);
+  const rows = ENTRIES[kind]().map(({ name, doc }) => [
+    `  ${name}`,
+    shorten(doc.replace(/\s+/g, ' ').trim(), DOC_SHOWN_MAX),
+  ]);
   const title = io.paint.bold(`${kind} (${rows.length})`);
-  io.out(`${[title, ...alignColumns(rows)].join('\n')}\n`);
+  io.out(`${[title, ...alignColumns(rows, { columns: io.paint.columns })].join('\n')}\n`);
 }
 
 function showDetail(kind: Kind, name: string, io: Io): void {
@@ -89,14 +94,14 @@ function definitionDetail(section: TypedSection, row: Definition, paint: Paint):
     text,
   ]);
   return [
-    `${paint.bold(type)}: ${doc}`,
-    `after ${spec}`,
+    ...titleLines(type, doc, paint),
+    ...wrapLine(`after ${spec}`, paint.columns),
     '',
     ...titled(paint, [['Keys', 'values', 'default', ''], ...options]),
     ...timingLines(timing, paint),
     ...(messages === undefined || messages.length === 0
       ? []
-      : ['', paint.bold('Messages, for fault rules'), ...wrapped(messages)]),
+      : ['', paint.bold('Messages, for fault rules'), ...namesIn(messages, paint)]),
   ];
 }
 
@@ -114,29 +119,23 @@ function profileDetail(
   const { constants } = parseProfile({ file, text: readFileSync(file, 'utf8') }, table);
   const rows = constants.map((row) => [`  ${row.name}`, row.text, row.kind, row.source.trim()]);
   return [
-    `${paint.bold(name)}: ${description}`,
+    ...titleLines(name, description, paint),
     '',
     ...titled(paint, [['Constants', 'value', 'kind', 'source'], ...rows]),
   ];
 }
 
+function titleLines(name: string, doc: string, paint: Paint): string[] {
+  const [first, ...rest] = wrapLine(`${name}: ${doc}`, paint.columns);
+  return [paint.bold(name) + first.slice(name.length), ...rest];
+}
+
 function titled(paint: Paint, rows: readonly (readonly string[])[]): string[] {
-  const [title, ...body] = alignColumns(rows);
+  const [title, ...body] = alignColumns(rows, { columns: paint.columns });
   return [paint.bold(title), ...body];
 }
 
 /** Names in lines of a readable length. */
-function wrapped(names: readonly string[]): string[] {
-  const lines: string[] = [];
-  for (const name of names) {
-    const last = lines.length - 1;
-    if (last >= 0 && lines[last].length + name.length < DOC_SHOWN_MAX) lines[last] += `, ${name}`;
-    else lines.push(`  ${name}`);
-  }
-  return lines;
-}
-
-function shortened(text: string): string {
-  const line = text.replace(/\s+/g, ' ').trim();
-  return line.length <= DOC_SHOWN_MAX ? line : `${line.slice(0, DOC_SHOWN_MAX - 1)}…`;
+function namesIn(names: readonly string[], { columns }: Paint): string[] {
+  return wrap(names.join(', '), Math.min(columns, DOC_SHOWN_MAX) - 2).map((line) => `  ${line}`);
 }

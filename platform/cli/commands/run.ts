@@ -6,6 +6,7 @@ import { anatomyText } from '../../observe/anatomy/index.ts';
 import { reportText } from '../../observe/report/index.ts';
 import { TRACE_FORMATS } from '../../observe/trace/index.ts';
 import type { LoadedScenario } from '../../scenario/index.ts';
+import { wrapLine } from '../../text/index.ts';
 import { FailedRun } from '../failure.ts';
 import { EXIT, type ExitCode, type Io, worse } from '../io.ts';
 import { ProgressLine } from '../progress.ts';
@@ -105,7 +106,7 @@ async function run(files: readonly string[], flags: RunFlags, io: Io): Promise<E
       continue;
     }
     if (position > 0 && !quiet) io.out('\n');
-    if (flags.explainParallel) io.out(`${result.parallel}\n`);
+    if (flags.explainParallel) io.out(`${wrapped(result.parallel, io.paint.columns)}\n`);
     if (anatomy !== undefined) io.out(`${anatomyText(anatomy, io.paint)}\n`);
     io.out(reportText(result.topology, result.report, io.paint, quiet));
   }
@@ -113,6 +114,13 @@ async function run(files: readonly string[], flags: RunFlags, io: Io): Promise<E
     io.out(`${JSON.stringify(documents.length === 1 ? documents[0] : documents, null, 2)}\n`);
   }
   return code;
+}
+
+function wrapped(text: string, columns: number): string {
+  return text
+    .split('\n')
+    .flatMap((line) => wrapLine(line, columns))
+    .join('\n');
 }
 
 function openTrace(scenarios: readonly LoadedScenario[], choice: TraceChoice | undefined) {

@@ -1,7 +1,14 @@
 // The anatomy of a request as a table for people. All times are in ns with three decimals, so that
 // every picosecond can be seen to add up.
 import { PS_PER_NS } from '../../kernel/index.ts';
-import { alignColumns, formatCount, formatShare, type Paint } from '../report/index.ts';
+import {
+  alignColumns,
+  formatCount,
+  formatShare,
+  type Paint,
+  shorten,
+  wrapLine,
+} from '../../text/index.ts';
 import type { Anatomy, AnatomyStep } from './anatomy.ts';
 
 const WHAT_SHOWN_MAX = 56;
@@ -20,8 +27,11 @@ export function anatomyText(anatomy: Anatomy, paint: Paint): string {
   const title = `Anatomy of request ${formatCount(request)} of ${formatCount(requests)} on ${device}`;
   return [
     paint.bold(`${title}${choice}`),
-    `submitted at ${nanoseconds(submittedPs)} ns; ${formatCount(steps.length)} steps add up to its ` +
-      `latency of ${nanoseconds(latencyPs)} ns`,
+    ...wrapLine(
+      `submitted at ${nanoseconds(submittedPs)} ns; ${formatCount(steps.length)} steps add up to ` +
+        `its latency of ${nanoseconds(latencyPs)} ns`,
+      paint.columns,
+    ),
     '',
     ...stepLines(anatomy, paint),
     '',
@@ -43,13 +53,13 @@ function stepLines({ phases, steps, latencyPs }: Anatomy, paint: Paint): string[
   const all = [head, ...lines];
   const numbers = alignColumns(
     all.map((line) => line.numbers),
-    0,
+    { right: 0 },
   );
   // Titles of phases stand across the columns.
   const words = alignColumns(all.map((line) => (line.isTitle ? [] : line.words)));
   return all.map((line, row) => {
     if (line.isTitle) return paint.bold(`${numbers[row]}  ${line.words[0]}`);
-    const text = `${numbers[row]}    ${words[row]}`;
+    const text = shorten(`${numbers[row]}    ${words[row]}`, paint.columns);
     return line === head ? paint.dim(text) : text;
   });
 }
@@ -57,7 +67,7 @@ function stepLines({ phases, steps, latencyPs }: Anatomy, paint: Paint): string[
 function stepLine({ startPs, costPs, node, what, constant }: AnatomyStep, latencyPs: number): Line {
   return {
     numbers: numbersOf(startPs, costPs, latencyPs),
-    words: [node, constant ?? '-', shortened(what, WHAT_SHOWN_MAX)],
+    words: [node, constant ?? '-', shorten(what, WHAT_SHOWN_MAX)],
     isTitle: false,
   };
 }
@@ -78,18 +88,18 @@ function totalLines({ totals }: Anatomy, paint: Paint): string[] {
         formatShare(share),
       ]),
     ],
-    0,
+    { right: 0 },
   );
   const words = alignColumns([
     ['constant', 'value', 'kind', 'source'],
     ...totals.map(({ what, constant, value, kind, source }) =>
       constant === null
         ? [what]
-        : [constant, value ?? '', kind ?? '', shortened(source ?? '', SOURCE_SHOWN_MAX)],
+        : [constant, value ?? '', kind ?? '', shorten(source ?? '', SOURCE_SHOWN_MAX)],
     ),
   ]);
   return numbers.map((line, row) => {
-    const text = `${line}    ${words[row]}`;
+    const text = shorten(`${line}    ${words[row]}`, paint.columns);
     return row === 0 ? paint.dim(text) : text;
   });
 }
@@ -98,8 +108,4 @@ function totalLines({ totals }: Anatomy, paint: Paint): string[] {
 function nanoseconds(ps: number): string {
   const fraction = String(ps % PS_PER_NS).padStart(3, '0');
   return `${formatCount(Math.floor(ps / PS_PER_NS))}.${fraction}`;
-}
-
-function shortened(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
 }

@@ -9,35 +9,50 @@ import type { BusPlan, NodePlan, Topology } from '../../contracts/index.ts';
 const BUSES_DRAWN_MAX = 4;
 /** Characters of a list of names; the names that find no room are counted. */
 const LIST_WIDTH_MAX = 44;
+/** What is drawn around two lists of names: the sides of the boxes, and a bus of a usual name. */
+const FRAME_WIDTH = 22;
 
-/** Draws nodes, buses and what is at their ends. */
-export function drawTopology(topology: Topology): string[] {
+/** Draws nodes, buses and what is at their ends, within `columns` characters where names allow. */
+export function drawTopology(topology: Topology, columns: number): string[] {
+  const room = Math.min(LIST_WIDTH_MAX, Math.floor((columns - FRAME_WIDTH) / 2));
   const drawn = topology.buses.slice(0, BUSES_DRAWN_MAX);
-  const lines = drawn.flatMap((bus) => drawBus(topology, bus));
+  const lines = drawn.flatMap((bus) => drawBus(topology, bus, room));
   const hidden = topology.buses.length - drawn.length;
   if (hidden > 0) lines.push(`… and ${hidden} more bus${hidden === 1 ? '' : 'es'}`);
   for (const { name, type, links } of topology.networks.slice(0, BUSES_DRAWN_MAX)) {
     const names = links.map(({ device }) => topology.devices[device].name);
-    lines.push(`network ${name} (${type}): ${list(names)}`);
+    lines.push(`network ${name} (${type}): ${list(names, room)}`);
   }
   const joined = new Set(topology.buses.flatMap(({ driver, device }) => [driver, device]));
   const alone = topology.nodes.filter(({ index, kind }) => !joined.has(index) && kind !== 'switch');
-  if (alone.length > 0) lines.push(`not on a bus: ${list(alone.map(({ name }) => name))}`);
+  if (alone.length > 0)
+    lines.push(
+      `not on a bus: ${list(
+        alone.map(({ name }) => name),
+        room,
+      )}`,
+    );
   return lines;
 }
 
-function drawBus(topology: Topology, bus: BusPlan): string[] {
+function drawBus(topology: Topology, bus: BusPlan, room: number): string[] {
   const devices = topology.devices.filter((device) => device.bus === bus.index);
   const workloads = topology.workloads.filter(
     ({ device }) => topology.devices[device].bus === bus.index,
   );
   const left = box(
     topology.nodes[bus.driver],
-    workloads.map(({ name }) => name),
+    list(
+      workloads.map(({ name }) => name),
+      room,
+    ),
   );
   const right = box(
     topology.nodes[bus.device],
-    devices.map(({ name, type, number }) => `${name} (${type} ${number})`),
+    list(
+      devices.map(({ name, type, number }) => `${name} (${type} ${number})`),
+      room,
+    ),
   );
   const height = Math.max(left.length, right.length);
   grow(left, height);
@@ -50,9 +65,9 @@ function drawBus(topology: Topology, bus: BusPlan): string[] {
   });
 }
 
-function box({ name, kind, world, cpus }: NodePlan, names: readonly string[]): string[] {
+function box({ name, kind, world, cpus }: NodePlan, names: string): string[] {
   const text = [`${kind}, ${world}, ${cpus} cpu${cpus === 1 ? '' : 's'}`];
-  if (names.length > 0) text.push(list(names));
+  if (names !== '') text.push(names);
   const width = Math.max(name.length + 4, ...text.map((line) => line.length));
   return [
     `+-- ${name} ${'-'.repeat(width - name.length - 2)}+`,
@@ -72,10 +87,11 @@ function middle(text: string, width: number, fill: string): string {
   return fill.repeat(before) + text + fill.repeat(width - text.length - before);
 }
 
-function list(names: readonly string[]): string {
+function list(names: readonly string[], room: number): string {
+  if (names.length === 0) return '';
   let shown = 1;
-  let width = names[0]?.length ?? 0;
-  while (shown < names.length && width + names[shown].length + 2 <= LIST_WIDTH_MAX) {
+  let width = names[0].length;
+  while (shown < names.length && width + names[shown].length + 2 <= room) {
     width += names[shown++].length + 2;
   }
   const text = names.slice(0, shown).join(', ');

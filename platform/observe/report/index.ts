@@ -1,16 +1,6 @@
 export type { BusReport, NetworkReport } from './carriers.ts';
 export { checkExpectations, WORKLOADS_DONE } from './expectations.ts';
 export {
-  alignColumns,
-  COLOURED,
-  formatBytes,
-  formatCount,
-  formatEvents,
-  formatShare,
-  type Paint,
-  PLAIN,
-} from './format.ts';
-export {
   buildReport,
   type DeviceReport,
   expectationsHold,

@@ -2,10 +2,9 @@
 import type { Topology } from '../../contracts/index.ts';
 import { formatTime, PS_PER_S } from '../../kernel/index.ts';
 import type { ExpectationOutcome } from '../../scenario/index.ts';
-import { LATENCY_KEYS } from '../latency.ts';
-import { drawTopology } from './drawing.ts';
 import {
   alignColumns,
+  alignRows,
   formatBytes,
   formatCount,
   formatEvents,
@@ -13,7 +12,10 @@ import {
   formatRate,
   formatShare,
   type Paint,
-} from './format.ts';
+  wrapLine,
+} from '../../text/index.ts';
+import { LATENCY_KEYS } from '../latency.ts';
+import { drawTopology } from './drawing.ts';
 import type { Report, WorkloadReport } from './report.ts';
 
 /** Rows shown of a section; the rest is in the JSON report. */
@@ -35,7 +37,7 @@ export function reportText(
   return [
     `${paint.bold(report.scenario)}: seed ${report.seed}, profile ${report.profile}`,
     '',
-    ...drawTopology(topology),
+    ...drawTopology(topology, paint.columns),
     ...section(paint, workloadTable(report)),
     ...unfinishedLines(report, paint),
     ...section(paint, latencyTable(report)),
@@ -47,8 +49,8 @@ export function reportText(
     ...violationLines(report, paint),
     ...expectationLines(report.expectations, paint),
     '',
-    ...evidenceLines(report),
-    paint.bold(summaryLine(report)),
+    ...evidenceLines(report, paint),
+    ...wrapLine(summaryLine(report), paint.columns).map((line) => paint.bold(line)),
     '',
   ].join('\n');
 }
@@ -75,7 +77,7 @@ function section(paint: Paint, table: Table): string[] {
   const hidden = rows.length - ROWS_SHOWN_MAX;
   const [first, ...lines] = alignColumns(
     [[title, ...head], ...rows.slice(0, ROWS_SHOWN_MAX), ...(hidden > 0 ? [total] : [])],
-    right,
+    { right, columns: paint.columns },
   );
   const last = hidden > 0 ? lines.pop()! : '';
   const more = hidden > 0 ? [paint.dim(`… ${formatCount(hidden)} more`)] : [];
@@ -136,7 +138,8 @@ function unfinishedLines({ workloads, ending }: Report, paint: Paint): string[] 
   for (const workload of unfinished.slice(0, ROWS_SHOWN_MAX)) lines.push(trouble(workload));
   const hidden = unfinished.length - ROWS_SHOWN_MAX;
   if (hidden > 0) lines.push(`… and ${hidden} more`);
-  return lines.length === 0 ? [] : ['', ...lines.map((line) => paint.bad(line))];
+  const wrapped = lines.flatMap((line) => wrapLine(line, paint.columns));
+  return wrapped.length === 0 ? [] : ['', ...wrapped.map((line) => paint.bad(line))];
 }
 
 function trouble({ name, waitsFor, failure }: WorkloadReport): string {
@@ -228,10 +231,11 @@ function faultLines({ faults }: Topology, { buses }: Report): string[] {
 
 function violationLines({ violations, violationList }: Report, paint: Paint): string[] {
   if (violations === 0) return ['', 'No violations.'];
-  const shown = violationList.slice(0, VIOLATIONS_SHOWN_MAX).map(({ at, node, code, text }) => {
-    return `  ${formatTime(at, 7)}  ${node}  ${code}  ${text}`;
-  });
-  const hidden = violations - shown.length;
+  const described = violationList.slice(0, VIOLATIONS_SHOWN_MAX);
+  const shown = described.flatMap(({ at, node, code, text }) =>
+    wrapLine(`  ${formatTime(at, 7)}  ${node}  ${code}  ${text}`, paint.columns),
+  );
+  const hidden = violations - described.length;
   const title = `${formatCount(violations)} violation${violations === 1 ? '' : 's'}`;
   return [
     '',
@@ -243,13 +247,14 @@ function violationLines({ violations, violationList }: Report, paint: Paint): st
 
 function expectationLines(outcomes: readonly ExpectationOutcome[], paint: Paint): string[] {
   if (outcomes.length === 0) return [];
-  const rows = alignColumns(
+  const rows = alignRows(
     outcomes.map((outcome) => [outcome.passed ? '✓' : '✗', outcome.text, foundText(outcome)]),
+    { columns: paint.columns },
   );
   return [
     '',
     paint.bold('Expectations'),
-    ...rows.map((row, index) => (outcomes[index].passed ? paint.good(row) : paint.bad(row))),
+    ...rows.flatMap((lines, index) => lines.map(outcomes[index].passed ? paint.good : paint.bad)),
   ];
 }
 
@@ -268,14 +273,14 @@ function valueText(text: string, actual: number | string | boolean, expected: st
   return Number.isInteger(actual) ? formatCount(actual) : String(Number(actual.toPrecision(7)));
 }
 
-function evidenceLines({ evidence }: Report): string[] {
+function evidenceLines({ evidence }: Report, paint: Paint): string[] {
   const { totalPs, shares, guesses } = evidence;
   if (totalPs === 0) return [];
   const shown = guesses.slice(0, GUESSES_SHOWN_MAX).filter(({ share }) => share > 0);
   const names = shown.map(({ name, share }) => `${name} ${formatShare(share)}`).join(', ');
   const more = guesses.length > shown.length ? ', …' : '';
   const text = `${formatShare(shares.guess)} of the charged time rests on guesses`;
-  return [shares.guess === 0 ? `${text}.` : `${text}: ${names}${more}`];
+  return wrapLine(shares.guess === 0 ? `${text}.` : `${text}: ${names}${more}`, paint.columns);
 }
 
 function summaryLine(report: Report): string {

@@ -1,31 +1,5 @@
-// Numbers and tables as reports print them. Nothing here depends on the machine's locale.
-import { formatTime, PS_PER_NS } from '../../kernel/index.ts';
-
-/** Colours for a terminal, or the same functions without effect. */
-export interface Paint {
-  bold(text: string): string;
-  dim(text: string): string;
-  good(text: string): string;
-  bad(text: string): string;
-}
-
-/** Text as it is. */
-export const PLAIN: Paint = {
-  bold: (text) => text,
-  dim: (text) => text,
-  good: (text) => text,
-  bad: (text) => text,
-};
-
-const ansi = (on: number, off: number) => (text: string) => `\u001b[${on}m${text}\u001b[${off}m`;
-
-/** ANSI colours. */
-export const COLOURED: Paint = {
-  bold: ansi(1, 22),
-  dim: ansi(2, 22),
-  good: ansi(32, 39),
-  bad: ansi(31, 39),
-};
+// Numbers with their units, as they are printed. Nothing here depends on the machine's locale.
+import { formatTime, PS_PER_NS } from '../kernel/index.ts';
 
 /** Writes a whole number with a comma between thousands. */
 export function formatCount(value: number): string {
@@ -69,22 +43,4 @@ function scaled(value: number, base: number, units: readonly string[]): string {
   const digits =
     Number.isInteger(rest) || rest >= 1000 ? Math.round(rest) : Number(rest.toPrecision(3));
   return `${digits} ${units[index]}`;
-}
-
-/** Aligns rows in columns two blanks apart. Columns from `right` on are set flush right. */
-export function alignColumns(rows: readonly (readonly string[])[], right = Infinity): string[] {
-  const widths: number[] = [];
-  for (const row of rows) {
-    row.forEach((cell, column) => {
-      widths[column] = Math.max(widths[column] ?? 0, cell.length);
-    });
-  }
-  return rows.map((row) =>
-    row
-      .map((cell, column) =>
-        column >= right ? cell.padStart(widths[column]) : cell.padEnd(widths[column]),
-      )
-      .join('  ')
-      .trimEnd(),
-  );
 }
