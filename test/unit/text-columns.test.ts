@@ -14,7 +14,11 @@ describe('columns', () => {
       ['x', '12,000'],
       ['longer', ''],
     ];
-    expect(alignColumns(rows, { right: 1 })).toEqual(['name     count', 'x       12,000', 'longer']);
+    expect(alignColumns(rows, { right: 1 })).toEqual([
+      'name     count',
+      'x       12,000',
+      'longer',
+    ]);
     expect(alignColumns(rows)).toEqual(['name    count', 'x       12,000', 'longer']);
   });
 
