@@ -151,6 +151,11 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
   /** Writes changes to the image when the scenario asks for it. Called once, after the run. */
   close(): void {
     if (this.#options.writeBack) this.#medium.backing.writeBack();
+    this.abandon();
+  }
+
+  /** Forgets all changes. */
+  abandon(): void {
     this.#medium.backing.close();
   }
 

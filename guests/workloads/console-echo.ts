@@ -49,7 +49,15 @@ class ConsoleEcho extends WorkloadBase implements ConsoleClient {
     const { node, plan, driver, finished } = environment;
     const { options } = plan;
     const { depth, messageSize, thinkTime } = options;
-    super({ node, name: plan.name, duration: Infinity, depth, thinkTime, finished });
+    super({
+      node,
+      name: plan.name,
+      duration: Infinity,
+      depth,
+      total: options.operations,
+      thinkTime,
+      finished,
+    });
     this.#options = options;
     this.#driver = driver;
     this.#left = options.operations;

@@ -12,7 +12,11 @@ import { WorkloadBase } from './workload-base.ts';
 export const entropyOptions = z.strictObject({
   requestSize: size({ min: 1, max: 65536 }).default(64).describe('Bytes asked for at a time.'),
   depth: z.int().min(1).max(64).default(1).describe('Requests under way at the same time.'),
-  operations: z.int().min(1).optional().describe('Requests in all. Default: until `duration`.'),
+  operations: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('Requests in all. Default: until `duration`, or 100.'),
   duration: time({ min: 1 }).optional().describe('How long to submit requests.'),
   thinkTime: time({ min: 0 })
     .default(0)
@@ -35,11 +39,14 @@ class Entropy extends WorkloadBase implements RngClient {
   constructor(environment: WorkloadEnvironment<EntropyOptions, RngDriver>) {
     const { node, plan, device, driver, finished } = environment;
     const { options } = plan;
+    const unbounded = options.duration === undefined ? DEFAULT_OPERATIONS : Infinity;
+    const total = options.operations ?? unbounded;
     super({
       node,
       name: plan.name,
       duration: options.duration ?? Infinity,
       depth: options.depth,
+      total,
       thinkTime: options.thinkTime,
       finished,
     });
@@ -48,8 +55,7 @@ class Entropy extends WorkloadBase implements RngClient {
     this.#source = node.random(rngStreamName(device.name));
     this.#bytes = new Uint8Array(options.requestSize);
     this.#expected = new Uint8Array(options.requestSize);
-    const unbounded = options.duration === undefined ? DEFAULT_OPERATIONS : Infinity;
-    this.#left = options.operations ?? unbounded;
+    this.#left = total;
     this.firstSlot = driver.reserve(this, options.depth, options.requestSize);
   }
 

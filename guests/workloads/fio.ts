@@ -23,7 +23,11 @@ export const fioOptions = z.strictObject({
     .default(4096)
     .describe('Bytes of one request.'),
   depth: z.int().min(1).max(4096).default(1).describe('Requests under way at the same time.'),
-  operations: z.int().min(1).optional().describe('Requests in all. Default: until `duration`.'),
+  operations: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('Requests in all. Default: until `duration`, or 1000.'),
   duration: time({ min: 1 }).optional().describe('How long to submit requests.'),
   thinkTime: time({ min: 0 })
     .default(0)
@@ -85,11 +89,14 @@ class Fio extends WorkloadBase implements BlkClient {
   constructor(environment: WorkloadEnvironment<FioOptions, BlkDriver>) {
     const { node, plan, driver, finished } = environment;
     const { options } = plan;
+    const unbounded = options.duration === undefined ? DEFAULT_OPERATIONS : Infinity;
+    const total = options.operations ?? unbounded;
     super({
       node,
       name: plan.name,
       duration: options.duration ?? Infinity,
       depth: options.depth,
+      total,
       thinkTime: options.thinkTime,
       arrivals: arrivalProcess(options, node.random(`arrivals/${plan.name}`), environment.resolve),
       operations: kindsOf(options).map((kind) => KINDS[kind]),
@@ -98,8 +105,7 @@ class Fio extends WorkloadBase implements BlkClient {
     this.#options = options;
     this.#environment = environment;
     this.#driver = driver;
-    const unbounded = options.duration === undefined ? DEFAULT_OPERATIONS : Infinity;
-    this.#left = options.operations ?? unbounded;
+    this.#left = total;
     this.#random = node.random(`workload/${plan.name}`);
     this.#pattern = new Uint8Array(options.blockSize + PATTERN_SLACK);
     this.#random.fill(this.#pattern);

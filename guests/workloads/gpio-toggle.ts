@@ -88,6 +88,7 @@ class GpioToggle extends WorkloadBase implements GpioClient {
       name: plan.name,
       duration: Infinity,
       depth: 1,
+      total: options.operations,
       thinkTime: options.interval,
       finished,
     });

@@ -59,17 +59,19 @@ class Hwclock extends WorkloadBase implements I2cClient {
   constructor(environment: WorkloadEnvironment<HwclockOptions, I2cDriver>) {
     const { node, plan, device, driver, finished } = environment;
     const { options } = plan;
+    const total = options.operations + (options.set === undefined ? 0 : 1);
     super({
       node,
       name: plan.name,
       duration: Infinity,
       depth: 1,
+      total,
       thinkTime: options.interval,
       finished,
     });
     this.#options = options;
     this.#driver = driver;
-    this.#left = options.operations + (options.set === undefined ? 0 : 1);
+    this.#left = total;
     this.#settingNow = options.set !== undefined;
     const start = parseClockTime(String(device.options.clockStart));
     this.#base = start === null ? 0 : secondsOf(start);

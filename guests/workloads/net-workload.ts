@@ -16,6 +16,7 @@ import type { Node } from '../../platform/node/index.ts';
 import { LatencyRecorder, type LatencySummary } from '../../platform/observe/index.ts';
 import type { NetClient, NetDriver, NetStack } from '../net/index.ts';
 import { type PhaseEffect, type PhaseEvent, phaseChart } from './phase-chart.ts';
+import { type Goal, shareDone } from './progress.ts';
 
 /** Whom a workload talks to. */
 export interface Peer {
@@ -101,6 +102,15 @@ export abstract class NetWorkload implements Workload, NetClient, Component {
   netDown(reason: string): void {
     if (!this.done) this.failure = reason;
     this.#chart.send({ type: 'DOWN' });
+  }
+
+  /** What it means to do. */
+  protected abstract goal(): Omit<Goal, 'elapsed'>;
+
+  progress(): number | null {
+    const waiting = this.#chart.matches('waiting');
+    const elapsed = waiting ? 0 : this.node.kernel.now - this.started;
+    return shareDone({ ...this.goal(), elapsed });
   }
 
   /** Figures that only this type has. */

@@ -8,6 +8,7 @@ import { size, time } from '../../platform/scenario/fields.ts';
 import { defineWorkload } from '../common/index.ts';
 import type { NetDriver } from '../net/index.ts';
 import { checkPeer, NetWorkload } from './net-workload.ts';
+import type { Goal } from './progress.ts';
 
 export const pingOptions = z.strictObject({
   to: z.string().describe('Whom to ask: a network device or an IPv4 address.'),
@@ -62,6 +63,10 @@ class Ping extends NetWorkload {
     this.requests++;
     this.errors++;
     this.#drain();
+  }
+
+  protected override goal(): Omit<Goal, 'elapsed'> {
+    return { done: this.requests, total: this.#options.requests, duration: Infinity };
   }
 
   protected override extra(): Statistics {

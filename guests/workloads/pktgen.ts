@@ -23,6 +23,7 @@ import {
   readCounts,
 } from '../net/index.ts';
 import { checkPeer, NetWorkload } from './net-workload.ts';
+import type { Goal } from './progress.ts';
 
 const HEADERS = ETHERNET_HEADER + IPV4_HEADER + UDP_HEADER;
 const SIZE_MIN = Math.max(FRAME_MIN, HEADERS + COUNTER_HEADER);
@@ -105,6 +106,11 @@ class Pktgen extends NetWorkload {
       this.enough();
       this.drained();
     });
+  }
+
+  protected override goal(): Omit<Goal, 'elapsed'> {
+    const { duration = Infinity } = this.#options;
+    return { done: this.#sent, total: this.#sent + this.#left, duration };
   }
 
   protected override extra(): Statistics {

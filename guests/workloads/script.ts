@@ -80,6 +80,7 @@ class Script extends WorkloadBase implements BlkClient {
       name: plan.name,
       duration: Infinity,
       depth: 1,
+      total: steps.length,
       thinkTime: 0,
       operations: kinds,
       finished,

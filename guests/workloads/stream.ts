@@ -16,6 +16,7 @@ import {
   type TcpHandler,
 } from '../net/index.ts';
 import { checkPeer, NetWorkload } from './net-workload.ts';
+import type { Goal } from './progress.ts';
 
 export const streamOptions = z.strictObject({
   to: z.string().describe('Whom to send to: a network device or an IPv4 address.'),
@@ -35,12 +36,15 @@ type StreamOptions = z.output<typeof streamOptions>;
 const DEFAULT_BYTES = 1024 * 1024;
 class Stream extends NetWorkload {
   readonly #options: StreamOptions;
+  readonly #total: number;
   readonly #senders: StreamSender[] = [];
   #open = 0;
 
   constructor(environment: WorkloadEnvironment<StreamOptions, NetDriver>) {
     super(environment, environment.plan.options.duration ?? Infinity);
     this.#options = environment.plan.options;
+    const { bytes, duration } = this.#options;
+    this.#total = bytes ?? (duration === undefined ? DEFAULT_BYTES : Infinity);
   }
 
   get chunk(): number {
@@ -75,8 +79,8 @@ class Stream extends NetWorkload {
   }
 
   protected override begin(): void {
-    const { connections, bytes, duration, window } = this.#options;
-    const all = bytes ?? (duration === undefined ? DEFAULT_BYTES : Infinity);
+    const { connections, duration, window } = this.#options;
+    const all = this.#total;
     if (duration !== undefined) this.node.kernel.schedule(this.id, duration, 0);
     for (let i = 0; i < connections; i++) {
       // Bytes that can't be divided go to the first ones.
@@ -100,6 +104,11 @@ class Stream extends NetWorkload {
   /** The time is over. */
   override deliver(): void {
     for (const sender of this.#senders) sender.stop();
+  }
+
+  protected override goal(): Omit<Goal, 'elapsed'> {
+    const { duration = Infinity } = this.#options;
+    return { done: this.bytes, total: this.#total, duration };
   }
 
   protected override extra(): Statistics {

@@ -63,7 +63,15 @@ class VsockEcho extends WorkloadBase implements VsockClient {
     const { node, plan, driver, finished } = environment;
     const { options } = plan;
     const { streams, thinkTime, messageSize, bufferSize } = options;
-    super({ node, name: plan.name, duration: Infinity, depth: streams, thinkTime, finished });
+    super({
+      node,
+      name: plan.name,
+      duration: Infinity,
+      depth: streams,
+      total: options.operations,
+      thinkTime,
+      finished,
+    });
     this.#options = options;
     this.#driver = driver;
     this.#left = options.operations;

@@ -7,6 +7,7 @@ import type { Node } from '../../platform/node/index.ts';
 import { LatencyRecorder } from '../../platform/observe/index.ts';
 import type { ArrivalProcess } from './arrivals.ts';
 import { type PhaseEffect, type PhaseEvent, phaseChart } from './phase-chart.ts';
+import { shareDone } from './progress.ts';
 
 const ARRIVAL = 1;
 
@@ -19,6 +20,8 @@ export interface WorkloadBaseOptions {
   readonly depth: number;
   /** ps between the end of a request and the next on its slot. */
   readonly thinkTime: number;
+  /** Requests that the workload consists of; left out when it has no such number. */
+  readonly total?: number;
   /** When requests arrive in an open loop; left out or null for a closed loop. */
   readonly arrivals?: ArrivalProcess | null;
   /** Kinds of request to tell apart in the result; left out when all are of one kind. */
@@ -96,6 +99,13 @@ export abstract class WorkloadBase implements Workload, Component {
   deliver(kind: number, slot: number): void {
     if (kind === ARRIVAL) return this.#arrived();
     this.goOn(slot);
+  }
+
+  progress(): number | null {
+    const { total = Infinity, duration } = this.#options;
+    const waiting = this.#chart.matches('waiting');
+    const elapsed = waiting ? 0 : this.node.kernel.now - this.#started;
+    return shareDone({ done: this.requests, total, elapsed, duration });
   }
 
   result(): WorkloadResult {

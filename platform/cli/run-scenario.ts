@@ -1,6 +1,11 @@
 // The library's main entry: from a scenario to its report in one call. The command line uses it too.
 import { UsageError } from '../errors.ts';
-import { type AnatomyRecord, explainParallel, runTopology } from '../hosts/index.ts';
+import {
+  type AnatomyRecord,
+  explainParallel,
+  type ProgressListener,
+  runTopology,
+} from '../hosts/index.ts';
 import type { EngineName } from '../machine/index.ts';
 import { type Anatomy, AnatomyReader } from '../observe/anatomy/index.ts';
 import { buildReport, expectationsHold, type Report } from '../observe/report/index.ts';
@@ -39,11 +44,8 @@ export interface RunScenarioOptions {
   readonly trace?: boolean;
   /** Run on one worker thread first, so that `parallel` can tell what several bring. Default false. */
   readonly compare?: boolean;
-  /** Told now and then how far the run is. */
-  readonly onProgress?: (progress: {
-    readonly simulatedPs: number;
-    readonly events: number;
-  }) => void;
+  /** Told now and then how far the run is; what it is told is valid only during the call. */
+  readonly onProgress?: ProgressListener;
 }
 
 /** What came of a run. */

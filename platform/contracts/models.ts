@@ -42,7 +42,10 @@ export interface DeviceEnvironment<Options> {
 
 /** A device model, and what the run calls on it at the end. */
 export interface Device extends DeviceModel {
+  /** The run is over: files are written back and closed. */
   close?(): void;
+  /** The run counts for nothing, and another one begins: files are closed as they are. */
+  abandon?(): void;
   /** What the model has to tell of itself: how long requests waited for it, how busy it was. */
   statistics?(): Statistics;
   /** Counters of the device's cable, if it has one. */
@@ -166,6 +169,8 @@ export interface WorkloadResult {
 
 export interface Workload {
   readonly done: boolean;
+  /** The share of its task that is done, 0 … 1; null when it cannot tell. */
+  progress(): number | null;
   result(): WorkloadResult;
 }
 

@@ -4,6 +4,7 @@
 import type { Topology } from '../contracts/index.ts';
 import { PS_PER_S } from '../kernel/index.ts';
 import type { Group } from './group.ts';
+import { shareOfRun } from './inline-host.ts';
 import { cutLinks, type Link } from './lookahead.ts';
 import { predictSpeedup } from './parallel-statistics.ts';
 import { groupCountOf, placeNodes } from './placement.ts';
@@ -127,21 +128,7 @@ function neverPays({ topology, cores }: ChooserOptions): string | null {
 
 function probe(topology: Topology, group: Group, wallSeconds: number): ProbePoint {
   const { now, events } = group.kernel;
-  return { wallSeconds, simulatedPs: now, events, progress: progressOf(topology, group) };
-}
-
-/** The share that is done of the workload that is least far; or of the time, when that is the goal. */
-function progressOf(topology: Topology, group: Group): number | null {
-  if (!topology.until.workloadsDone) return group.kernel.now / topology.until.atMost;
-  let least = 1;
-  for (const { workload, done, result } of group.outcome().workloads) {
-    if (done) continue;
-    // By convention, a workload of a known size has it as its option `operations`.
-    const { operations } = topology.workloads[workload].options;
-    if (typeof operations !== 'number') return null;
-    least = Math.min(least, result.requests / operations);
-  }
-  return least;
+  return { wallSeconds, simulatedPs: now, events, progress: shareOfRun(topology, group) };
 }
 
 /** What the formula of λ needs to know of a run on one thread. */

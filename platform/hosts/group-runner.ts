@@ -5,6 +5,7 @@ import type { EngineName } from '../machine/index.ts';
 import { Barrier } from './barrier.ts';
 import { Group, type GroupOutcome } from './group.ts';
 import { type Crossing, GroupOutbox, ringReaders } from './group-outbox.ts';
+import { shareOfRun } from './inline-host.ts';
 import { cutLinks, groupDistances, linksOf } from './lookahead.ts';
 import type { PacketReader } from './packet-ring.ts';
 import { Board, type BoardMemory, type GroupState } from './shared-board.ts';
@@ -120,7 +121,8 @@ export class GroupRunner {
     const loopMs = this.#loop();
     const ending = planner.step as Ending;
     kernel.now = planner.end;
-    if (!this.#task.discard) group.close();
+    if (this.#task.discard) group.abandon();
+    else group.close();
     return {
       ending,
       end: planner.end,
@@ -236,6 +238,10 @@ export class GroupRunner {
 
   #noteProgress(now: number): void {
     this.#notedAt = now;
-    this.#board.writeProgress(this.#planner.earliest, this.group.kernel.events);
+    this.#board.writeProgress({
+      simulatedPs: this.#planner.earliest,
+      events: this.group.kernel.events,
+      share: shareOfRun(this.#task.topology, this.group),
+    });
   }
 }

@@ -151,6 +151,22 @@ export class Group {
     for (const { model } of this.#devices) model.close?.();
   }
 
+  /** Ends a run that counts for nothing: files stay as they were. */
+  abandon(): void {
+    for (const { model } of this.#devices) model.abandon?.();
+  }
+
+  /** The share that is done of the workload that is least far, 0 … 1; null when one cannot tell. */
+  progress(): number | null {
+    let least = 1;
+    for (const { workload } of this.#workloads) {
+      const share = workload.done ? 1 : workload.progress();
+      if (share === null) return null;
+      least = Math.min(least, share);
+    }
+    return least;
+  }
+
   outcome(): GroupOutcome {
     const { causes } = this.kernel;
     return {

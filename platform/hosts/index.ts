@@ -8,7 +8,7 @@ export type {
   NodeOutcome,
   WorkloadOutcome,
 } from './group.ts';
-export type { HostOutcome, ProgressListener } from './inline-host.ts';
+export type { HostOutcome, Progress, ProgressListener } from './inline-host.ts';
 export { type MessageRecord, senderOf } from './message-recorder.ts';
 export type {
   CutLinkStatistics,

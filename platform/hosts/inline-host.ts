@@ -1,4 +1,5 @@
 // Runs all nodes on the calling thread. This is the reference for every other host.
+import type { Topology } from '../contracts/index.ts';
 import { Group, type GroupOptions, type GroupOutcome } from './group.ts';
 import { type Ending, endAfter, endAtMost, type LinkLatencies } from './stop-rule.ts';
 
@@ -9,11 +10,16 @@ export interface HostOutcome {
   readonly simulatedPs: number;
 }
 
-/** Told now and then how far the run is. */
-export type ProgressListener = (progress: {
+/** How far a run is. */
+export interface Progress {
   readonly simulatedPs: number;
   readonly events: number;
-}) => void;
+  /** The share that is done, 0 … 1; null when nobody can tell. */
+  readonly share: number | null;
+}
+
+/** Told now and then how far the run is. What it is told is valid only during the call. */
+export type ProgressListener = (progress: Progress) => void;
 
 /** Simulated time between two calls of the progress listener. */
 const SLICE_PS = 1_000_000_000;
@@ -25,6 +31,34 @@ export interface InlineOptions extends Omit<GroupOptions, 'nodes' | 'outbox'> {
   readonly abandon?: (group: Group) => boolean;
 }
 
+/** How far a group is, found out as it is asked for. */
+class GroupProgress implements Progress {
+  readonly #topology: Topology;
+  readonly #group: Group;
+
+  constructor(topology: Topology, group: Group) {
+    this.#topology = topology;
+    this.#group = group;
+  }
+
+  get simulatedPs(): number {
+    return this.#group.kernel.now;
+  }
+
+  get events(): number {
+    return this.#group.kernel.events;
+  }
+
+  get share(): number | null {
+    return shareOfRun(this.#topology, this.#group);
+  }
+}
+
+/** The share of a run that a group has behind it: of its workloads, or of the time. */
+export function shareOfRun({ until }: Topology, group: Group): number | null {
+  return until.workloadsDone ? group.progress() : group.kernel.now / until.atMost;
+}
+
 /** Runs a topology on the calling thread. Returns null when it was abandoned. */
 export function runInline(options: InlineOptions): HostOutcome | null {
   const { topology, links, onProgress, abandon } = options;
@@ -33,6 +67,7 @@ export function runInline(options: InlineOptions): HostOutcome | null {
   const waitsForWorkloads = topology.until.workloadsDone && group.unfinished > 0;
   if (waitsForWorkloads) group.allFinished = () => kernel.stop();
   const atMost = endAtMost(topology);
+  const progress = new GroupProgress(topology, group);
   group.start();
   let ending: Ending = 'limit';
   let end = atMost;
@@ -44,9 +79,10 @@ export function runInline(options: InlineOptions): HostOutcome | null {
       break;
     }
     if (kernel.runUntil(Math.min(atMost, next + SLICE_PS))) {
-      onProgress({ simulatedPs: kernel.now, events: kernel.events });
-      if (abandon?.(group)) return null;
-      continue;
+      onProgress(progress);
+      if (!abandon?.(group)) continue;
+      group.abandon();
+      return null;
     }
     ending = 'done';
     end = endAfter(group.lastFinish, links, topology);

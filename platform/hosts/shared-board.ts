@@ -6,6 +6,7 @@
 // A group can write a page again only two rounds later, past a barrier that everybody reached after
 // reading it.
 import type { Instant } from '../kernel/index.ts';
+import type { Progress } from './inline-host.ts';
 
 /** Numbers that each group writes on a page, by place. Then come the arrival times, by receiver. */
 const NEXT = 0;
@@ -21,6 +22,7 @@ const CACHE_LINE_FLOATS = 16;
 const PROGRESS_FLOATS = 16;
 const SIMULATED = 0;
 const EVENTS = 1;
+const SHARE = 2;
 
 /** The shared memory of a board, to be sent to the threads of a run. */
 export interface BoardMemory {
@@ -41,19 +43,18 @@ export function createBoard(groupCount: number): BoardMemory {
   };
 }
 
-/** How far the slowest group is, and the events of all. */
-export function progressOf({ progress, groupCount }: BoardMemory): {
-  simulatedPs: number;
-  events: number;
-} {
+/** How far the slowest group is, and the events of all. A share that nobody can tell is NaN. */
+export function progressOf({ progress, groupCount }: BoardMemory): Progress {
   const floats = new Float64Array(progress);
   let simulatedPs = Infinity;
   let events = 0;
+  let share = 1;
   for (let group = 0; group < groupCount; group++) {
     simulatedPs = Math.min(simulatedPs, floats[group * PROGRESS_FLOATS + SIMULATED]);
     events += floats[group * PROGRESS_FLOATS + EVENTS];
+    share = Math.min(share, floats[group * PROGRESS_FLOATS + SHARE]);
   }
-  return { simulatedPs, events };
+  return { simulatedPs, events, share: Number.isNaN(share) ? null : share };
 }
 
 /** How one group stands at the end of a round. Its owner changes and publishes it again and again. */
@@ -110,10 +111,11 @@ export class Board {
     this.#floats[this.#page + this.#own * this.#row + SENT + group] = earliest;
   }
 
-  writeProgress(simulatedPs: Instant, events: number): void {
+  writeProgress({ simulatedPs, events, share }: Progress): void {
     const at = this.#own * PROGRESS_FLOATS;
     this.#progress[at + SIMULATED] = simulatedPs;
     this.#progress[at + EVENTS] = events;
+    this.#progress[at + SHARE] = share ?? Number.NaN;
   }
 
   next(group: number): Instant {

@@ -138,7 +138,7 @@ function checkDevice({ devices, name }: LoadedScenario, device: string): void {
 
 async function runOne(scenario: LoadedScenario, flags: RunFlags, io: Io): Promise<RunResult> {
   const { seed = scenario.seed, workers, engine, quiet } = flags;
-  const line = io.watched && !quiet ? new ProgressLine(scenario) : null;
+  const line = io.watched && !quiet ? new ProgressLine(scenario.name) : null;
   let simulatedPs = 0;
   try {
     return await runLoaded(scenario, {
