@@ -12,11 +12,15 @@ import {
   NET_CTRL_VLAN,
   NET_F,
   NET_GUEST_OFFLOADS,
+  NET_RSS_KEY_MAX,
+  NET_RSS_TABLE_MAX,
   netCoalescing,
+  netRssStart,
 } from '../../platform/virtio/index.ts';
-import { readU16 } from '../../platform/wire/index.ts';
+import { readU16, readU32 } from '../../platform/wire/index.ts';
 import { COALESCING_USECS_MAX, type CoalescingTable } from './coalescer.ts';
 import type { ReceiveFilter } from './receive-filter.ts';
+import type { RssTable } from './steering.ts';
 
 const VLAN_MAX = 4095;
 const MAC_SIZE = 6;
@@ -28,7 +32,14 @@ export interface ControlTarget {
   readonly pairsMax: number;
   /** Null unless it is offered. */
   readonly coalescing: CoalescingTable | null;
+  /** Hashes that are supported, as a mask of their types; 0 for none. */
+  readonly hashTypes: number;
   setPairs(pairs: number): void;
+  setRss(table: RssTable): void;
+  /** What is hashed, and under which key. */
+  setHash(types: number, key: Uint8Array): void;
+  /** True when the driver has set up the receive queue of a pair. */
+  isUsable(pair: number): boolean;
   setMac(mac: number): void;
   /** Offloads of received packets, as feature bits; each of them is negotiated. */
   setGuestOffloads(offloads: bigint): void;
@@ -72,7 +83,7 @@ export function obey(
       target.announced();
       return true;
     case NET_CTRL.MQ:
-      return has(NET_F.MQ) && command === NET_CTRL_MQ.VQ_PAIRS_SET && setPairs(target, data);
+      return setSteering(target, command, data);
     case NET_CTRL.GUEST_OFFLOADS:
       if (command !== NET_CTRL_GUEST_OFFLOADS.SET || !has(NET_F.CTRL_GUEST_OFFLOADS)) return false;
       return setOffloads(target, data);
@@ -145,6 +156,58 @@ function setVlan(filter: ReceiveFilter, command: number, data: Uint8Array): bool
   else if (command === NET_CTRL_VLAN.DEL) filter.vlans.delete(vlan);
   else return false;
   return true;
+}
+
+function setSteering(target: ControlTarget, command: number, data: Uint8Array): boolean {
+  const has = (feature: bigint) => (target.driverFeatures & feature) !== 0n;
+  switch (command) {
+    case NET_CTRL_MQ.VQ_PAIRS_SET:
+      return has(NET_F.MQ) && setPairs(target, data);
+    case NET_CTRL_MQ.RSS_CONFIG:
+      return has(NET_F.RSS) && setRss(target, data);
+    case NET_CTRL_MQ.HASH_CONFIG:
+      return has(NET_F.HASH_REPORT) && setHash(target, data);
+    default:
+      return false;
+  }
+}
+
+/** Types, reserved words in the place of the table, key length, key. */
+function setHash(target: ControlTarget, data: Uint8Array): boolean {
+  const KEY_LENGTH = 12;
+  if (data.length <= KEY_LENGTH) return false;
+  const types = readU32(data, 0);
+  if ((types & ~target.hashTypes) !== 0) return false;
+  const key = readKey(data, KEY_LENGTH);
+  if (key === null) return false;
+  target.setHash(types, key);
+  return true;
+}
+
+/** Types, mask, queue for what has no hash, table, number of transmit queues, key length, key. */
+function setRss(target: ControlTarget, data: Uint8Array): boolean {
+  const start = netRssStart.fixedSize;
+  if (data.length < start) return false;
+  const { hashTypes, tableMask, unclassifiedPair } = netRssStart.decode(data, 0, start);
+  const length = tableMask + 1;
+  const end = start + 2 * length;
+  if (length > NET_RSS_TABLE_MAX || (length & tableMask) !== 0) return false;
+  if ((hashTypes & ~target.hashTypes) !== 0 || data.length <= end + 2) return false;
+  const pairs = Uint16Array.from({ length }, (_, i) => readU16(data, start + 2 * i));
+  const transmitQueues = readU16(data, end);
+  const key = readKey(data, end + 2);
+  if (key === null || transmitQueues < 1 || transmitQueues > target.pairsMax) return false;
+  if (![...pairs, unclassifiedPair].every((pair) => target.isUsable(pair))) return false;
+  target.setHash(hashTypes, key);
+  target.setRss({ pairs, unclassified: unclassifiedPair });
+  return true;
+}
+
+/** The key whose length is at `at`; null when it is too long or not there. */
+function readKey(data: Uint8Array, at: number): Uint8Array | null {
+  const length = data[at];
+  if (length > NET_RSS_KEY_MAX || data.length !== at + 1 + length) return null;
+  return data.slice(at + 1);
 }
 
 function setPairs(target: ControlTarget, data: Uint8Array): boolean {

@@ -15,13 +15,16 @@ import {
   TCP_FLAG,
   UDP,
 } from '../../platform/network/index.ts';
-import { NET_F, NET_GSO } from '../../platform/virtio/index.ts';
+import { NET_GSO } from '../../platform/virtio/index.ts';
+import { Agreement } from './agreement.ts';
 import { finishIp, headersEnd, leaveChecksum, type PacketHeader } from './offloads.ts';
 
 /** Largest IP packet. */
 const PACKET_MAX = 65_535;
 /** Ethernet header and tag before it. */
 const FRAME_MAX = PACKET_MAX + 18;
+
+const NOTHING = new Agreement();
 
 /** Flags of TCP segments that may be joined; one with any other flag comes alone. */
 const JOINED_FLAGS = TCP_FLAG.ack | TCP_FLAG.psh | TCP_FLAG.ece | TCP_FLAG.cwr;
@@ -34,8 +37,7 @@ export class FrameMerger {
   length = 0;
   /** No more frames can follow. */
   closed = false;
-  /** Guest offloads in force, as feature bits. */
-  #offloads = 0n;
+  #agreement: Agreement = NOTHING;
   readonly #first = new FrameView();
   readonly #next = new FrameView();
   /** What a driver would ask to have it cut again. */
@@ -52,8 +54,8 @@ export class FrameMerger {
   }
 
   /** Begins with a frame. Returns false for one that must come alone. */
-  begin(bytes: Uint8Array, length: number, offloads: bigint): boolean {
-    this.#offloads = offloads;
+  begin(bytes: Uint8Array, length: number, agreement: Agreement): boolean {
+    this.#agreement = agreement;
     const view = this.#first;
     const gsoType = this.#typeOf(view, bytes, length);
     if (gsoType === NET_GSO.NONE) return false;
@@ -114,20 +116,20 @@ export class FrameMerger {
   }
 
   #allowed(isIpv4: boolean, protocol: number): number {
-    const has = (feature: bigint) => (this.#offloads & feature) !== 0n;
+    const { joinsTcp4, joinsTcp6, joinsUdp4, joinsUdp6 } = this.#agreement;
     if (protocol === IP_PROTOCOL.tcp) {
-      if (isIpv4) return has(NET_F.GUEST_TSO4) ? NET_GSO.TCPV4 : NET_GSO.NONE;
-      return has(NET_F.GUEST_TSO6) ? NET_GSO.TCPV6 : NET_GSO.NONE;
+      if (isIpv4) return joinsTcp4 ? NET_GSO.TCPV4 : NET_GSO.NONE;
+      return joinsTcp6 ? NET_GSO.TCPV6 : NET_GSO.NONE;
     }
     if (protocol !== IP_PROTOCOL.udp) return NET_GSO.NONE;
-    return has(isIpv4 ? NET_F.GUEST_USO4 : NET_F.GUEST_USO6) ? NET_GSO.UDP_L4 : NET_GSO.NONE;
+    return (isIpv4 ? joinsUdp4 : joinsUdp6) ? NET_GSO.UDP_L4 : NET_GSO.NONE;
   }
 
   /** ECN for a segment that says that its sender has slowed down; -1 for one that must come alone. */
   #flagsAllow(flags: number): number {
     if ((flags & ~JOINED_FLAGS) !== 0 || (flags & TCP_FLAG.ack) === 0) return -1;
     if ((flags & TCP_FLAG.cwr) === 0) return 0;
-    return (this.#offloads & NET_F.GUEST_ECN) === 0n ? -1 : NET_GSO.ECN;
+    return this.#agreement.joinsEcn ? NET_GSO.ECN : -1;
   }
 
   /** True when a frame differs from the first only in what cutting the packet would make different. */

@@ -6,7 +6,9 @@ import type { Component } from '../../platform/kernel/index.ts';
 import {
   ETHER,
   ETHERNET_HEADER,
+  FlowHasher,
   FrameView,
+  HASH_KIND,
   macOf,
   NetworkPort,
   readMac,
@@ -16,14 +18,16 @@ import {
 import {
   controlQueue,
   NET_CONFIG,
+  NET_CONFIG_HASH_SIZE,
   NET_CONFIG_SIZE,
   NET_DEVICE_ID,
   NET_DUPLEX_FULL,
   NET_ERR,
   NET_F,
   NET_F_REQUIRES,
-  NET_GUEST_OFFLOADS,
   NET_OK,
+  NET_RSS_KEY_MAX,
+  NET_RSS_TABLE_MAX,
   NET_S,
   receiveQueue,
   STATUS,
@@ -38,17 +42,21 @@ import {
   scatter,
   VirtioDevice,
 } from '../common/index.ts';
+import { Agreement } from './agreement.ts';
 import { CoalescingTable } from './coalescer.ts';
 import { CommandResult, type ControlTarget, obey } from './control.ts';
 import type { NetOptions } from './options.ts';
 import { ReceiveFilter } from './receive-filter.ts';
 import { ReceiveQueue } from './receive-queue.ts';
-import { Steering } from './steering.ts';
+import { type RssTable, Steering } from './steering.ts';
 import { TransmitQueue } from './transmit-queue.ts';
 
 /** Commands are read no further than this: two full address tables and some. */
 const COMMAND_MAX = 4096;
 const MBIT_PER_S = 125_000;
+
+/** All types that the hasher knows: one for each kind but `none`. */
+const HASH_TYPES = (1 << HASH_KIND.udpv6) - 1;
 
 const LINK_DOWN = 0;
 const LINK_UP = 1;
@@ -59,17 +67,20 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
   readonly pairsMax: number;
   readonly coalescing: CoalescingTable | null;
   readonly mtu: number;
+  readonly hashTypes = HASH_TYPES;
   linkUp = true;
   readonly #mac: number;
   readonly #port: NetworkPort;
   readonly #receive: readonly ReceiveQueue[];
   readonly #transmit: readonly TransmitQueue[];
   readonly #control: RequestFetcher;
-  readonly #steering = new Steering();
+  readonly hasher = new FlowHasher();
+  readonly #steering = new Steering(this.hasher);
+  readonly #usable = (pair: number): boolean => this.isUsable(pair);
   readonly #view = new FrameView();
   readonly #ack = new Uint8Array(1);
   readonly #result = new CommandResult();
-  offloads = 0n;
+  readonly agreement = new Agreement();
   #filtered = 0;
   /** Frames that came while the device was not in use or its cable was out. */
   #unheard = 0;
@@ -130,7 +141,7 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
 
   /** Puts a frame on the cable; its flow is remembered for what comes back. */
   sendFrame(pair: number, bytes: Uint8Array, offset: number, length: number): number {
-    if (this.#steering.pairs > 1) {
+    if (this.#steering.learns) {
       const view = this.#view;
       view.parse(bytes.subarray(offset, offset + length), length);
       this.#steering.sent(view.flowHash(), pair);
@@ -142,6 +153,18 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
     this.#steering.setPairs(pairs);
   }
 
+  setRss(table: RssTable): void {
+    this.#steering.setTable(table);
+  }
+
+  setHash(types: number, key: Uint8Array): void {
+    this.hasher.set(types, key);
+  }
+
+  isUsable(pair: number): boolean {
+    return this.#receive[pair]?.usable ?? false;
+  }
+
   setMac(mac: number): void {
     this.filter.mac = mac;
     writeMac(this.config, NET_CONFIG.mac, mac);
@@ -149,7 +172,7 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
   }
 
   setGuestOffloads(offloads: bigint): void {
-    this.offloads = offloads;
+    this.agreement.setOffloads(offloads);
   }
 
   /** The driver has taken notice of ANNOUNCE. */
@@ -180,6 +203,7 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
       packetsSent: sum(this.#transmit.map(({ packets }) => packets)),
       packetsDropped: sum(this.#transmit.map(({ dropped }) => dropped)),
       received: sum(this.#receive.map(({ frames }) => frames)),
+      pairsUsed: this.#receive.filter(({ frames }) => frames > 0).length,
       joined: sum(this.#receive.map(({ joined }) => joined)),
       missed: sum(this.#receive.map(({ missed }) => missed)),
       filtered: this.#filtered,
@@ -204,8 +228,9 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
   }
 
   #controlIndex(): number {
-    // Without MQ there is one pair, however many the device has (§5.1.2).
-    return controlQueue((this.driverFeatures & NET_F.MQ) === 0n ? 1 : this.pairsMax);
+    // Without MQ and RSS there is one pair, however many the device has (§5.1.2).
+    const many = (this.driverFeatures & (NET_F.MQ | NET_F.RSS)) !== 0n;
+    return controlQueue(many ? this.pairsMax : 1);
   }
 
   #consistent(): boolean {
@@ -217,15 +242,16 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
 
   #negotiated(): void {
     const has = (feature: bigint) => (this.driverFeatures & feature) !== 0n;
-    this.offloads = this.driverFeatures & NET_GUEST_OFFLOADS;
+    this.agreement.negotiate(this.driverFeatures);
     this.filter.anyGroup = !has(NET_F.CTRL_RX);
     this.filter.vlans = has(NET_F.CTRL_VLAN) ? new Set() : null;
   }
 
   #startOver(): void {
     this.#steering.setPairs(1);
+    this.hasher.clear();
     this.filter.reset(this.#mac);
-    this.offloads = 0n;
+    this.agreement.negotiate(0n);
     this.coalescing?.reset();
     writeMac(this.config, NET_CONFIG.mac, this.#mac);
   }
@@ -242,11 +268,8 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
       this.#filtered++;
       return;
     }
-    const { pairs } = this.#steering;
-    let pair = pairs > 1 ? this.#steering.pairOf(view.flowHash()) : 0;
-    // While its queue is being reset, another one serves (§5.1.6.5.6.2).
-    for (let i = 0; i < pairs && !this.#receive[pair].usable; i++) pair = (pair + 1) % pairs;
-    if (this.#receive[pair].usable) this.#receive[pair].arrived(bytes, length);
+    const pair = this.#steering.pairFor(bytes, view, this.#usable);
+    if (pair >= 0) this.#receive[pair].arrived(bytes, length);
     else this.#unheard++;
   }
 
@@ -301,12 +324,15 @@ export function featuresOf(options: NetOptions): bigint {
     (checksum && receiveMerging ? GUEST_SEGMENTATION : 0n) |
     (mergeable ? NET_F.MRG_RXBUF : 0n) |
     (queues > 1 ? NET_F.MQ : 0n) |
+    (options.rss ? NET_F.RSS : 0n) |
+    (options.hashReport ? NET_F.HASH_REPORT : 0n) |
     (coalesces ? NET_F.NOTF_COAL | NET_F.VQ_NOTF_COAL : 0n)
   );
 }
 
 function configSpace(options: NetOptions, mac: number, rate: number): Uint8Array {
-  const config = new Uint8Array(NET_CONFIG_SIZE);
+  const hashes = options.rss || options.hashReport;
+  const config = new Uint8Array(hashes ? NET_CONFIG_HASH_SIZE : NET_CONFIG_SIZE);
   const view = new DataView(config.buffer);
   writeMac(config, NET_CONFIG.mac, mac);
   view.setUint16(NET_CONFIG.status, NET_S.LINK_UP, true);
@@ -314,5 +340,9 @@ function configSpace(options: NetOptions, mac: number, rate: number): Uint8Array
   view.setUint16(NET_CONFIG.mtu, options.mtu, true);
   view.setUint32(NET_CONFIG.speed, Math.max(1, Math.round(rate / MBIT_PER_S)), true);
   view.setUint8(NET_CONFIG.duplex, NET_DUPLEX_FULL);
+  if (!hashes) return config;
+  view.setUint8(NET_CONFIG.rssMaxKeySize, NET_RSS_KEY_MAX);
+  view.setUint16(NET_CONFIG.rssMaxTableLength, options.rss ? NET_RSS_TABLE_MAX : 0, true);
+  view.setUint32(NET_CONFIG.hashTypes, HASH_TYPES, true);
   return config;
 }

@@ -1,6 +1,7 @@
 // What a device does to a packet before it is a frame on a cable: it fills in the checksum that the
 // driver left open, and cuts what is too large for one frame (virtio 1.4 §5.1.6.2). On real bytes.
 import {
+  type FlowHasher,
   FrameView,
   foldSum,
   IP_PROTOCOL,
@@ -21,7 +22,7 @@ import {
   writeBig32,
 } from '../../platform/network/index.ts';
 import { NET_GSO, NET_HEADER, NET_HEADER_F } from '../../platform/virtio/index.ts';
-import { readU16, writeU16 } from '../../platform/wire/index.ts';
+import { readU16, writeU16, writeU32 } from '../../platform/wire/index.ts';
 
 /** The header before a packet. */
 export interface PacketHeader {
@@ -67,6 +68,13 @@ export function writeHeader(bytes: Uint8Array, header: PacketHeader, bufferCount
   writeU16(bytes, NET_HEADER.checksumStart, header.checksumStart);
   writeU16(bytes, NET_HEADER.checksumOffset, header.checksumOffset);
   writeU16(bytes, NET_HEADER.bufferCount, bufferCount);
+}
+
+/** Writes what follows in the header of a packet with a hash. */
+export function writeHash(bytes: Uint8Array, { kind, value }: FlowHasher): void {
+  writeU32(bytes, NET_HEADER.hashValue, value);
+  writeU16(bytes, NET_HEADER.hashReport, kind);
+  writeU16(bytes, NET_HEADER.hashReport + 2, 0);
 }
 
 /**

@@ -11,20 +11,18 @@ import {
   type EventHandle,
   NO_EVENT,
 } from '../../platform/kernel/index.ts';
-import { FrameView, IP_PROTOCOL } from '../../platform/network/index.ts';
+import { type FlowHasher, FrameView, IP_PROTOCOL } from '../../platform/network/index.ts';
 import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
-import { NET_F, NET_HEADER_F, NET_HEADER_SIZE } from '../../platform/virtio/index.ts';
+import { NET_HEADER_F, NET_HEADER_SIZE_MAX } from '../../platform/virtio/index.ts';
 import { type Chain, type QueueEngine, scatter } from '../common/index.ts';
+import type { Agreement } from './agreement.ts';
 import { FrameFifo } from './frame-fifo.ts';
 import { FrameMerger } from './frame-merger.ts';
-import { clearHeader, emptyHeader, writeHeader } from './offloads.ts';
+import { clearHeader, emptyHeader, writeHash, writeHeader } from './offloads.ts';
 
 /** Step on the CPU, event on the kernel. */
 const HANDLED = 0;
 const WAITED = 1;
-
-/** Offloads that join frames. */
-const JOINING = NET_F.GUEST_TSO4 | NET_F.GUEST_TSO6 | NET_F.GUEST_USO4 | NET_F.GUEST_USO6;
 
 export interface ReceiveTiming {
   /** Ids of timing constants. */
@@ -36,9 +34,8 @@ export interface ReceiveTiming {
 export interface ReceiveOwner {
   readonly node: Node;
   readonly dma: DmaPort;
-  readonly driverFeatures: bigint;
-  /** Offloads of received packets that the driver wants, as feature bits. */
-  readonly offloads: bigint;
+  readonly agreement: Agreement;
+  readonly hasher: FlowHasher;
 }
 
 export interface ReceivePlace {
@@ -69,7 +66,7 @@ export class ReceiveQueue implements CpuClient, Component {
   readonly #header = emptyHeader();
   readonly #buffers: Chain[] = [];
   readonly #written: number[] = [];
-  #packet = new Uint8Array(NET_HEADER_SIZE + 2048);
+  #packet = new Uint8Array(NET_HEADER_SIZE_MAX + 2048);
   #stepping = false;
   /** The CPU has dealt with the oldest frame, but there was no room for it then. */
   #handled = false;
@@ -131,10 +128,11 @@ export class ReceiveQueue implements CpuClient, Component {
 
   /** Goes on with the oldest frame, as far as there are buffers for it. */
   #next(): void {
+    const { headerSize } = this.#owner.agreement;
     while (!this.#stepping) {
       if (this.#fifo.count === 0) return this.#pause();
       const { length } = this.#fifo.peek();
-      if (this.#buffersFor(NET_HEADER_SIZE + this.#merger.length + length) === 0) {
+      if (this.#buffersFor(headerSize + this.#merger.length + length) === 0) {
         // What is joined has its buffers, and can only wait for more in vain.
         if (this.#merger.frames === 0) return;
         this.#flush();
@@ -145,9 +143,10 @@ export class ReceiveQueue implements CpuClient, Component {
 
   #work(length: number): void {
     this.#stepping = true;
-    const { node } = this.#owner;
+    const { node, agreement } = this.#owner;
     const frame = node.charge(this.#timing.deviceReceive);
-    const check = this.#checks ? node.chargeBytes(this.#timing.checksumRate, length) : 0;
+    const { checksChecksums } = agreement;
+    const check = checksChecksums ? node.chargeBytes(this.#timing.checksumRate, length) : 0;
     node.cpu.submit(Priority.task, frame + check, this, HANDLED, this.#epoch);
   }
 
@@ -159,15 +158,9 @@ export class ReceiveQueue implements CpuClient, Component {
     this.#timer = kernel.schedule(this.#id, this.#mergeTime, WAITED, this.#epoch);
   }
 
-  /** True while the driver wants checksums to be checked for it. */
-  get #checks(): boolean {
-    return (this.#owner.offloads & NET_F.GUEST_CSUM) !== 0n;
-  }
-
   /** How many of the oldest buffers hold `length` bytes; 0 when there are not enough of them yet. */
   #buffersFor(length: number): number {
-    const mergeable = (this.#owner.driverFeatures & NET_F.MRG_RXBUF) !== 0n;
-    if (!mergeable) {
+    if (!this.#owner.agreement.mergesBuffers) {
       if (this.#buffers.length === 0) return 0;
       // A frame alone that its buffer does not hold is lost; one that is joined need not be.
       return this.#merger.frames > 0 && this.#buffers[0].writableBytes < length ? 0 : 1;
@@ -183,14 +176,14 @@ export class ReceiveQueue implements CpuClient, Component {
   /** Joins the oldest frame with those before it, or hands it on. */
   #handle(): void {
     const { bytes, length } = this.#fifo.peek();
-    const { offloads } = this.#owner;
+    const { agreement } = this.#owner;
     const merger = this.#merger;
-    const joins = (offloads & JOINING) !== 0n;
+    const { joins } = agreement;
     // Once those before it are gone, there may be no room for this one.
     if (merger.frames > 0 && !(joins && merger.append(bytes, length))) return this.#flush();
     this.#handled = false;
     this.#fifo.shift();
-    if (merger.frames > 1 || (joins && merger.begin(bytes, length, offloads))) {
+    if (merger.frames > 1 || (joins && merger.begin(bytes, length, agreement))) {
       if (merger.closed) this.#flush();
       return;
     }
@@ -221,7 +214,8 @@ export class ReceiveQueue implements CpuClient, Component {
 
   /** Puts a packet into the oldest buffers, behind the header. */
   #place(bytes: Uint8Array, packetLength: number): void {
-    const length = NET_HEADER_SIZE + packetLength;
+    const { headerSize, reportsHash } = this.#owner.agreement;
+    const length = headerSize + packetLength;
     const count = this.#buffersFor(length);
     if (count === 1 && this.#buffers[0].writableBytes < length) {
       this.missed++;
@@ -229,8 +223,17 @@ export class ReceiveQueue implements CpuClient, Component {
     }
     if (this.#packet.length < length) this.#packet = new Uint8Array(length);
     writeHeader(this.#packet, this.#header, count);
-    this.#packet.set(bytes.subarray(0, packetLength), NET_HEADER_SIZE);
+    if (reportsHash) this.#writeHash(bytes, packetLength);
+    this.#packet.set(bytes.subarray(0, packetLength), headerSize);
     this.#write(count, length);
+  }
+
+  /** Tells the hash of the packet (§5.1.6.4.8). */
+  #writeHash(bytes: Uint8Array, length: number): void {
+    const { hasher } = this.#owner;
+    this.#view.parse(bytes, length);
+    hasher.hash(bytes, this.#view);
+    writeHash(this.#packet, hasher);
   }
 
   /** Spreads the packet over the oldest `count` buffers and returns them together. */
@@ -253,7 +256,8 @@ export class ReceiveQueue implements CpuClient, Component {
   /** DATA_VALID for a packet whose checksum is known to be right. */
   #flagsOf(bytes: Uint8Array, length: number): number {
     const view = this.#view;
-    if (!this.#checks || !view.parse(bytes, length) || !view.isIp) return 0;
+    if (!this.#owner.agreement.checksChecksums || !view.parse(bytes, length) || !view.isIp)
+      return 0;
     const { protocol } = view;
     if (protocol !== IP_PROTOCOL.tcp && protocol !== IP_PROTOCOL.udp) return 0;
     return view.transportChecksumHolds(bytes) ? NET_HEADER_F.DATA_VALID : 0;

@@ -8,8 +8,9 @@ import type { DmaClient, DmaFault, DmaPort } from '../../platform/contracts/inde
 import type { Component, ComponentId } from '../../platform/kernel/index.ts';
 import { ETHERNET_HEADER, VLAN_TAG } from '../../platform/network/index.ts';
 import { type CpuClient, Milestone, type Node, Priority } from '../../platform/node/index.ts';
-import { NET_F, NET_GSO, NET_HEADER_SIZE } from '../../platform/virtio/index.ts';
+import { NET_GSO, NET_HEADER_SIZE_MAX } from '../../platform/virtio/index.ts';
 import type { Chain, QueueEngine } from '../common/index.ts';
+import type { Agreement } from './agreement.ts';
 import {
   emptyHeader,
   type FrameSink,
@@ -24,7 +25,7 @@ export const WINDOW_BYTES = 131_072;
 /** More than the window holds packets. A tag is generation × SLOTS + slot. */
 const SLOTS = 65_536;
 /** Largest packet: an IP packet of 64 KiB, its Ethernet header and a tag. */
-const PACKET_MAX = NET_HEADER_SIZE + ETHERNET_HEADER + VLAN_TAG + 65_535;
+const PACKET_MAX = NET_HEADER_SIZE_MAX + ETHERNET_HEADER + VLAN_TAG + 65_535;
 
 /** Step on the CPU, event on the kernel. */
 const PREPARED = 0;
@@ -41,7 +42,7 @@ export interface TransmitOwner {
   readonly node: Node;
   readonly name: string;
   readonly dma: DmaPort;
-  readonly driverFeatures: bigint;
+  readonly agreement: Agreement;
   /** False while frames can't leave. */
   readonly linkUp: boolean;
   readonly mtu: number;
@@ -191,29 +192,29 @@ export class TransmitQueue implements DmaClient, CpuClient, Component {
     const packet = node.charge(node.timing.deviceStep);
     const frames = node.chargeTimes(this.#timing.deviceTransmit, Math.max(1, this.#frames));
     if (this.#frames === 0 || !needsChecksum(this.#header)) return packet + frames;
-    const covered = length - NET_HEADER_SIZE - this.#header.checksumStart;
+    const covered = length - this.#owner.agreement.headerSize - this.#header.checksumStart;
     return packet + frames + node.chargeBytes(this.#timing.checksumRate, Math.max(0, covered));
   }
 
   /** Reads the header of a packet. Returns how many frames it makes; 0, and a violation, for none. */
   #framesOf({ bytes, length }: Slot): number {
-    const { driverFeatures, mtu } = this.#owner;
-    if (length < NET_HEADER_SIZE + ETHERNET_HEADER) return this.#refuse('it has no whole header');
+    const { agreement, mtu } = this.#owner;
+    const { headerSize } = agreement;
+    if (length < headerSize + ETHERNET_HEADER) return this.#refuse('it has no whole header');
     readHeader(bytes, this.#header);
     const { gsoType } = this.#header;
     const wantsSum = needsChecksum(this.#header);
-    if (wantsSum && (driverFeatures & NET_F.CSUM) === 0n) {
+    if (wantsSum && !agreement.fillsChecksums) {
       return this.#refuse('NEEDS_CSUM was not negotiated');
     }
     const headers = ETHERNET_HEADER + VLAN_TAG;
     if (gsoType === NET_GSO.NONE) {
-      const tooLong = length - NET_HEADER_SIZE > mtu + headers;
+      const tooLong = length - headerSize > mtu + headers;
       return tooLong ? this.#refuse(`${length} bytes are more than the MTU allows`) : 1;
     }
-    if (!mayBeCut(gsoType, driverFeatures))
-      return this.#refuse(`GSO type ${gsoType} was not negotiated`);
+    if (!agreement.cuts(gsoType)) return this.#refuse(`GSO type ${gsoType} was not negotiated`);
     if (!wantsSum) return this.#refuse('segmentation without NEEDS_CSUM');
-    const frames = this.#segmenter.count(bytes, NET_HEADER_SIZE, length, this.#header);
+    const frames = this.#segmenter.count(bytes, headerSize, length, this.#header);
     return frames > 0 ? frames : this.#refuse('it can not be cut into segments');
   }
 
@@ -240,17 +241,18 @@ export class TransmitQueue implements DmaClient, CpuClient, Component {
   /** Puts the frames of a packet on the cable; false when the header asks for what is not there. */
   #sendFrames({ bytes, length }: Slot): boolean {
     const { gsoType, gsoSize } = this.#header;
+    const { headerSize } = this.#owner.agreement;
     if (gsoType !== NET_GSO.NONE) {
-      this.#segmenter.cut(bytes, NET_HEADER_SIZE, length, gsoSize, this.#sink);
+      this.#segmenter.cut(bytes, headerSize, length, gsoSize, this.#sink);
       return true;
     }
     if (needsChecksum(this.#header)) {
-      if (!fillChecksum(bytes, NET_HEADER_SIZE, length, this.#header)) {
+      if (!fillChecksum(bytes, headerSize, length, this.#header)) {
         this.#refuse('the checksum lies outside it');
         return false;
       }
     }
-    this.#sink(bytes, NET_HEADER_SIZE, length - NET_HEADER_SIZE);
+    this.#sink(bytes, headerSize, length - headerSize);
     return true;
   }
 
@@ -274,17 +276,4 @@ export class TransmitQueue implements DmaClient, CpuClient, Component {
     const slot = this.#slots[tag % SLOTS];
     return slot.generation === Math.floor(tag / SLOTS) ? slot : null;
   }
-}
-
-/** The feature that each type of segmentation needs. */
-const SEGMENTATION: ReadonlyMap<number, bigint> = new Map([
-  [NET_GSO.TCPV4, NET_F.HOST_TSO4],
-  [NET_GSO.TCPV6, NET_F.HOST_TSO6],
-  [NET_GSO.UDP_L4, NET_F.HOST_USO],
-]);
-
-function mayBeCut(gsoType: number, features: bigint): boolean {
-  const feature = SEGMENTATION.get(gsoType & ~NET_GSO.ECN) ?? 0n;
-  const ecn = (gsoType & NET_GSO.ECN) === 0 || (features & NET_F.HOST_ECN) !== 0n;
-  return (features & feature) !== 0n && ecn;
 }

@@ -1,27 +1,35 @@
 // The virtio-net driver (virtio 1.4 §5.1): it brings queue pairs and control queue up, follows the state
 // of the cable, and carries frames between its queues and the guest's stack.
 import type { DriverEnvironment } from '../../platform/contracts/index.ts';
-import { PS_PER_US } from '../../platform/kernel/index.ts';
-import { ipv4Of, readMac } from '../../platform/network/index.ts';
+import { FlowHasher, ipv4Of, readMac } from '../../platform/network/index.ts';
+import { ANY_CORE } from '../../platform/node/index.ts';
 import {
   controlQueue,
   NET_CONFIG,
+  NET_CONFIG_HASH_SIZE,
   NET_CONFIG_SIZE,
   NET_CTRL,
   NET_CTRL_ANNOUNCE,
-  NET_CTRL_MQ,
-  NET_CTRL_NOTF_COAL,
-  NET_CTRL_VLAN,
   NET_DEVICE_ID,
   NET_F,
-  NET_HEADER_SIZE,
   NET_S,
-  netCoalescing,
+  netHeaderSize,
   receiveQueue,
   STATUS,
   transmitQueue,
 } from '../../platform/virtio/index.ts';
+import { readU16, readU32 } from '../../platform/wire/index.ts';
 import { VirtioDriver } from '../common/index.ts';
+import {
+  addVlan,
+  type CoalescingWish,
+  type Command,
+  coalesce,
+  type Hashing,
+  reportHashes,
+  spreadFlows,
+  usePairs,
+} from './commands.ts';
 import { COMMAND_BYTES, ControlChannel } from './control-channel.ts';
 import type { Offload } from './packet.ts';
 import { type PairTiming, QueuePair } from './queue-pair.ts';
@@ -56,13 +64,9 @@ const FEATURES =
   NET_F.CTRL_VLAN |
   NET_F.GUEST_ANNOUNCE |
   NET_F.MQ |
-  NET_F.NOTF_COAL;
-
-/** How long notifications may wait: for so many packets, or so many ps. */
-interface CoalescingWish {
-  readonly packets: number;
-  readonly time: number;
-}
+  NET_F.NOTF_COAL |
+  NET_F.HASH_REPORT |
+  NET_F.RSS;
 
 /** What a scenario says of the guest's interface, among the options of the device. */
 interface Wishes {
@@ -86,12 +90,15 @@ export class NetDriver extends VirtioDriver {
   linkUp = true;
   /** Times that the state of the cable has changed. */
   linkChanges = 0;
+  /** Packets that came with a hash of their flow. */
+  hashes = 0;
   readonly #pairs: QueuePair[] = [];
   readonly #control: ControlChannel;
   readonly #clients: NetClient[] = [];
   readonly #wishes: Wishes;
   #pairCount = 0;
   #pairsInUse = 1;
+  #hashing: Hashing | null = null;
 
   constructor(environment: DriverEnvironment) {
     super(environment, {
@@ -147,6 +154,12 @@ export class NetDriver extends VirtioDriver {
     this.stack.receive(bytes, length, checked, segment);
   }
 
+  hashed(right: boolean): void {
+    this.hashes++;
+    if (right) return;
+    this.node.violations.report('VERIFY', `${this.name}: a packet came with a wrong hash`);
+  }
+
   polled(): void {
     this.stack.roundOver();
   }
@@ -159,8 +172,12 @@ export class NetDriver extends VirtioDriver {
     return false;
   }
 
+  protected override configWanted(): number {
+    return this.#has(NET_F.RSS | NET_F.HASH_REPORT) ? NET_CONFIG_HASH_SIZE : NET_CONFIG_SIZE;
+  }
+
   protected override queuesWanted(): number {
-    this.#pairCount = this.#has(NET_F.MQ) ? this.#config16(NET_CONFIG.maxPairs) : 1;
+    this.#pairCount = this.#has(NET_F.MQ | NET_F.RSS) ? this.#config16(NET_CONFIG.maxPairs) : 1;
     return 2 * this.#pairCount + (this.#has(NET_F.CTRL_VQ) ? 1 : 0);
   }
 
@@ -171,6 +188,7 @@ export class NetDriver extends VirtioDriver {
   protected override wentLive(buffers: number): void {
     const status = this.#has(NET_F.STATUS) ? this.#config16(NET_CONFIG.status) : NET_S.LINK_UP;
     this.linkUp = (status & NET_S.LINK_UP) !== 0;
+    this.#hashing = this.#newHashing();
     this.#startPairs(buffers + COMMAND_BYTES);
     this.stack.start(readMac(this.config, NET_CONFIG.mac), {
       checksum: this.#has(NET_F.CSUM),
@@ -214,31 +232,36 @@ export class NetDriver extends VirtioDriver {
   /** Sends what the driver has to say first; everybody is told once it is done. */
   #configure(): void {
     const { vlan } = this.stack;
-    this.#coalesce();
-    if (vlan >= 0 && this.#has(NET_F.CTRL_VLAN)) {
-      this.#control.command(NET_CTRL.VLAN, NET_CTRL_VLAN.ADD, little16(vlan));
+    const { coalesceReceive, coalesceTransmit } = this.#wishes;
+    if (this.#has(NET_F.NOTF_COAL)) {
+      if (coalesceReceive !== undefined) this.#command(coalesce(true, coalesceReceive));
+      if (coalesceTransmit !== undefined) this.#command(coalesce(false, coalesceTransmit));
     }
+    if (vlan >= 0 && this.#has(NET_F.CTRL_VLAN)) this.#command(addVlan(vlan));
     const pairs = Math.min(this.#pairCount, this.node.cpu.count);
-    if (!this.#has(NET_F.MQ) || pairs === 1) return this.#ready();
-    this.#control.command(NET_CTRL.MQ, NET_CTRL_MQ.VQ_PAIRS_SET, little16(pairs), (ok) => {
+    const hashing = this.#hashing;
+    if (hashing !== null && !this.#has(NET_F.RSS)) this.#command(reportHashes(hashing));
+    const steer =
+      hashing !== null && this.#has(NET_F.RSS)
+        ? spreadFlows(hashing, pairs, this.#config16(NET_CONFIG.rssMaxTableLength))
+        : usePairs(pairs);
+    if (!this.#has(NET_F.MQ | NET_F.RSS) || pairs === 1) return this.#ready();
+    this.#command(steer, (ok) => {
       if (ok) this.#pairsInUse = pairs;
       this.#ready();
     });
   }
 
-  /** Asks for notifications to wait, as the scenario says. */
-  #coalesce(): void {
-    if (!this.#has(NET_F.NOTF_COAL)) return;
-    const { coalesceReceive, coalesceTransmit } = this.#wishes;
-    const ask = (command: number, wish: CoalescingWish | undefined) => {
-      if (wish === undefined) return;
-      const data = new Uint8Array(netCoalescing.fixedSize);
-      const maxUsecs = Math.round(wish.time / PS_PER_US);
-      netCoalescing.encode({ maxPackets: wish.packets, maxUsecs }, data, 0);
-      this.#control.command(NET_CTRL.NOTF_COAL, command, data);
-    };
-    ask(NET_CTRL_NOTF_COAL.RX_SET, coalesceReceive);
-    ask(NET_CTRL_NOTF_COAL.TX_SET, coalesceTransmit);
+  #command({ type, command, data }: Command, answered?: (ok: boolean) => void): void {
+    this.#control.command(type, command, data, answered);
+  }
+
+  /** A new key, and the types that the device knows; null when it hashes nothing. */
+  #newHashing(): Hashing | null {
+    if (!this.#has(NET_F.RSS | NET_F.HASH_REPORT)) return null;
+    const key = new Uint8Array(this.config[NET_CONFIG.rssMaxKeySize]);
+    this.node.random(`rss/${this.name}`).fill(key);
+    return { types: readU32(this.config, NET_CONFIG.hashTypes), key };
   }
 
   #ready(): void {
@@ -263,15 +286,24 @@ export class NetDriver extends VirtioDriver {
         buffers: memory + pair * QUEUE_SIZE * bufferBytes,
         bufferBytes,
         checksChecksums: this.#has(NET_F.GUEST_CSUM),
+        hasher: this.#has(NET_F.HASH_REPORT) ? this.#hasher() : null,
+        core: this.#pairCount > 1 ? pair % this.node.cpu.count : ANY_CORE,
         sender: {
           ring: this.rings[transmitQueue(pair)],
           queue: transmitQueue(pair),
           arena: arena + pair * ARENA_BYTES,
           arenaBytes: ARENA_BYTES,
+          headerSize: netHeaderSize(this.features),
           checksumOffload: this.#has(NET_F.CSUM),
         },
       });
     }
+  }
+
+  #hasher(): FlowHasher {
+    const hasher = new FlowHasher();
+    hasher.set(this.#hashing!.types, this.#hashing!.key);
+    return hasher;
   }
 
   get #controlQueue(): number {
@@ -284,7 +316,7 @@ export class NetDriver extends VirtioDriver {
     if (this.#has(NET_F.MRG_RXBUF)) return large ? LARGE_MERGED_BUFFER : MERGED_BUFFER;
     const mtu = this.#has(NET_F.MTU) ? this.#config16(NET_CONFIG.mtu) : 1500;
     const packet = large ? LARGE_PACKET : mtu;
-    return Math.ceil((NET_HEADER_SIZE + FRAME_HEADERS + packet) / LINE) * LINE;
+    return Math.ceil((netHeaderSize(this.features) + FRAME_HEADERS + packet) / LINE) * LINE;
   }
 
   /** True when one of these features is in force. */
@@ -293,10 +325,6 @@ export class NetDriver extends VirtioDriver {
   }
 
   #config16(at: number): number {
-    return this.config[at] | (this.config[at + 1] << 8);
+    return readU16(this.config, at);
   }
-}
-
-function little16(value: number): Uint8Array {
-  return Uint8Array.of(value & 0xff, value >>> 8);
 }

@@ -5,7 +5,6 @@ import {
   type DriverRing,
   NET_HEADER,
   NET_HEADER_F,
-  NET_HEADER_SIZE,
   REAP_BROKEN,
   REAP_NONE,
 } from '../../platform/virtio/index.ts';
@@ -40,6 +39,8 @@ export interface SenderLayout {
   /** Memory for packets on their way out. */
   readonly arena: number;
   readonly arenaBytes: number;
+  /** Bytes of the header before each packet. */
+  readonly headerSize: number;
   /** The device sees to checksums. */
   readonly checksumOffload: boolean;
 }
@@ -97,15 +98,17 @@ export class PacketSender implements CpuClient {
    */
   send(bytes: Uint8Array, length: number, offload: Offload): boolean {
     const { memory } = this.#owner.node;
-    const size = NET_HEADER_SIZE + length;
+    const headerSize = this.#layout?.headerSize ?? 0;
+    const size = headerSize + length;
     let address = this.#take(size, offload.bulk);
     if (address < 0 && this.#reclaim()) address = this.#take(size, offload.bulk);
     if (address < 0) {
       this.#block();
       return false;
     }
+    memory.fill(address, headerSize, 0);
     writeHeader(this.#owner.node, address, offload);
-    memory.copyIn(address + NET_HEADER_SIZE, bytes, 0, length);
+    memory.copyIn(address + headerSize, bytes, 0, length);
     this.#pending.push(address, size);
     if (!this.#sending && !this.#full) this.#sendNext();
     return true;
@@ -217,10 +220,10 @@ export class PacketSender implements CpuClient {
   }
 }
 
+/** Writes what is not zero in the header of a packet. */
 function writeHeader({ memory }: Node, at: number, offload: Offload): void {
   const { checksumStart, checksumOffset, gsoType, gsoSize, headerLength } = offload;
   const needs = checksumStart >= 0;
-  memory.fill(at, NET_HEADER_SIZE, 0);
   memory.writeU8(at + NET_HEADER.flags, needs ? NET_HEADER_F.NEEDS_CSUM : 0);
   memory.writeU8(at + NET_HEADER.gsoType, gsoType);
   memory.writeU16(at + NET_HEADER.headerLength, headerLength);

@@ -1,13 +1,13 @@
 // One pair of receive and transmit queues on the driver's side: buffers for the device to fill, and the
 // polling of both queues. What it sends is the sender's business.
 import type { Chart } from '../../platform/machine/index.ts';
+import { type FlowHasher, FrameView, HASH_KIND } from '../../platform/network/index.ts';
 import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
 import {
   type DriverRing,
   NET_GSO,
   NET_HEADER,
   NET_HEADER_F,
-  NET_HEADER_SIZE,
   REAP_BROKEN,
   REAP_NONE,
 } from '../../platform/virtio/index.ts';
@@ -37,6 +37,8 @@ export interface PairOwner {
    * `checked`, and has joined it of frames with so many bytes of data each, unless `segment` is 0.
    */
   received(bytes: Uint8Array, length: number, checked: boolean, segment: number): void;
+  /** A packet came with a hash, right or wrong. */
+  hashed(right: boolean): void;
   /** A round of polling is over. */
   polled(): void;
   /** There is room for packets again, after `send` had none. */
@@ -60,6 +62,10 @@ export interface PairLayout {
   readonly bufferBytes: number;
   /** The device may vouch for checksums. */
   readonly checksChecksums: boolean;
+  /** Makes the hashes that the device must report, or null when it reports none. */
+  readonly hasher: FlowHasher | null;
+  /** The CPU that polls, or ANY_CORE. */
+  readonly core: number;
   readonly sender: SenderLayout;
 }
 
@@ -68,6 +74,7 @@ export class QueuePair implements CpuClient {
   readonly #chart: Chart<unknown, PollEvent>;
   readonly #sender: PacketSender;
   readonly #packet = new Uint8Array(PACKET_MAX);
+  readonly #view = new FrameView();
   #layout: PairLayout | null = null;
   #bufferOf = new Float64Array(0);
   #budget = 0;
@@ -76,6 +83,9 @@ export class QueuePair implements CpuClient {
   #flags = 0;
   /** Bytes of data of each of the frames that it was joined of, or 0. */
   #segment = 0;
+  /** What was hashed of it, and the hash, as the device says. */
+  #hashKind = 0;
+  #hash = 0;
   /** Work of before the device was lost carries an older epoch. */
   #epoch = 0;
 
@@ -146,7 +156,9 @@ export class QueuePair implements CpuClient {
       case 'poll': {
         const { node, timing } = this.#owner;
         const priority = effect.yielding ? Priority.task : Priority.interrupt;
-        node.cpu.submit(priority, node.charge(timing.poll), this, POLL, this.#epoch);
+        const { core } = this.#layout;
+        const epoch = this.#epoch;
+        node.cpu.submit(priority, node.charge(timing.poll), this, POLL, epoch, 0, core);
         return;
       }
       case 'unmask': {
@@ -191,14 +203,15 @@ export class QueuePair implements CpuClient {
       node.chargeBytes(node.timing.copyRate, this.#length) +
       // Without help of the device, the CPU goes over all bytes for the checksum.
       (this.#checked ? 0 : node.chargeBytes(timing.checksumRate, this.#length));
-    node.cpu.submit(Priority.interrupt, cost, this, RECEIVED, this.#epoch);
+    const { core } = this.#layout;
+    node.cpu.submit(Priority.interrupt, cost, this, RECEIVED, this.#epoch, 0, core);
   }
 
   /**
    * Reaps one packet from the buffers that it lies in and makes these available again. Returns how many
    * they were, or -1 when the ring is broken.
    */
-  #gather({ ring, bufferBytes }: PairLayout): number {
+  #gather({ ring, bufferBytes, sender, hasher }: PairLayout): number {
     const { memory } = this.#owner.node;
     this.#length = 0;
     let buffers = 1;
@@ -207,13 +220,14 @@ export class QueuePair implements CpuClient {
       if (head === REAP_BROKEN) return -1;
       if (head === REAP_NONE) return this.#malformed(i, 'it lacks buffers');
       const address = this.#bufferOf[head];
-      const skip = i === 0 ? NET_HEADER_SIZE : 0;
+      const skip = i === 0 ? sender.headerSize : 0;
       const length = Math.min(ring.usedLength, bufferBytes) - skip;
       if (i === 0) {
         buffers = Math.max(1, memory.readU16(address + NET_HEADER.bufferCount));
         this.#flags = memory.readU8(address + NET_HEADER.flags);
         const joined = memory.readU8(address + NET_HEADER.gsoType) !== NET_GSO.NONE;
         this.#segment = joined ? memory.readU16(address + NET_HEADER.gsoSize) : 0;
+        if (hasher !== null) this.#readHash(address);
       }
       if (length > 0 && this.#length + length <= PACKET_MAX) {
         memory.copyOut(address + skip, this.#packet, this.#length, length);
@@ -221,7 +235,22 @@ export class QueuePair implements CpuClient {
       }
       this.#addBuffer(address);
     }
+    if (hasher !== null) this.#checkHash(hasher);
     return buffers;
+  }
+
+  #readHash(address: number): void {
+    const { memory } = this.#owner.node;
+    this.#hashKind = memory.readU16(address + NET_HEADER.hashReport);
+    this.#hash = memory.readU32(address + NET_HEADER.hashValue);
+  }
+
+  /** Compares the hash that came with a packet with its own. */
+  #checkHash(hasher: FlowHasher): void {
+    // Packets of before the device has heard what to hash have none.
+    if (this.#hashKind === HASH_KIND.none || !this.#view.parse(this.#packet, this.#length)) return;
+    hasher.hash(this.#packet, this.#view);
+    this.#owner.hashed(hasher.kind === this.#hashKind && hasher.value === this.#hash);
   }
 
   #malformed(buffers: number, why: string): number {

@@ -18,6 +18,7 @@ export {
   writeBig32,
   writeMac,
 } from './ethernet.ts';
+export { FlowHasher, HASH_KIND } from './flow-hasher.ts';
 export {
   ARP,
   ARP_SIZE,

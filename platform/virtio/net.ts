@@ -1,5 +1,5 @@
 // What both sides of virtio-net agree on (virtio 1.4 §5.1).
-import { defineBits, LayoutCodec, le32, masksOf } from '../wire/index.ts';
+import { defineBits, LayoutCodec, le16, le32, masksOf } from '../wire/index.ts';
 
 export const NET_DEVICE_ID = 1;
 
@@ -100,10 +100,20 @@ export const netFeatures = defineBits({
     spec: FEATURE_SPEC,
     doc: 'Large UDP datagrams may be left to the device to cut.',
   },
+  HASH_REPORT: {
+    bit: 57,
+    spec: FEATURE_SPEC,
+    doc: 'A received packet comes with the hash of its flow.',
+  },
   GUEST_HDRLEN: {
     bit: 59,
     spec: FEATURE_SPEC,
     doc: 'The driver gives the exact length of the headers.',
+  },
+  RSS: {
+    bit: 60,
+    spec: FEATURE_SPEC,
+    doc: 'The driver says which queue gets the packets of which hash.',
   },
   SPEED_DUPLEX: { bit: 63, spec: FEATURE_SPEC, doc: 'The configuration has speed and duplex.' },
 });
@@ -127,6 +137,7 @@ export const NET_F_REQUIRES: readonly { readonly feature: bigint; readonly needs
   { feature: NET_F.CTRL_MAC_ADDR, needs: NET_F.CTRL_VQ },
   { feature: NET_F.NOTF_COAL, needs: NET_F.CTRL_VQ },
   { feature: NET_F.VQ_NOTF_COAL, needs: NET_F.CTRL_VQ },
+  { feature: NET_F.RSS, needs: NET_F.CTRL_VQ },
 ];
 
 /** Offloads of received packets, which CTRL_GUEST_OFFLOADS turns off and on (§5.1.6.5.8). */
@@ -141,9 +152,18 @@ export const NET_CONFIG = {
   mtu: 10,
   speed: 12,
   duplex: 16,
+  rssMaxKeySize: 17,
+  rssMaxTableLength: 18,
+  hashTypes: 20,
 } as const;
 /** Bytes of configuration space up to and including duplex. */
 export const NET_CONFIG_SIZE = 17;
+/** With what RSS and HASH_REPORT add to it. */
+export const NET_CONFIG_HASH_SIZE = 24;
+
+/** Key and table of receive-side scaling, at the most. */
+export const NET_RSS_KEY_MAX = 40;
+export const NET_RSS_TABLE_MAX = 128;
 
 /** Bits of the configuration's status. */
 export const NET_S = { LINK_UP: 1, ANNOUNCE: 2 } as const;
@@ -158,8 +178,18 @@ export const NET_HEADER = {
   checksumStart: 6,
   checksumOffset: 8,
   bufferCount: 10,
+  /** With HASH_REPORT only. */
+  hashValue: 12,
+  hashReport: 16,
 } as const;
-export const NET_HEADER_SIZE = 12;
+const PLAIN_HEADER_SIZE = 12;
+const HASH_HEADER_SIZE = 20;
+export const NET_HEADER_SIZE_MAX = HASH_HEADER_SIZE;
+
+/** Bytes of the header before every packet, with these features. */
+export function netHeaderSize(features: bigint): number {
+  return (features & NET_F.HASH_REPORT) === 0n ? PLAIN_HEADER_SIZE : HASH_HEADER_SIZE;
+}
 
 export const NET_HEADER_F = { NEEDS_CSUM: 1, DATA_VALID: 2 } as const;
 /** How a packet is to be cut, or was joined; ECN is a bit beside the type. */
@@ -186,13 +216,20 @@ export const NET_CTRL_RX = {
 export const NET_CTRL_MAC = { TABLE_SET: 0, ADDR_SET: 1 } as const;
 export const NET_CTRL_VLAN = { ADD: 0, DEL: 1 } as const;
 export const NET_CTRL_ANNOUNCE = { ACK: 0 } as const;
-export const NET_CTRL_MQ = { VQ_PAIRS_SET: 0 } as const;
+export const NET_CTRL_MQ = { VQ_PAIRS_SET: 0, RSS_CONFIG: 1, HASH_CONFIG: 2 } as const;
 export const NET_CTRL_GUEST_OFFLOADS = { SET: 0 } as const;
 export const NET_CTRL_NOTF_COAL = { TX_SET: 0, RX_SET: 1, VQ_SET: 2, VQ_GET: 3 } as const;
 /** A notification may wait for so many packets and µs, whichever comes first (§5.1.6.5.9). */
 export const netCoalescing = new LayoutCodec('net coalescing', {
   maxPackets: le32,
   maxUsecs: le32,
+});
+
+/** Parameters of receive-side scaling (§5.1.6.5.7). Queues are numbered by pairs. */
+export const netRssStart = new LayoutCodec('net rss', {
+  hashTypes: le32,
+  tableMask: le16,
+  unclassifiedPair: le16,
 });
 
 /** Results of a command. */

@@ -2,15 +2,16 @@
 // and joining that gives the packet again.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Agreement } from '../../devices/net/agreement.ts';
 import { FrameMerger } from '../../devices/net/frame-merger.ts';
 import { emptyHeader, Segmenter } from '../../devices/net/offloads.ts';
 import { FrameView } from '../../platform/network/index.ts';
-import { NET_F, NET_GSO } from '../../platform/virtio/index.ts';
+import { NET_GSO, NET_GUEST_OFFLOADS } from '../../platform/virtio/index.ts';
 import { leaveChecksum, tcpFrame, udpFrame } from '../support/net-frames.ts';
 
 const SEED = 20_261_122;
-const ALL =
-  NET_F.GUEST_TSO4 | NET_F.GUEST_TSO6 | NET_F.GUEST_ECN | NET_F.GUEST_USO4 | NET_F.GUEST_USO6;
+const ALL = new Agreement();
+ALL.setOffloads(NET_GUEST_OFFLOADS);
 
 const packets = fc.record({
   ipv6: fc.boolean(),

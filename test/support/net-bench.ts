@@ -10,7 +10,6 @@ import {
   controlQueue,
   F,
   NET_CONFIG_SIZE,
-  NET_HEADER_SIZE,
   SplitDriverRing,
   STATUS,
 } from '../../platform/virtio/index.ts';
@@ -129,11 +128,11 @@ export class NetBench implements DeviceTransport {
   /** Makes a packet available to be sent. */
   transmit(queue: number, header: Uint8Array, frame: Uint8Array): number {
     const { memory } = this.#guest;
-    const address = memory.allocate(NET_HEADER_SIZE + frame.length);
-    memory.copyIn(address, header, 0, NET_HEADER_SIZE);
-    memory.copyIn(address + NET_HEADER_SIZE, frame, 0, frame.length);
-    this.#rings[queue].addSegment(address, NET_HEADER_SIZE, false);
-    this.#rings[queue].addSegment(address + NET_HEADER_SIZE, frame.length, false);
+    const address = memory.allocate(header.length + frame.length);
+    memory.copyIn(address, header, 0, header.length);
+    memory.copyIn(address + header.length, frame, 0, frame.length);
+    this.#rings[queue].addSegment(address, header.length, false);
+    this.#rings[queue].addSegment(address + header.length, frame.length, false);
     const head = this.#rings[queue].commit();
     this.#buffers[queue].set(head, { address, length: 0 });
     this.device.available(queue);

@@ -1,0 +1,77 @@
+// What the driver tells a network device once it is there, as bytes of commands (virtio 1.4 §5.1.6.5).
+import { PS_PER_US } from '../../platform/kernel/index.ts';
+import {
+  NET_CTRL,
+  NET_CTRL_MQ,
+  NET_CTRL_NOTF_COAL,
+  NET_CTRL_VLAN,
+  netCoalescing,
+  netRssStart,
+} from '../../platform/virtio/index.ts';
+import { writeU16, writeU32 } from '../../platform/wire/index.ts';
+
+export interface Command {
+  readonly type: number;
+  readonly command: number;
+  readonly data: Uint8Array;
+}
+
+/** How long notifications may wait: for so many packets, or so many ps. */
+export interface CoalescingWish {
+  readonly packets: number;
+  readonly time: number;
+}
+
+/** Asks for notifications of received or of sent packets to wait. */
+export function coalesce(receive: boolean, { packets, time }: CoalescingWish): Command {
+  const data = new Uint8Array(netCoalescing.fixedSize);
+  const maxUsecs = Math.round(time / PS_PER_US);
+  netCoalescing.encode({ maxPackets: packets, maxUsecs }, data, 0);
+  const { RX_SET, TX_SET } = NET_CTRL_NOTF_COAL;
+  return { type: NET_CTRL.NOTF_COAL, command: receive ? RX_SET : TX_SET, data };
+}
+
+/** Asks for frames of a VLAN. */
+export function addVlan(vlan: number): Command {
+  return { type: NET_CTRL.VLAN, command: NET_CTRL_VLAN.ADD, data: little16(vlan) };
+}
+
+/** Asks for automatic steering to so many pairs. */
+export function usePairs(pairs: number): Command {
+  return { type: NET_CTRL.MQ, command: NET_CTRL_MQ.VQ_PAIRS_SET, data: little16(pairs) };
+}
+
+/** What is hashed, as a mask of types, and under which key. */
+export interface Hashing {
+  readonly types: number;
+  readonly key: Uint8Array;
+}
+
+/** Asks for hashes of packets, with automatic steering. */
+export function reportHashes({ types, key }: Hashing): Command {
+  const KEY_LENGTH = 12;
+  const data = new Uint8Array(KEY_LENGTH + 1 + key.length);
+  writeU32(data, 0, types);
+  data[KEY_LENGTH] = key.length;
+  data.set(key, KEY_LENGTH + 1);
+  return { type: NET_CTRL.MQ, command: NET_CTRL_MQ.HASH_CONFIG, data };
+}
+
+/** Asks for flows to be spread evenly over so many pairs, by a table of `length` entries. */
+export function spreadFlows({ types, key }: Hashing, pairs: number, length: number): Command {
+  const start = netRssStart.fixedSize;
+  const end = start + 2 * length;
+  const data = new Uint8Array(end + 3 + key.length);
+  netRssStart.encode({ hashTypes: types, tableMask: length - 1, unclassifiedPair: 0 }, data, 0);
+  for (let i = 0; i < length; i++) writeU16(data, start + 2 * i, i % pairs);
+  writeU16(data, end, pairs);
+  data[end + 2] = key.length;
+  data.set(key, end + 3);
+  return { type: NET_CTRL.MQ, command: NET_CTRL_MQ.RSS_CONFIG, data };
+}
+
+function little16(value: number): Uint8Array {
+  const data = new Uint8Array(2);
+  writeU16(data, 0, value);
+  return data;
+}
