@@ -20,6 +20,9 @@ import { FrameFifo } from './frame-fifo.ts';
 import { FrameMerger } from './frame-merger.ts';
 import { clearHeader, emptyHeader, writeHash, writeHeader } from './offloads.ts';
 
+/** Buffers taken that may stand before those that are there. */
+const TAKEN_SLACK = 256;
+
 /** Step on the CPU, event on the kernel. */
 const HANDLED = 0;
 const WAITED = 1;
@@ -64,7 +67,11 @@ export class ReceiveQueue implements CpuClient, Component {
   readonly #merger = new FrameMerger();
   readonly #view = new FrameView();
   readonly #header = emptyHeader();
+  /** What the driver has made available, from `#oldest` on. */
   readonly #buffers: Chain[] = [];
+  #oldest = 0;
+  /** Buffers of one packet, and what was written into each. */
+  readonly #taken: Chain[] = [];
   readonly #written: number[] = [];
   #packet = new Uint8Array(NET_HEADER_SIZE_MAX + 2048);
   #stepping = false;
@@ -109,6 +116,7 @@ export class ReceiveQueue implements CpuClient, Component {
     this.#merger.clear();
     this.#stopTimer();
     this.#buffers.length = 0;
+    this.#oldest = 0;
     this.#stepping = false;
     this.#handled = false;
     this.#epoch++;
@@ -161,14 +169,15 @@ export class ReceiveQueue implements CpuClient, Component {
   /** How many of the oldest buffers hold `length` bytes; 0 when there are not enough of them yet. */
   #buffersFor(length: number): number {
     if (!this.#owner.agreement.mergesBuffers) {
-      if (this.#buffers.length === 0) return 0;
+      if (this.#oldest === this.#buffers.length) return 0;
       // A frame alone that its buffer does not hold is lost; one that is joined need not be.
-      return this.#merger.frames > 0 && this.#buffers[0].writableBytes < length ? 0 : 1;
+      const { writableBytes } = this.#buffers[this.#oldest];
+      return this.#merger.frames > 0 && writableBytes < length ? 0 : 1;
     }
     let room = 0;
-    for (let i = 0; i < this.#buffers.length; i++) {
+    for (let i = this.#oldest; i < this.#buffers.length; i++) {
       room += this.#buffers[i].writableBytes;
-      if (room >= length) return i + 1;
+      if (room >= length) return i + 1 - this.#oldest;
     }
     return 0;
   }
@@ -217,7 +226,7 @@ export class ReceiveQueue implements CpuClient, Component {
     const { headerSize, reportsHash } = this.#owner.agreement;
     const length = headerSize + packetLength;
     const count = this.#buffersFor(length);
-    if (count === 1 && this.#buffers[0].writableBytes < length) {
+    if (count === 1 && this.#buffers[this.#oldest].writableBytes < length) {
       this.missed++;
       return;
     }
@@ -241,16 +250,25 @@ export class ReceiveQueue implements CpuClient, Component {
     const { dma } = this.#owner;
     let done = 0;
     for (let i = 0; i < count; i++) {
-      const step = Math.min(this.#buffers[i].writableBytes, length - done);
-      scatter(dma, this.#buffers[i], 0, this.#packet, done, step);
+      const chain = this.#buffers[this.#oldest++];
+      const step = Math.min(chain.writableBytes, length - done);
+      scatter(dma, chain, 0, this.#packet, done, step);
+      this.#taken[i] = chain;
       this.#written[i] = step;
       done += step;
     }
-    if (!this.#queue.completeTogether(this.#buffers, this.#written, count)) {
+    this.#forgetTaken();
+    if (!this.#queue.completeTogether(this.#taken, this.#written, count)) {
       return this.#queue.fail();
     }
-    this.#buffers.splice(0, count);
     this.frames++;
+  }
+
+  /** Moves the buffers to the front now and then, so that taking one moves no others. */
+  #forgetTaken(): void {
+    if (this.#oldest < TAKEN_SLACK && this.#oldest < this.#buffers.length) return;
+    this.#buffers.splice(0, this.#oldest);
+    this.#oldest = 0;
   }
 
   /** DATA_VALID for a packet whose checksum is known to be right. */

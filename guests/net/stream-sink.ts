@@ -107,7 +107,10 @@ class StreamSink implements TcpHandler {
 
   #compare(bytes: Uint8Array, at: number, expected: Uint8Array): void {
     let wrong = 0;
-    for (let i = 0; i < expected.length; i++) if (bytes[at + i] !== expected[i]) wrong++;
+    // Nearly always all are right, which is told much faster than how many are not.
+    if (Buffer.compare(bytes.subarray(at, at + expected.length), expected) !== 0) {
+      for (let i = 0; i < expected.length; i++) if (bytes[at + i] !== expected[i]) wrong++;
+    }
     this.#wrong += wrong;
     this.#right += expected.length - wrong;
   }
