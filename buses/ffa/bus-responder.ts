@@ -12,6 +12,7 @@ import { DeviceAreas } from './device-areas.ts';
 import { type DeviceSessionEvent, deviceSessionChart } from './device-chart.ts';
 import { FIFO_PAGES } from './fifo-layout.ts';
 import {
+  AREA_SPAN,
   AREAS_MAX,
   type Dialect,
   dialects,
@@ -21,6 +22,7 @@ import {
   type FfaMessage,
   type FfaMessageOf,
   FfaResult,
+  TOP_BYTE_SPAN,
   TRANSPORT_REVISION,
 } from './messages.ts';
 import { eventsOf, type FfaOptions, type FfaPlan } from './options.ts';
@@ -57,7 +59,7 @@ const FIFO_AREA = 0;
 const DEVICE_NOTIFICATION_ID = 1;
 
 export class BusResponder implements CpuClient {
-  readonly areas = new DeviceAreas();
+  readonly areas: DeviceAreas;
   eventMethod: number = EventMethod.POLL;
   notificationId = 0;
   readonly #options: BusResponderOptions;
@@ -69,7 +71,8 @@ export class BusResponder implements CpuClient {
 
   constructor(options: BusResponderOptions) {
     this.#options = options;
-    const { dialect, deviceDialect } = options.plan.options;
+    const { dialect, deviceDialect, quirks } = options.plan.options;
+    this.areas = new DeviceAreas(quirks.includes('topByteAreas') ? TOP_BYTE_SPAN : AREA_SPAN);
     this.#dialect = dialects[deviceDialect ?? dialect];
     this.#methods = eventMethods(options.plan.options, this.#dialect);
     this.#session = options.node.charts.start(deviceSessionChart, {

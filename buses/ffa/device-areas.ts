@@ -1,9 +1,14 @@
 // Areas as the partition knows them: what was announced to it and retrieved by it.
 import type { DmaWindow } from '../common/index.ts';
-import { AREA_SPAN } from './messages.ts';
 
 export class DeviceAreas {
   readonly #windows: (DmaWindow | null)[] = [];
+  /** Bus addresses from one area to the next. */
+  readonly #span: number;
+
+  constructor(span: number) {
+    this.#span = span;
+  }
 
   set(areaId: number, window: DmaWindow): void {
     this.#windows[areaId] = window;
@@ -15,7 +20,12 @@ export class DeviceAreas {
 
   /** The window that a bus address lies in, or null. */
   find(address: number): DmaWindow | null {
-    return this.#windows[Math.floor(address / AREA_SPAN)] ?? null;
+    return this.#windows[Math.floor(address / this.#span)] ?? null;
+  }
+
+  /** Where in its window a bus address lies. */
+  offset(address: number): number {
+    return address % this.#span;
   }
 
   /** Forgets an area and returns its handle, or -1. */

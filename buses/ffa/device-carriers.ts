@@ -13,11 +13,13 @@ export interface DeviceCarriersOptions {
   readonly timing: FfaTiming;
   readonly switchTime: number;
   readonly dma: DmaPort;
-  post(packet: Packet, kind: number, a: number, delay: number): void;
+  /** Sends a packet that is complete. */
+  post(packet: Packet, delay: number): void;
   /** Sets the driver's notification. */
   notify(): void;
   /** A message that came otherwise than by direct call. */
   received(bytes: Uint8Array, length: number): void;
+  violation(code: 'EVENT_LOST' | 'TIMEOUT', text: string): void;
 }
 
 export class DeviceCarriers {
@@ -37,6 +39,8 @@ export class DeviceCarriers {
           node,
           timing,
           maxMessageSize,
+          depth: plan.options.sendQueueDepth,
+          service: null,
           switchTime,
           scheduleTime,
           post,
@@ -50,17 +54,23 @@ export class DeviceCarriers {
 
   /** Sends a response the way that requests come. */
   respond(bytes: Uint8Array, length: number): void {
-    if (this.#fifo !== null) this.#fifo.send(bytes, length);
-    else this.#indirect!.send(bytes, length);
+    if (this.#fifo !== null) return this.#fifo.send(bytes, length);
+    if (this.#indirect!.send(bytes, length)) return;
+    this.#options.violation('TIMEOUT', 'a response found too many indirect messages waiting');
   }
 
   /** Sends an event by itself; false when the driver wants to poll for it. */
   sendEvent(bytes: Uint8Array, length: number): boolean {
     const events = eventsOf(this.#options.plan.options);
     if (events === 'fifo') this.#fifo!.send(bytes, length);
-    else if (events === 'indirect') this.#indirect!.send(bytes, length);
+    else if (events === 'indirect') this.#sendIndirectly(bytes, length);
     else return false;
     return true;
+  }
+
+  #sendIndirectly(event: Uint8Array, length: number): void {
+    if (this.#indirect!.send(event, length)) return;
+    this.#options.violation('EVENT_LOST', 'an event found too many indirect messages waiting');
   }
 
   receive(packet: Packet): void {
@@ -85,6 +95,7 @@ export class DeviceCarriers {
     return {
       indirectSent: this.#indirect?.sent ?? 0,
       indirectBusy: this.#indirect?.busy ?? 0,
+      indirectRefused: this.#indirect?.refused ?? 0,
       fifoSent: this.#fifo?.sent ?? 0,
       fifoFull: this.#fifo?.full ?? 0,
     };

@@ -11,22 +11,22 @@ import type {
 } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
 import type { Component, Packet } from '../../platform/kernel/index.ts';
-import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
+import {
+  type CpuClient,
+  type Node,
+  Priority,
+  type ViolationCode,
+} from '../../platform/node/index.ts';
 import {
   type Codec,
   codec,
   DeviceState,
-  HEADER_SIZE,
-  headerIsSound,
-  peekDevice,
   peekId,
   peekIsBus,
-  peekIsEvent,
   peekIsResponse,
-  peekToken,
   type StandardMessages,
 } from '../../platform/virtio/messages/index.ts';
-import { WireError } from '../../platform/wire/index.ts';
+import { writeU16 } from '../../platform/wire/index.ts';
 import {
   DeviceClients,
   DMA_DATA,
@@ -37,22 +37,14 @@ import {
 } from '../common/index.ts';
 import { BusResponder } from './bus-responder.ts';
 import { DeviceCarriers } from './device-carriers.ts';
+import { DeviceInbox } from './device-inbox.ts';
+import { DirectCallee } from './direct-callee.ts';
 import { EventOutbox } from './event-outbox.ts';
-import {
-  AREA_SPAN,
-  DEVICE_ROLE_UUID,
-  dialects,
-  EventMethod,
-  type FfaBody,
-  type FfaMessage,
-  type FfaMessages,
-  ffaMessages,
-  isControl,
-} from './messages.ts';
+import { dialects, EventMethod, type FfaMessages, isControl } from './messages.ts';
 import type { FfaOptions } from './options.ts';
 import {
   DIRECT_REQUEST,
-  DIRECT_RESPONSE,
+  FfaError,
   INDIRECT,
   MEM_RETRIEVE_REPLY,
   NOTIFICATION,
@@ -60,10 +52,11 @@ import {
   PARTITION_INFO_REPLY,
   RX_RELEASE,
 } from './packets.ts';
+import { isFor, type Service, serviceOf } from './service.ts';
 import { type FfaTiming, ffaTimingIds } from './timing.ts';
 
-const HANDLE = 0;
-const NOTIFY = 1;
+/** Where a header has its token. */
+const TOKEN_OFFSET = 4;
 
 export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClient {
   readonly name: string;
@@ -83,16 +76,13 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
   readonly #carriers: DeviceCarriers;
   readonly #switchTime: number;
   readonly #events: EventOutbox;
-  /** The frame of the open direct call. */
-  readonly #request: Uint8Array;
+  readonly #callee: DirectCallee;
+  readonly #service: Service;
+  readonly #inbox: DeviceInbox;
   readonly #frame: Uint8Array;
   readonly #id: number;
-  #requestLength = 0;
-  /** The message being handled, and whether it came by direct call. */
-  #current: Uint8Array;
-  #handlingCall = false;
-  /** A direct call is under way and has not been answered. */
-  #callOpen = false;
+  /** Token of the last event, with the quirk eventTokens. */
+  #eventToken = 0;
   #notifications = 0;
 
   constructor({ node, plan, faults, observer }: BusEnvironment<FfaOptions>) {
@@ -106,8 +96,10 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     this.#timing = ffaTimingIds(node.costs);
     this.requestTimeout = node.costs.value(this.#timing.requestTimeout);
     this.statusPollInterval = node.costs.value(this.#timing.busyRetry);
-    const { dialect, deviceDialect, mediator } = plan.options;
-    this.#codec = codec(plan.revision, dialects[deviceDialect ?? dialect].messages);
+    const { dialect, deviceDialect, mediator, service, deviceService, quirks } = plan.options;
+    const { messages, hasErrors } = dialects[deviceDialect ?? dialect];
+    this.#codec = codec(plan.revision, messages);
+    this.#service = serviceOf(deviceService ?? service);
     this.#switchTime = mediator === 'spmc' ? this.#timing.worldSwitch : this.#timing.vmSwitch;
     this.#counter = new MessageCounter(this.#codec, observer);
     this.#sender = new FaultySender({
@@ -116,10 +108,25 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
       counter: this.#counter,
       forward: (bytes, length) => this.#enqueueEvent(bytes, length),
     });
-    this.#events = new EventOutbox(maxMessageSize);
-    this.#request = new Uint8Array(maxMessageSize);
-    this.#current = this.#request;
+    this.#events = new EventOutbox(maxMessageSize, plan.options.eventQueueDepth);
     this.#frame = new Uint8Array(maxMessageSize);
+    this.#inbox = new DeviceInbox({
+      codec: this.#codec,
+      maxMessageSize,
+      hasErrors: hasErrors && !quirks.includes('nullAnswers'),
+      clients: this.#clients,
+      events: this.#events,
+      responder: () => this.#responder,
+      isCall: () => this.#callee.handling,
+      respond: (bytes, length) => this.#respond(bytes, length),
+      violation: (code, text) => this.#violation(code, text),
+    });
+    this.#callee = new DirectCallee({
+      node,
+      maxMessageSize,
+      handle: (bytes, length) => this.#inbox.handle(bytes, length),
+      send: (packet, kind, a) => this.#send(packet, kind, a, 0, this.#switchDelay()),
+    });
     this.#id = node.add(this);
     node.kernel.bindPort(plan.devicePort, this.#id);
     this.#port = new SharedMemoryPort({
@@ -127,14 +134,14 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
       ownerNode: plan.driver,
       ownerPort: plan.driverPort,
       window: (address) => this.#responder.areas.find(address),
-      offset: (address) => address % AREA_SPAN,
+      offset: (address) => this.#responder.areas.offset(address),
     });
     this.#responder = new BusResponder({
       node,
       plan,
       timing: this.#timing,
       deviceNumbers: () => this.#clients.numbers,
-      respond: (message, token) => this.#respondBus(message, token),
+      respond: (message, token) => this.#inbox.respond(message, token),
       callSpmc: (kind, a, b) => this.#reply(kind, a, b),
       fifoReady: () => this.#carriers.fifoReady(),
       reset: () => this.#reset(),
@@ -145,9 +152,10 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
       timing: this.#timing,
       switchTime: this.#switchTime,
       dma: this.#port,
-      post: (packet, kind, a, delay) => this.#send(packet, kind, a, 0, delay),
+      post: (packet, delay) => this.#post(packet, delay),
       notify: () => this.#setNotification(),
-      received: (bytes, length) => this.#received(bytes, length),
+      received: (bytes, length) => this.#inbox.handle(bytes, length),
+      violation: (code, text) => this.#violation(code, text),
     });
   }
 
@@ -176,6 +184,8 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
       case DIRECT_REQUEST:
         return this.#called(packet);
       case INDIRECT:
+        if (this.#serves(packet)) this.#carriers.receive(packet);
+        return;
       case RX_RELEASE:
         return this.#carriers.receive(packet);
       case NOTIFICATION:
@@ -194,21 +204,32 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
 
   /** The SPMC knows the services of a partition and answers without running it. */
   #partitionInfo({ bytes, length }: Packet): void {
-    const uuid = DEVICE_ROLE_UUID;
+    const { bytes: uuid } = this.#service;
     const known = length === uuid.length && uuid.every((byte, i) => bytes[i] === byte);
     this.#reply(PARTITION_INFO_REPLY, known ? 1 : 0, 0);
   }
 
-  deliver(step: number): void {
-    switch (step) {
-      case HANDLE:
-        this.#handlingCall = true;
-        this.#handle(this.#request, this.#requestLength);
-        this.#handlingCall = false;
-        return;
-      case NOTIFY:
-        return this.#notify();
-    }
+  /** False for a message to another service, which is reported: this end is not it. */
+  #serves(packet: Packet): boolean {
+    if (isFor(packet, this.#service)) return true;
+    this.#violation(
+      'UNEXPECTED_MESSAGE',
+      `a message for a service that is not ${this.#service.uuid}`,
+    );
+    return false;
+  }
+
+  #called(packet: Packet): void {
+    if (this.#serves(packet)) this.#callee.receive(packet);
+    else this.#callee.refuse(FfaError.INVALID_PARAMETERS);
+  }
+
+  /** FFA_NOTIFICATION_SET has been called. */
+  deliver(): void {
+    this.#notifications++;
+    const delay = this.#node.charge(this.#timing.notificationDelivery);
+    const packet = this.#node.kernel.packets.acquire(0);
+    this.#send(packet, NOTIFICATION, this.#responder.notificationId, 0, delay);
   }
 
   statistics(): Statistics {
@@ -220,6 +241,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
       notifications: this.#notifications,
       eventsMerged: this.#events.merged,
       eventQueueMax: this.#events.highWater,
+      eventsLost: this.#events.lost,
       dmaReads: this.#port.reads,
       dmaWrites: this.#port.writes,
       dmaRefused: this.#port.refusals,
@@ -230,135 +252,41 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     };
   }
 
-  /** A direct call has arrived: the partition runs on the lent core, between its other work. */
-  #called(packet: Packet): void {
-    assert(!this.#callOpen, 'one direct call is open at a time');
-    this.#callOpen = true;
-    this.#requestLength = packet.length;
-    this.#request.set(packet.bytes.subarray(0, packet.length));
-    const { cpu, timing } = this.#node;
-    const cost = this.#node.charge(timing.messageHandle) + this.#node.charge(timing.messageEncode);
-    cpu.submit(Priority.interrupt, cost, this, HANDLE);
-  }
-
-  /** A message by another carrier, on a core of ours. */
-  #received(bytes: Uint8Array, length: number): void {
-    this.#handle(bytes, length);
-  }
-
-  #handle(bytes: Uint8Array, length: number): void {
-    this.#current = bytes;
-    if (!headerIsSound(bytes, length)) {
-      this.#violation('MALFORMED_MESSAGE', 'a frame without a sound header');
-      // The answer repeats what there is of the header, not what an earlier frame left behind.
-      if (length < HEADER_SIZE) bytes.fill(0, length, HEADER_SIZE);
-      return this.#refuse();
-    }
-    const legal = this.#responder.negotiated;
-    if (peekIsBus(bytes)) return this.#handleBus(bytes, length, legal);
-    const client = this.#clients.get(peekDevice(bytes));
-    if (client === undefined || !legal) {
-      const code = legal ? 'UNKNOWN_DEVICE' : 'UNEXPECTED_MESSAGE';
-      const late = legal && this.#clients.isAbsent(peekDevice(bytes));
-      if (!late) this.#violation(code, `a message for device ${peekDevice(bytes)}`);
-      return this.#refuse();
-    }
-    const accepted = client.message(bytes, length);
-    if (peekIsEvent(bytes) || !accepted) this.#refuse();
-  }
-
-  #handleBus(bytes: Uint8Array, length: number, legal: boolean): void {
-    // The most frequent bus message, without decoding.
-    if (peekId(bytes) === ffaMessages.EVENT_POLL.id && legal) return this.#poll();
-    let message: FfaMessage;
-    try {
-      message = this.#codec.decode(bytes, length);
-    } catch (error) {
-      if (!(error instanceof WireError)) throw error;
-      this.#violation('MALFORMED_MESSAGE', error.message);
-      return this.#refuse();
-    }
-    if (!legal && message.type !== 'req.VERSION' && message.type !== 'req.RESET') {
-      this.#violation('UNEXPECTED_MESSAGE', `${message.type} before VERSION was agreed`);
-      return this.#refuse();
-    }
-    if (this.#responder.answer(message)) return;
-    this.#violation('UNEXPECTED_MESSAGE', `${message.type} at the device's end`);
-    this.#refuse();
-  }
-
-  #poll(): void {
-    if (this.#events.length === 0) {
-      return this.#respondBus({ type: 'res.EVENT_POLL', body: {} }, peekToken(this.#current));
-    }
-    const { bytes, length } = this.#events.shift();
-    this.#respond(bytes, length);
-  }
-
-  #acknowledge(): void {
-    this.#respondBus({ type: 'res.EVENT_ACK', body: {} }, peekToken(this.#current));
-  }
-
-  /** Answers what gets no response: an event by call is acknowledged, all else is an ERROR. */
-  #refuse(): void {
-    if (!peekIsEvent(this.#current)) this.#error();
-    else if (this.#handlingCall) this.#acknowledge();
-  }
-
-  #error(): void {
-    const request = this.#current;
-    const message = {
-      type: 'res.ERROR',
-      dev: peekDevice(request),
-      token: peekToken(request),
-      body: { originalId: peekId(request) },
-    } as const;
-    this.#respond(this.#frame, this.#codec.encode(message, this.#frame, 0, this.maxMessageSize));
-  }
-
-  #respondBus(response: FfaBody, token: number): void {
-    const message = { ...response, dev: 0, token } as FfaMessage;
-    this.#respond(this.#frame, this.#codec.encode(message, this.#frame, 0, this.maxMessageSize));
-  }
-
   /** Sends a response. By direct call it ends the open call, and the core goes back with it. */
   #respond(bytes: Uint8Array, length: number): void {
     this.#counter.count(bytes, length);
-    if (!this.#answersCall(bytes)) return this.#carriers.respond(bytes, length);
-    assert(this.#callOpen, 'a response ends an open call');
-    this.#callOpen = false;
-    const { kernel } = this.#node;
-    const packet = kernel.packets.acquire(length);
-    packet.bytes.set(bytes.subarray(0, length));
-    this.#send(packet, DIRECT_RESPONSE, 0, 0, this.#switchDelay());
+    if (this.#answersCall(bytes)) this.#callee.respond(bytes, length);
+    else this.#carriers.respond(bytes, length);
   }
 
   /** Calls are answered as calls; so are requests of the session that took a while. */
   #answersCall(bytes: Uint8Array): boolean {
     const { messages } = this.#plan.options;
-    if (this.#handlingCall || messages === 'direct') return true;
+    if (this.#callee.handling || messages === 'direct') return true;
     return messages === 'fifo' && peekIsBus(bytes) && isControl(peekId(bytes));
   }
 
   #enqueueEvent(bytes: Uint8Array, length: number): void {
+    if (this.#plan.options.quirks.includes('eventTokens')) this.#giveToken(bytes);
     if (this.#responder.negotiated && this.#carriers.sendEvent(bytes, length)) {
       this.#counter.count(bytes, length);
       return;
     }
-    if (!this.#events.push(bytes, length)) return;
+    const fate = this.#events.push(bytes, length);
+    if (fate === 'lost')
+      this.#violation('EVENT_LOST', `${this.#events.length} events wait already`);
+    if (fate !== 'added') return;
     if (this.#responder.eventMethod === EventMethod.NOTIFICATION) this.#setNotification();
+  }
+
+  #giveToken(event: Uint8Array): void {
+    this.#eventToken = (this.#eventToken % 0xffff) + 1;
+    writeU16(event, TOKEN_OFFSET, this.#eventToken);
   }
 
   #setNotification(): void {
     const cost = this.#node.charge(this.#timing.notificationSet);
-    this.#node.cpu.submit(Priority.task, cost, this, NOTIFY);
-  }
-
-  #notify(): void {
-    this.#notifications++;
-    const delay = this.#node.charge(this.#timing.notificationDelivery);
-    const packet = this.#node.kernel.packets.acquire(0);
-    this.#send(packet, NOTIFICATION, this.#responder.notificationId, 0, delay);
+    this.#node.cpu.submit(Priority.task, cost, this, 0);
   }
 
   /** A call to the SPMC that the driver's node answers, or an answer of ours. */
@@ -371,13 +299,17 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     return this.#node.charge(this.#switchTime) + this.#node.charge(this.#timing.spmcRoute);
   }
 
-  /** Nothing sent here overtakes DMA writes that were posted before. */
   #send(packet: Packet, kind: number, a: number, b: number, delay: number): void {
     packet.kind = kind;
     packet.a = a;
     packet.b = b;
     packet.c = 0;
     packet.d = 0;
+    this.#post(packet, delay);
+  }
+
+  /** Nothing sent here overtakes DMA writes that were posted before. */
+  #post(packet: Packet, delay: number): void {
     const total = delay + this.#port.link.orderingDelay(delay);
     const { driver, driverPort } = this.#plan;
     this.#node.kernel.send(this.#node.index, driver, driverPort, total, packet);
@@ -389,10 +321,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     this.#carriers.reset();
   }
 
-  #violation(
-    code: 'UNKNOWN_DEVICE' | 'MALFORMED_MESSAGE' | 'UNEXPECTED_MESSAGE',
-    text: string,
-  ): void {
+  #violation(code: ViolationCode, text: string): void {
     this.#node.violations.report(code, `${this.name}: ${text}`);
   }
 }

@@ -1,14 +1,21 @@
 // The driver side's way to the partition: FFA_MSG_SEND_DIRECT_REQ2. The call is synchronous: the core
 // that makes it is lent to the partition until the response is back. One call is under way at a time;
-// others wait, as behind the mutex of the Linux driver.
+// others wait, as behind the mutex of the Linux driver. A partition that is busy is called again.
 import type { Packet } from '../../platform/kernel/index.ts';
 import { type CpuClient, labels, type Node, Priority } from '../../platform/node/index.ts';
 import { peekId, peekIsBus } from '../../platform/virtio/messages/index.ts';
 import { FrameQueue } from '../common/index.ts';
-import { DIRECT_REQUEST } from './packets.ts';
+import { DIRECT_ERROR, DIRECT_REQUEST, FfaError } from './packets.ts';
+import { addressTo, type Service } from './service.ts';
 
 const CALL = 0;
 const RETURNED = 1;
+
+/** How often a call is made that finds the partition busy (Linux). */
+export const TRIES_MAX = 3;
+
+/** Why a call brought no answer: FFA_ERROR, or a partition that was busy each time. */
+export type CallFailure = 'busy' | 'aborted' | 'refused';
 
 export interface DirectCallerOptions {
   readonly node: Node;
@@ -18,8 +25,12 @@ export interface DirectCallerOptions {
   readonly toNode: number;
   readonly toPort: number;
   readonly maxMessageSize: number;
+  /** The service of the partition that is called. */
+  readonly service: Service;
   /** Called on the caller's core with the answer of each call. */
   answered(bytes: Uint8Array, length: number): void;
+  /** Called on the caller's core with a request that was not answered. */
+  failed(request: Uint8Array, why: CallFailure): void;
 }
 
 export class DirectCaller implements CpuClient {
@@ -28,14 +39,20 @@ export class DirectCaller implements CpuClient {
   askedBusId = -1;
   readonly #options: DirectCallerOptions;
   readonly #queue: FrameQueue;
+  readonly #request: Uint8Array;
+  #requestLength = 0;
   readonly #answer: Uint8Array;
   #answerLength = 0;
+  /** FFA_ERROR in place of an answer, or 0. */
+  #error = 0;
+  #tries = 0;
   #core = -1;
   #calling = false;
 
   constructor(options: DirectCallerOptions) {
     this.#options = options;
     this.#queue = new FrameQueue(options.maxMessageSize);
+    this.#request = new Uint8Array(options.maxMessageSize);
     this.#answer = new Uint8Array(options.maxMessageSize);
   }
 
@@ -52,8 +69,9 @@ export class DirectCaller implements CpuClient {
     if (!this.#calling) this.#next();
   }
 
-  /** Takes the DIRECT_RESPONSE packet. */
+  /** Takes a packet of the kinds DIRECT_RESPONSE and DIRECT_ERROR. */
   receive(packet: Packet): void {
+    this.#error = packet.kind === DIRECT_ERROR ? packet.a : 0;
     this.#answerLength = packet.length;
     this.#answer.set(packet.bytes.subarray(0, packet.length));
     const { node } = this.#options;
@@ -63,33 +81,54 @@ export class DirectCaller implements CpuClient {
 
   deliver(step: number): void {
     if (step === CALL) return this.#call();
-    this.#options.answered(this.#answer, this.#answerLength);
+    const busy = this.#error === FfaError.BUSY || (this.#error === 0 && this.#answerIsNull());
+    if (busy && this.#tries < TRIES_MAX) return this.#encode();
+    const { answered, failed } = this.#options;
+    if (busy) failed(this.#request, 'busy');
+    else if (this.#error === 0) answered(this.#answer, this.#answerLength);
+    else failed(this.#request, this.#error === FfaError.ABORTED ? 'aborted' : 'refused');
     this.#calling = false;
     if (this.#queue.length > 0) this.#next();
   }
 
   #next(): void {
     this.#calling = true;
-    const { node } = this.#options;
+    this.#tries = 0;
+    const { kernel } = this.#options.node;
     const ticket = this.#queue.peek().mark;
-    if (ticket >= 0) node.kernel.causes!.restore(ticket, labels.WAIT_BUS, node.kernel.now);
+    if (ticket >= 0) kernel.causes!.restore(ticket, labels.WAIT_BUS, kernel.now);
+    this.#encode();
+  }
+
+  #encode(): void {
+    const { node } = this.#options;
     node.cpu.submit(Priority.task, node.charge(node.timing.messageEncode), this, CALL);
   }
 
   #call(): void {
-    const { node, switchTime, routeTime, toNode, toPort } = this.#options;
-    const frame = this.#queue.shift();
+    const { node, switchTime, routeTime, toNode, toPort, service } = this.#options;
+    if (this.#tries++ === 0) this.#take();
     this.calls++;
-    this.askedBusId = peekIsBus(frame.bytes) ? peekId(frame.bytes) : -1;
     this.#core = node.cpu.hold();
-    const packet = node.kernel.packets.acquire(frame.length);
-    packet.bytes.set(frame.bytes.subarray(0, frame.length));
+    const packet = node.kernel.packets.acquire(this.#requestLength);
+    packet.bytes.set(this.#request.subarray(0, this.#requestLength));
     packet.kind = DIRECT_REQUEST;
-    packet.a = 0;
-    packet.b = 0;
-    packet.c = 0;
-    packet.d = 0;
+    addressTo(packet, service);
     const delay = node.charge(switchTime) + node.charge(routeTime);
     node.kernel.send(node.index, toNode, toPort, delay, packet);
+  }
+
+  /** Takes the next frame from the line: it may be called with more than once. */
+  #take(): void {
+    const { bytes, length } = this.#queue.shift();
+    this.#request.set(bytes.subarray(0, length));
+    this.#requestLength = length;
+    this.askedBusId = peekIsBus(bytes) ? peekId(bytes) : -1;
+  }
+
+  /** Registers full of zeroes: what a partition that has no time answers. */
+  #answerIsNull(): boolean {
+    for (let i = 0; i < this.#answerLength; i++) if (this.#answer[i] !== 0) return false;
+    return true;
   }
 }

@@ -5,16 +5,27 @@ import type { Packet } from '../../platform/kernel/index.ts';
 import type { MemoryHandles } from '../../platform/memory/index.ts';
 import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
 import { peekId, peekIsBus } from '../../platform/virtio/messages/index.ts';
-import { DirectCaller } from './direct-caller.ts';
+import { type CallFailure, DirectCaller } from './direct-caller.ts';
 import { DriverFifo } from './driver-fifo.ts';
 import { IndirectChannel } from './indirect-channel.ts';
 import { isControl } from './messages.ts';
 import { eventsOf, type FfaPlan } from './options.ts';
-import { DIRECT_RESPONSE, INDIRECT, NOTIFICATION, RX_RELEASE } from './packets.ts';
+import {
+  clearNumbers,
+  DIRECT_ERROR,
+  DIRECT_RESPONSE,
+  INDIRECT,
+  NOTIFICATION,
+  RX_RELEASE,
+} from './packets.ts';
+import type { Service } from './service.ts';
 import type { FfaTiming } from './timing.ts';
 
 const NOTIFY = 0;
 const FIFO_SHARED = 1;
+
+/** Why a message could not be delivered. */
+export type SendFailure = CallFailure | 'full';
 
 export interface DriverCarriersOptions {
   readonly node: Node;
@@ -23,10 +34,14 @@ export interface DriverCarriersOptions {
   readonly handles: MemoryHandles;
   /** Constant: one way to the device's end. */
   readonly switchTime: number;
-  /** Sends a packet to the device's end. */
-  post(packet: Packet, kind: number, a: number, delay: number): void;
+  /** The service that messages are for. */
+  readonly service: Service;
+  /** Sends a packet that is complete. */
+  post(packet: Packet, delay: number): void;
   /** The answer of a direct call, on the core that made it. */
   answered(bytes: Uint8Array, length: number): void;
+  /** A message could not be delivered. */
+  failed(request: Uint8Array, why: SendFailure): void;
   /** A message that came by itself. */
   received(bytes: Uint8Array, length: number): void;
   /** Sends FIFO_CONFIGURE. */
@@ -41,7 +56,7 @@ export class DriverCarriers implements CpuClient {
 
   constructor(options: DriverCarriersOptions) {
     this.#options = options;
-    const { node, plan, timing, switchTime, post, answered, received } = options;
+    const { node, plan, timing, switchTime, service, post, answered, failed, received } = options;
     const { messages, maxMessageSize } = plan.options;
     this.direct = new DirectCaller({
       node,
@@ -50,7 +65,9 @@ export class DriverCarriers implements CpuClient {
       toNode: plan.device,
       toPort: plan.devicePort,
       maxMessageSize,
+      service,
       answered,
+      failed,
     });
     const usesIndirect = messages === 'indirect' || eventsOf(plan.options) === 'indirect';
     const scheduleTime = timing.schedule;
@@ -59,6 +76,8 @@ export class DriverCarriers implements CpuClient {
           node,
           timing,
           maxMessageSize,
+          depth: plan.options.sendQueueDepth,
+          service,
           switchTime,
           scheduleTime,
           post,
@@ -75,14 +94,16 @@ export class DriverCarriers implements CpuClient {
   send(bytes: Uint8Array, length: number): void {
     const { messages } = this.#options.plan.options;
     const control = peekIsBus(bytes) && isControl(peekId(bytes));
-    if (messages === 'indirect') this.#indirect!.send(bytes, length);
-    else if (messages === 'fifo' && !control) this.#fifo!.send(bytes, length);
+    if (messages === 'indirect') {
+      if (!this.#indirect!.send(bytes, length)) this.#options.failed(bytes, 'full');
+    } else if (messages === 'fifo' && !control) this.#fifo!.send(bytes, length);
     else this.direct.send(bytes, length);
   }
 
   /** Takes a packet that belongs to a carrier; false for others. */
   receive(packet: Packet): boolean {
-    if (packet.kind === DIRECT_RESPONSE) this.direct.receive(packet);
+    if (packet.kind === DIRECT_RESPONSE || packet.kind === DIRECT_ERROR)
+      this.direct.receive(packet);
     else if (packet.kind === INDIRECT || packet.kind === RX_RELEASE) {
       this.#indirect!.receive(packet);
     } else return false;
@@ -110,7 +131,10 @@ export class DriverCarriers implements CpuClient {
       return announceFifo(handles.share(address, pages, plan.device, true), pages);
     }
     const delay = node.charge(timing.notificationDelivery);
-    post(node.kernel.packets.acquire(0), NOTIFICATION, 0, delay);
+    const packet = node.kernel.packets.acquire(0);
+    packet.kind = NOTIFICATION;
+    clearNumbers(packet);
+    post(packet, delay);
   }
 
   get interrupts(): number {
@@ -123,6 +147,7 @@ export class DriverCarriers implements CpuClient {
       callQueueMax: this.direct.highWater,
       indirectSent: this.#indirect?.sent ?? 0,
       indirectBusy: this.#indirect?.busy ?? 0,
+      indirectRefused: this.#indirect?.refused ?? 0,
       fifoSent: this.#fifo?.sent ?? 0,
       fifoFull: this.#fifo?.full ?? 0,
     };

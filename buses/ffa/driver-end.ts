@@ -21,32 +21,30 @@ import {
 import {
   type Codec,
   codec,
-  headerIsSound,
   peekDevice,
   peekId,
   peekIsBus,
   peekIsEvent,
-  peekIsResponse,
+  peekToken,
   type StandardMessages,
 } from '../../platform/virtio/messages/index.ts';
-import { WireError } from '../../platform/wire/index.ts';
 import { FaultySender, MessageCounter } from '../common/index.ts';
-import { DriverCarriers } from './driver-carriers.ts';
+import { DriverCarriers, type SendFailure } from './driver-carriers.ts';
 import { DriverClients } from './driver-clients.ts';
+import { DriverInbox } from './driver-inbox.ts';
 import { DriverMemory } from './driver-memory.ts';
 import { DriverSession } from './driver-session.ts';
 import {
-  DEVICE_ROLE_UUID,
   dialects,
   type FfaBody,
   type FfaMessage,
-  type FfaMessageOf,
   type FfaMessages,
   ffaMessages,
 } from './messages.ts';
 import { eventsOf, type FfaOptions } from './options.ts';
 import { NOTIFICATION, PARTITION_INFO, PARTITION_INFO_REPLY } from './packets.ts';
 import { type PollEffect, type PollEvent, PollEvents, pollChart } from './poll-chart.ts';
+import { type Service, serviceOf } from './service.ts';
 import { type FfaTiming, ffaTimingIds } from './timing.ts';
 
 /** Bus requests count their tokens from here on; RESET has token 1 (Linux). */
@@ -58,7 +56,13 @@ const NOTIFICATION_ID = 0;
 const POLL_SOON = 0;
 const POLL_LOST = 1;
 
-const EVENT_ACK_ID = ffaMessages.EVENT_ACK.id;
+const FAILURES: Readonly<Record<SendFailure, string>> = {
+  busy: 'the partition stays busy',
+  aborted: 'the partition does not run',
+  refused: 'the partition has no such service',
+  full: 'too many messages wait for the RX buffer',
+};
+
 const EVENT_POLL_ID = ffaMessages.EVENT_POLL.id;
 
 export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClient {
@@ -75,11 +79,13 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   readonly #counter: MessageCounter;
   readonly #clients: DriverClients;
   readonly #session: DriverSession;
+  readonly #inbox: DriverInbox;
   readonly #poller: Chart<unknown, PollEvent>;
   readonly #line: InterruptLine;
   readonly #carriers: DriverCarriers;
   readonly #switchTime: number;
   readonly #memory: DriverMemory;
+  readonly #service: Service;
   readonly #frame: Uint8Array;
   readonly #id: number;
   #token = FIRST_TOKEN;
@@ -104,6 +110,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       forward: (bytes, length) => this.#carry(bytes, length),
       dropped: (bytes) => this.#lost(bytes),
     });
+    this.#service = serviceOf(options.service);
     this.#frame = new Uint8Array(options.maxMessageSize);
     this.#id = node.add(this);
     node.kernel.bindPort(plan.driverPort, this.#id);
@@ -118,14 +125,25 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       send: (message) => this.#sendBus(message),
       answerSpmc: (kind, a, b) => this.#answerSpmc(kind, a, b),
     });
+    this.#inbox = new DriverInbox({
+      codec: this.#codec,
+      revision: plan.revision,
+      clients: this.#clients,
+      memory: this.#memory,
+      session: () => this.#session,
+      refusedBusId: (originalId) => this.#refusedBusId(originalId),
+      violation: (code, text) => this.#violation(code, text),
+    });
     this.#carriers = new DriverCarriers({
       node,
       plan,
       timing: this.#timing,
       handles: this.#memory.handles,
       switchTime: this.#switchTime,
-      post: (packet, kind, a, delay) => this.#post(packet, kind, a, delay),
+      service: this.#service,
+      post: (packet, delay) => this.#send(packet, delay),
       answered: (bytes, length) => this.#answered(bytes, length),
+      failed: (request, why) => this.#failed(request, why),
       received: (bytes, length) => this.#received(bytes, length),
       announceFifo: (handle, pageCount) => this.#announceFifo(handle, pageCount),
     });
@@ -179,8 +197,27 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
 
   /** A message is lost. Transports and session time out by themselves; so must the poller. */
   #lost(bytes: Uint8Array): void {
-    if (!peekIsBus(bytes) || peekId(bytes) !== EVENT_POLL_ID) return;
-    this.#node.kernel.schedule(this.#id, this.requestTimeout, POLL_LOST);
+    if (isPoll(bytes)) this.#pollAgain(this.requestTimeout);
+  }
+
+  /** A message could not be delivered, which its sender must learn. */
+  #failed(request: Uint8Array, why: SendFailure): void {
+    if (isPoll(request)) this.#pollAgain(this.statusPollInterval);
+    else if (peekIsEvent(request)) {
+      this.#violation(
+        'EVENT_LOST',
+        `${this.#codec.names[this.#codec.rowIndexAt(request)]}: ${FAILURES[why]}`,
+      );
+    } else if (peekIsBus(request)) this.#inbox.busRefused(peekId(request));
+    else this.#clients.get(peekDevice(request))?.undeliverable(peekToken(request), FAILURES[why]);
+  }
+
+  #pollAgain(delay: number): void {
+    const abandons =
+      eventsOf(this.#plan.options) === 'notification' &&
+      this.#plan.options.quirks.includes('abandonedPoll');
+    if (abandons) this.#poller.send(PollEvents.EMPTY);
+    else this.#node.kernel.schedule(this.#id, delay, POLL_LOST);
   }
 
   allocate(deviceNumber: number, length: number): void {
@@ -249,7 +286,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   /** The answer of a direct call, on the core that made it. */
   #answered(bytes: Uint8Array, length: number): void {
     const polled = this.#carriers.direct.askedBusId === EVENT_POLL_ID;
-    const sound = this.#dispatch(bytes, length);
+    const sound = this.#inbox.dispatch(bytes, length);
     // An event comes in place of the response to EVENT_POLL; anything else ends the polling for now.
     if (polled)
       this.#poller.send(sound && peekIsEvent(bytes) ? PollEvents.EVENT : PollEvents.EMPTY);
@@ -257,74 +294,10 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
 
   /** A message that came by itself: indirect, or through the FIFO. */
   #received(bytes: Uint8Array, length: number): void {
-    if (!this.#dispatch(bytes, length)) return;
+    if (!this.#inbox.dispatch(bytes, length)) return;
     if (peekIsEvent(bytes)) this.#poller.send(PollEvents.EVENT);
     else if (peekIsBus(bytes) && peekId(bytes) === EVENT_POLL_ID)
       this.#poller.send(PollEvents.EMPTY);
-  }
-
-  /** Gives a message to whom it is for; false when it makes no sense. */
-  #dispatch(bytes: Uint8Array, length: number): boolean {
-    const sound = headerIsSound(bytes, length);
-    if (!sound) this.#violation('MALFORMED_MESSAGE', 'a message without a sound header');
-    else if (peekIsBus(bytes)) this.#busAnswer(bytes, length);
-    else {
-      const client = this.#clients.get(peekDevice(bytes));
-      if (client === undefined) this.#violation('UNKNOWN_DEVICE', `device ${peekDevice(bytes)}`);
-      else client.message(bytes, length);
-    }
-    return sound;
-  }
-
-  #busAnswer(bytes: Uint8Array, length: number): void {
-    const id = peekId(bytes);
-    // The most frequent ones, without decoding.
-    if (peekIsResponse(bytes) && (id === EVENT_ACK_ID || id === EVENT_POLL_ID)) return;
-    try {
-      this.#busMessage(this.#codec.decode(bytes, length));
-    } catch (error) {
-      if (!(error instanceof WireError)) throw error;
-      this.#violation('MALFORMED_MESSAGE', error.message);
-    }
-  }
-
-  #busMessage(message: FfaMessage): void {
-    switch (message.type) {
-      case 'res.VERSION':
-        return this.#session.version(message.body);
-      case 'res.RESET':
-      case 'res.FIFO_CONFIGURE':
-      case 'res.EVENT_CONFIGURE':
-        return this.#session.result(message.body.result);
-      case 'res.GET_DEVICES':
-        return this.#session.devices(message.body);
-      case 'res.AREA_SHARE':
-        if (this.#memory.shareAnswered(message.body)) return;
-        return this.#violation('UNEXPECTED_RESPONSE', `AREA_SHARE of area ${message.body.areaId}`);
-      case 'res.ERROR':
-        return this.#refused(message);
-      case 'req.EVENT_DEVICE':
-        return this.#deviceChanged(message.body);
-      case 'res.AREA_UNSHARE':
-      case 'req.AREA_RELEASE':
-        return this.#memory.unshared(message.body.areaId);
-      case 'res.PING':
-        return;
-      default:
-        this.#violation('UNEXPECTED_MESSAGE', `${message.type} at the driver's end`);
-    }
-  }
-
-  /** The partition answered with ERROR, which repeats device and token of what it refused. */
-  #refused({ dev, token, body }: FfaMessageOf<'res.ERROR'>): void {
-    const id = this.#refusedBusId(body.originalId);
-    if (id < 0) {
-      this.#clients.get(dev)?.undeliverable(token, 'the partition answered with an ERROR');
-    } else if (id === ffaMessages.AREA_SHARE.id) {
-      this.#memory.shareRefused();
-    } else {
-      this.#session.refused();
-    }
   }
 
   /** Id of the bus request that was refused; -1 for a transport message. */
@@ -334,12 +307,6 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     return originalId >= 0x80 || !this.#clients.anyReachable ? originalId : -1;
   }
 
-  /** A device came or went; the memory of one that went is given back. */
-  #deviceChanged({ number, state }: FfaMessageOf<'req.EVENT_DEVICE'>['body']): void {
-    const removed = this.#clients.changed(number, state);
-    if (removed !== null) this.#memory.release(removed);
-  }
-
   #announceFifo(handle: number, pageCount: number): void {
     const body = { memHandle: BigInt(handle), pageCount, driverNotificationId: NOTIFICATION_ID };
     this.#sendBus({ type: 'req.FIFO_CONFIGURE', body });
@@ -347,8 +314,9 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
 
   /** FFA_PARTITION_INFO_GET with the UUID of the role that we look for. */
   #discover(): void {
-    const packet = this.#node.kernel.packets.acquire(DEVICE_ROLE_UUID.length);
-    packet.bytes.set(DEVICE_ROLE_UUID);
+    const { bytes } = this.#service;
+    const packet = this.#node.kernel.packets.acquire(bytes.length);
+    packet.bytes.set(bytes);
     this.#post(packet, PARTITION_INFO, 0, this.#node.charge(this.#switchTime));
   }
 
@@ -364,6 +332,10 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     packet.b = b;
     packet.c = 0;
     packet.d = 0;
+    this.#send(packet, delay);
+  }
+
+  #send(packet: Packet, delay: number): void {
     const { kernel, index } = this.#node;
     kernel.send(index, this.#plan.device, this.#plan.devicePort, delay, packet);
   }
@@ -371,4 +343,8 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   #violation(code: ViolationCode, text: string): void {
     this.#node.violations.report(code, `${this.name}: ${text}`);
   }
+}
+
+function isPoll(bytes: Uint8Array): boolean {
+  return peekIsBus(bytes) && peekId(bytes) === EVENT_POLL_ID;
 }

@@ -98,6 +98,11 @@ export class DriverSession implements CpuClient {
     this.#chart.send({ type: 'REFUSED' });
   }
 
+  /** An answer made no sense: a session that is being set up ends with it. */
+  malformed(): void {
+    if (!this.#chart.matches('running')) this.refused();
+  }
+
   /** The answer to RESET or EVENT_CONFIGURE. */
   result(result: number): void {
     if (result === FfaResult.SUCCESS) this.#chart.send({ type: 'DONE' });

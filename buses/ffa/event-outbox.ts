@@ -1,15 +1,20 @@
 // Events on their way from the partition to the driver. They wait here until the driver asks with
-// EVENT_POLL. An EVENT_USED for a queue that already has one waiting adds nothing and is merged.
+// EVENT_POLL. An EVENT_USED for a queue that already has one waiting adds nothing and is merged; an event
+// that finds as many waiting as may wait is lost.
 import { isEventUsed, peekDevice, peekEventQueue } from '../../platform/virtio/messages/index.ts';
 import { FrameQueue } from '../common/index.ts';
 
 export class EventOutbox {
   merged = 0;
+  lost = 0;
   readonly #queue: FrameQueue;
   /** Device and queue of each waiting EVENT_USED, as device × 65536 + queue. */
   readonly #waiting = new Set<number>();
 
-  constructor(frameSize: number) {
+  readonly #depth: number;
+
+  constructor(frameSize: number, depth: number) {
+    this.#depth = depth;
     this.#queue = new FrameQueue(frameSize);
   }
 
@@ -21,26 +26,26 @@ export class EventOutbox {
     return this.#queue.highWater;
   }
 
-  /** Adds an event. Returns false when it was merged with one that waits. */
-  push(bytes: Uint8Array, length: number): boolean {
-    if (isEventUsed(bytes, length)) {
-      const name = peekDevice(bytes) * 65536 + peekEventQueue(bytes);
-      if (this.#waiting.has(name)) {
-        this.merged++;
-        return false;
-      }
-      this.#waiting.add(name);
+  /** Adds an event, unless it is merged with one that waits, or lost. */
+  push(bytes: Uint8Array, length: number): 'added' | 'merged' | 'lost' {
+    const name = isEventUsed(bytes, length) ? queueName(bytes) : -1;
+    if (this.#waiting.has(name)) {
+      this.merged++;
+      return 'merged';
     }
+    if (this.#queue.length >= this.#depth) {
+      this.lost++;
+      return 'lost';
+    }
+    if (name >= 0) this.#waiting.add(name);
     this.#queue.push(bytes, length);
-    return true;
+    return 'added';
   }
 
   /** Removes the oldest event; its bytes stay valid until the next push. */
   shift(): { readonly bytes: Uint8Array; readonly length: number } {
     const frame = this.#queue.shift();
-    if (isEventUsed(frame.bytes, frame.length)) {
-      this.#waiting.delete(peekDevice(frame.bytes) * 65536 + peekEventQueue(frame.bytes));
-    }
+    if (isEventUsed(frame.bytes, frame.length)) this.#waiting.delete(queueName(frame.bytes));
     return frame;
   }
 
@@ -48,4 +53,9 @@ export class EventOutbox {
     this.#queue.clear();
     this.#waiting.clear();
   }
+}
+
+/** The queue that an EVENT_USED is about, among those of all devices. */
+function queueName(bytes: Uint8Array): number {
+  return peekDevice(bytes) * 65536 + peekEventQueue(bytes);
 }

@@ -27,6 +27,7 @@ export const ffa = defineMessageBus({
     ...checkMessageSize(plan as BusPlan),
     ...checkWorlds(plan as BusPlan, topology),
     ...checkWays(plan as BusPlan),
+    ...checkService(plan as BusPlan, topology),
   ],
   createDriverEnd: (environment) => new FfaDriverEnd(environment),
   createDeviceEnd: (environment) => new FfaDeviceEnd(environment),
@@ -77,6 +78,27 @@ function checkWays({ options }: BusPlan): readonly Finding[] {
     );
   }
   return findings;
+}
+
+/** A partition has a service for a VM once: messages name nothing but the service. */
+function checkService(plan: BusPlan, { buses }: Topology): readonly Finding[] {
+  const uuid = deviceServiceOf(plan);
+  const other = buses.find(
+    (bus) =>
+      bus.index < plan.index &&
+      bus.type === plan.type &&
+      bus.driver === plan.driver &&
+      bus.device === plan.device &&
+      deviceServiceOf(bus) === uuid,
+  );
+  if (other === undefined) return [];
+  const message = `bus '${other.name}' is the service ${uuid} between these nodes already`;
+  return [{ field: 'service', message, expected: 'another UUID' }];
+}
+
+function deviceServiceOf({ options }: BusPlan): string {
+  const { service, deviceService } = options as FfaOptions;
+  return deviceService ?? service;
 }
 
 /** A bus must carry every message that a device of its revision has to understand. */

@@ -10,7 +10,8 @@ import {
   Priority,
 } from '../../platform/node/index.ts';
 import { FrameQueue } from '../common/index.ts';
-import { INDIRECT, RX_RELEASE } from './packets.ts';
+import { clearNumbers, INDIRECT, RX_RELEASE } from './packets.ts';
+import { addressTo, type Service } from './service.ts';
 import type { FfaTiming } from './timing.ts';
 
 const SEND = 0;
@@ -21,11 +22,15 @@ export interface IndirectOptions {
   readonly node: Node;
   readonly timing: FfaTiming;
   readonly maxMessageSize: number;
+  /** Messages that may wait to be sent. */
+  readonly depth: number;
+  /** The service that messages are for; those to the driver name none. */
+  readonly service: Service | null;
   /** Names of constants: one way to the peer, and having the receiver scheduled. */
   readonly switchTime: number;
   readonly scheduleTime: number;
   /** Sends a packet to the peer's end of the bus. */
-  post(packet: Packet, kind: number, a: number, delay: number): void;
+  post(packet: Packet, delay: number): void;
   /** Called on a core of this node with each message received. */
   received(bytes: Uint8Array, length: number): void;
 }
@@ -34,6 +39,8 @@ export class IndirectChannel implements Component, CpuClient {
   sent = 0;
   /** Sends that were refused because the receiver's buffer was full. */
   busy = 0;
+  /** Messages that were not taken because as many wait as may. */
+  refused = 0;
   readonly #options: IndirectOptions;
   readonly #queue: FrameQueue;
   readonly #line: InterruptLine;
@@ -61,12 +68,19 @@ export class IndirectChannel implements Component, CpuClient {
     return this.#line.taken;
   }
 
-  send(bytes: Uint8Array, length: number): void {
-    const { kernel } = this.#options.node;
+  /** Takes a message to be sent. Returns false when as many wait as may. */
+  send(bytes: Uint8Array, length: number): boolean {
+    const { node, depth } = this.#options;
+    if (this.#queue.length >= depth) {
+      this.refused++;
+      return false;
+    }
+    const { kernel } = node;
     const waits = this.#sending && kernel.causes !== null;
     const ticket = waits ? kernel.causes!.suspend(kernel.currentKey, kernel.now) : -1;
     this.#queue.push(bytes, length, ticket);
     if (!this.#sending) this.#next();
+    return true;
   }
 
   /** Takes packets of the kinds INDIRECT and RX_RELEASE. */
@@ -112,7 +126,7 @@ export class IndirectChannel implements Component, CpuClient {
   }
 
   #call(): void {
-    const { node, timing, switchTime, scheduleTime, post } = this.#options;
+    const { node, timing, switchTime, scheduleTime, service, post } = this.#options;
     if (this.#queue.length === 0) {
       this.#sending = false;
       return;
@@ -129,7 +143,10 @@ export class IndirectChannel implements Component, CpuClient {
     packet.bytes.set(frame.bytes.subarray(0, frame.length));
     const delay =
       node.charge(switchTime) + node.charge(timing.spmcRoute) + node.charge(scheduleTime);
-    post(packet, INDIRECT, 0, delay);
+    packet.kind = INDIRECT;
+    if (service === null) clearNumbers(packet);
+    else addressTo(packet, service);
+    post(packet, delay);
     if (this.#queue.length > 0) this.#next();
     else this.#sending = false;
   }
@@ -146,7 +163,10 @@ export class IndirectChannel implements Component, CpuClient {
 
   #take(): void {
     const { node, switchTime, post, received } = this.#options;
-    post(node.kernel.packets.acquire(0), RX_RELEASE, 0, node.charge(switchTime));
+    const release = node.kernel.packets.acquire(0);
+    release.kind = RX_RELEASE;
+    clearNumbers(release);
+    post(release, node.charge(switchTime));
     received(this.#received, this.#receivedLength);
   }
 }

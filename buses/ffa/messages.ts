@@ -150,7 +150,13 @@ const opteeVersion = {
 
 /** The two known dialects. A pair of different ones does not agree on VERSION. */
 export const dialects = {
-  linux: { messages: ffaMessages, busVersion: 1, probes: true, featureBits: 0b1111111 },
+  linux: {
+    messages: ffaMessages,
+    busVersion: 1,
+    probes: true,
+    hasErrors: true,
+    featureBits: 0b1111111,
+  },
   optee: {
     // The bodies have the same values, so that both ends are written once.
     messages: {
@@ -159,6 +165,8 @@ export const dialects = {
     } as unknown as FfaMessages,
     busVersion: 0x0001_0000,
     probes: false,
+    // What it cannot answer gets a message of zeroes.
+    hasErrors: false,
     // Direct RX alone.
     featureBits: 0b1,
   },
@@ -177,14 +185,11 @@ export function isControl(id: number): boolean {
 
 /** FF-A 1.2 as FFA_VERSION packs it. */
 export const FFA_VERSION = 0x0001_0002;
-/** The device-role service, c66028b5-2498-4aa1-9de7-77da6122abf0, by which a partition is found. */
-export const DEVICE_ROLE_UUID = Uint8Array.of(
-  ...[0xc6, 0x60, 0x28, 0xb5, 0x24, 0x98, 0x4a, 0xa1],
-  ...[0x9d, 0xe7, 0x77, 0xda, 0x61, 0x22, 0xab, 0xf0],
-);
 /** Areas are numbered 1 … 31, so that a bus address (area << 48 | offset) is exact in a double. */
 export const AREAS_MAX = 31;
 export const AREA_SPAN = 2 ** 48;
+/** Older Trusty: the area is in the top 8 bits of a bus address. */
+export const TOP_BYTE_SPAN = 2 ** 56;
 /** Share, writable, inner shareable, write-back, normal memory, non-secure (reference B1). */
 export const SHARING_ATTRIBUTES = 0x6f4;
 

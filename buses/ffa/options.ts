@@ -1,10 +1,21 @@
 // What a scenario may say of an FF-A bus.
 import { z } from 'zod';
 import type { BusPlan, WithOptions } from '../../platform/contracts/index.ts';
-import { size, time } from '../../platform/scenario/fields.ts';
+import { count, size, time } from '../../platform/scenario/fields.ts';
+import { DEVICE_ROLE } from './service.ts';
 
 /** x4 … x17 of a direct message could carry 112 bytes; Linux uses 104 of them. */
 const REGISTER_BYTES = 112;
+
+/** A UUID; letters are as good in upper case. */
+const serviceUuid = () =>
+  z
+    .string()
+    .toLowerCase()
+    .regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'a UUID has 32 hexadecimal digits');
+
+/** Defects of known implementations. */
+export const QUIRKS = ['nullAnswers', 'topByteAreas', 'eventTokens', 'abandonedPoll'] as const;
 
 export const ffaOptions = z.strictObject({
   messages: z
@@ -33,6 +44,14 @@ export const ffaOptions = z.strictObject({
     .enum(['linux', 'optee'])
     .optional()
     .describe("The device end's dialect, where it is another than the driver end's."),
+  service: serviceUuid()
+    .default(DEVICE_ROLE)
+    .describe(
+      'UUID of the service that the driver looks for and calls; by default the device role.',
+    ),
+  deviceService: serviceUuid()
+    .optional()
+    .describe('UUID of the service that the device end is, where it is another than `service`.'),
   pollInterval: time({ min: 1 })
     .optional()
     .describe(
@@ -44,6 +63,22 @@ export const ffaOptions = z.strictObject({
   areaSize: size({ min: 0, multipleOf: 4096 })
     .default(0)
     .describe('Share memory in areas of at least this size; 0 shares each allocation by itself.'),
+  eventQueueDepth: count({ min: 1 })
+    .default(128)
+    .describe('Events that may wait in the partition; more are lost and reported (Linux: 128).'),
+  sendQueueDepth: count({ min: 1 })
+    .default(128)
+    .describe('Indirect messages that may wait for the RX buffer; more are refused (Linux: 128).'),
+  quirks: z
+    .array(z.enum(QUIRKS))
+    .default([])
+    .describe(
+      'Known defects to have. nullAnswers: the partition answers what it cannot understand with zeroes, ' +
+        'which the driver takes for busy (OP-TEE). topByteAreas: the partition looks for the area in the ' +
+        'top byte of a bus address (older Trusty). eventTokens: events have tokens of their own, which ' +
+        'rfc3 forbids (Linux). abandonedPoll: an EVENT_POLL that fails after a notification is not ' +
+        'repeated (Linux).',
+    ),
 });
 
 export type FfaOptions = z.output<typeof ffaOptions>;

@@ -1,11 +1,13 @@
 // Packet kinds between the two ends of an FF-A bus, besides those of shared-memory DMA. What is no
 // virtio-msg message is a call to the SPMC or hypervisor, which answers for the node that it serves.
 
+import type { Packet } from '../../platform/kernel/index.ts';
+
 /** FFA_PARTITION_INFO_GET. Bytes: the UUID of the service that is looked for. */
 export const PARTITION_INFO = 1;
 /** a: 1 when the service is there. */
 export const PARTITION_INFO_REPLY = 2;
-/** FFA_MSG_SEND_DIRECT_REQ2 with a message. */
+/** FFA_MSG_SEND_DIRECT_REQ2 with a message. a … d: the UUID of the service that is called. */
 export const DIRECT_REQUEST = 3;
 /** FFA_MSG_SEND_DIRECT_RESP2 with a message. */
 export const DIRECT_RESPONSE = 4;
@@ -17,7 +19,20 @@ export const MEM_RETRIEVE = 6;
 export const MEM_RETRIEVE_REPLY = 7;
 /** FFA_MEM_RELINQUISH. a: handle. */
 export const MEM_RELINQUISH = 8;
-/** FFA_MSG_SEND2 with a message, into the receiver's RX buffer. */
+/** FFA_MSG_SEND2 with a message, into the receiver's RX buffer. a … d: the UUID of the service. */
 export const INDIRECT = 9;
 /** FFA_RX_RELEASE: the receiver's RX buffer is free again. */
 export const RX_RELEASE = 10;
+/** FFA_ERROR in place of FFA_MSG_SEND_DIRECT_RESP2. a: the error. */
+export const DIRECT_ERROR = 11;
+
+/** Error codes of FFA_ERROR (DEN0077). */
+export const FfaError = { INVALID_PARAMETERS: -2, BUSY: -4, ABORTED: -8 } as const;
+
+/** Gives a packet no numbers. */
+export function clearNumbers(packet: Packet): void {
+  packet.a = 0;
+  packet.b = 0;
+  packet.c = 0;
+  packet.d = 0;
+}

@@ -9,6 +9,7 @@ export type ViolationCode =
   | 'UNEXPECTED_MESSAGE'
   | 'UNEXPECTED_RESPONSE'
   | 'UNKNOWN_DEVICE'
+  | 'EVENT_LOST'
   | 'ILLEGAL_STEP'
   | 'BAD_DESCRIPTOR'
   | 'BAD_REQUEST'

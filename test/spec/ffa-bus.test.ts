@@ -325,6 +325,16 @@ describe.each(REVISIONS)('the FF-A bus in %s', (name) => {
     ]);
   });
 
+  it('TOK-2 MUST: an event with a token is reported where rfc3 is spoken', () => {
+    const { kernel, linux, deviceEnd } = running([0], { quirks: ['eventTokens'] });
+    const event = new Uint8Array(12);
+    for (const queue of [0, 1]) deviceEnd.send(event, writeEventUsed(event, 0, 0, queue));
+    kernel.runUntil(3 * MILLISECOND);
+    const texts = linux.violations.described.map(({ text }) => text);
+    const told = ['ffa0: an event with the token 1', 'ffa0: an event with the token 2'];
+    expect(texts).toEqual(name === 'rfc3' ? told : []);
+  });
+
   it('HDR-7, HDR-8, PAR-2 MUST: no message of a whole session breaks a rule of form', () => {
     const workloads = [{ type: 'fio', device: 'disk0', rw: 'randrw', depth: 4, operations: 20 }];
     const rig = new Rig({ bus, workloads });

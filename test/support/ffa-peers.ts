@@ -10,6 +10,7 @@ import {
   PARTITION_INFO,
   PARTITION_INFO_REPLY,
 } from '../../buses/ffa/packets.ts';
+import { addressTo, DEVICE_ROLE, serviceOf } from '../../buses/ffa/service.ts';
 import type {
   DeviceBusClient,
   DeviceBusEnd,
@@ -252,6 +253,8 @@ export class ScriptedCaller implements Component {
   readonly answers: Uint8Array[] = [];
   /** Kinds of other packets that came. */
   readonly kinds: number[] = [];
+  /** The service that is called. */
+  service: string = DEVICE_ROLE;
   readonly #node: Node;
   readonly #device: { readonly node: number; readonly port: number };
 
@@ -277,10 +280,7 @@ export class ScriptedCaller implements Component {
     const packet = kernel.packets.acquire(frame.length);
     packet.bytes.set(frame);
     packet.kind = DIRECT_REQUEST;
-    packet.a = 0;
-    packet.b = 0;
-    packet.c = 0;
-    packet.d = 0;
+    addressTo(packet, serviceOf(this.service));
     kernel.send(index, this.#device.node, this.#device.port, 1000, packet);
     const before = this.answers.length;
     kernel.runUntil(kernel.now + 1_000_000_000);

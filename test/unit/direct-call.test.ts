@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { DirectCaller } from '../../buses/ffa/direct-caller.ts';
 import { DIRECT_RESPONSE } from '../../buses/ffa/packets.ts';
+import { DEVICE_ROLE, serviceOf } from '../../buses/ffa/service.ts';
 import { CauseLog, type Packet } from '../../platform/kernel/index.ts';
 import { labels, Priority } from '../../platform/node/index.ts';
 import { testNodes } from '../support/test-nodes.ts';
@@ -28,6 +29,8 @@ function setUp(cpus = 1) {
     toNode: storage.index,
     toPort: 0,
     maxMessageSize: 16,
+    service: serviceOf(DEVICE_ROLE),
+    failed: (_, why) => void answers.push(`${why}@${kernel.now}`),
     answered: (bytes, length) => {
       answers.push(`${Buffer.from(bytes.subarray(0, length)).toString('hex')}@${kernel.now}`);
     },

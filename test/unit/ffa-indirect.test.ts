@@ -10,7 +10,7 @@ import { testNodes } from '../support/test-nodes.ts';
 const MILLISECOND = 1_000_000_000;
 
 /** One end, with what it posts and receives. */
-function channel() {
+function channel(depth = 128) {
   const { kernel, linux } = testNodes();
   const posted: { kind: number; at: number; queue: number }[] = [];
   const received: number[] = [];
@@ -21,7 +21,10 @@ function channel() {
     maxMessageSize: 104,
     switchTime: timing.vmSwitch,
     scheduleTime: timing.schedule,
-    post: (packet, kind) => {
+    depth,
+    service: null,
+    post: (packet) => {
+      const { kind } = packet;
       posted.push({ kind, at: kernel.now, queue: packet.length > 8 ? packet.bytes[8] : -1 });
       kernel.packets.release(packet);
     },
@@ -66,6 +69,17 @@ describe('sending', () => {
     send(2);
     run(51);
     expect([posted.length, end.busy]).toEqual([1, 6]);
+  });
+});
+
+describe('the line of messages', () => {
+  it('takes as many as it has places, and refuses the next', () => {
+    const { end, send, run } = channel(2);
+    expect([send(1), send(2), send(3)]).toEqual([true, true, false]);
+    expect(end.refused).toBe(1);
+    run(1);
+    // The first has gone, the second still waits for the buffer.
+    expect([send(4), send(5)]).toEqual([true, false]);
   });
 });
 

@@ -1,5 +1,7 @@
 // The session of an FF-A bus: how it is set up in the order of the Linux driver, and what ends it.
 import { describe, expect, it } from 'vitest';
+import { DIRECT_ERROR } from '../../buses/ffa/packets.ts';
+import { DEVICE_ROLE } from '../../buses/ffa/service.ts';
 import { writeEventUsed } from '../../platform/virtio/messages/index.ts';
 import { ffaBytes, ffaEnds, scriptedCaller, scriptedPartition } from '../support/ffa-peers.ts';
 
@@ -106,6 +108,66 @@ describe('the driver side', () => {
     expect(drivers[0].log).toEqual(['offline: the bus ffa0 failed during VERSION']);
   });
 
+  it('ends at once when VERSION is answered in another dialect', () => {
+    const { kernel, linux, driverEnd, drivers } = ffaEnds({
+      bus: { deviceDialect: 'optee', events: 'poll', maxMessageSize: '96B' },
+    });
+    driverEnd.start();
+    kernel.runUntil(MILLISECOND);
+    expect(drivers[0].log).toEqual(['offline: the bus ffa0 failed during VERSION']);
+    expect(linux.violations.described.map(({ text }) => text)).toEqual([
+      'ffa0: res.VERSION has 18 bytes, needs 22',
+    ]);
+  });
+
+  it('calls a partition three times that answers with zeroes', () => {
+    const { kernel, driverEnd, partition, drivers } = scriptedPartition({}, [0]);
+    let busy = 0;
+    partition.script = ({ type }) =>
+      type === 'req.RESET_VQUEUE' && busy-- > 0 ? new Uint8Array(8) : undefined;
+    driverEnd.start();
+    kernel.runUntil(MILLISECOND);
+    const request = ffaBytes({ type: 'req.RESET_VQUEUE', dev: 0, token: 7, body: { index: 0 } });
+    const tries = (times: number) => {
+      busy = times;
+      const before = partition.requests.length;
+      driverEnd.send(request, request.length);
+      kernel.runUntil(kernel.now + MILLISECOND);
+      return partition.requests.length - before;
+    };
+    expect(tries(2)).toBe(3);
+    expect(drivers[0].log.includes('undeliverable 7')).toBe(false);
+    expect(tries(3)).toBe(3);
+    expect(drivers[0].log.at(-1)).toBe('undeliverable 7');
+  });
+
+  it('gives a poll up with the quirk abandonedPoll, and repeats it without', () => {
+    const polls = (quirks: readonly string[]) => {
+      const { kernel, driverEnd, partition } = scriptedPartition({ timing, bus: { quirks } });
+      let busy = 0;
+      partition.script = ({ type }) =>
+        type === 'req.EVENT_POLL' && busy-- > 0 ? new Uint8Array(8) : undefined;
+      driverEnd.start();
+      kernel.runUntil(MILLISECOND);
+      const before = partition.requests.length;
+      busy = 3;
+      partition.notify();
+      kernel.runUntil(2 * MILLISECOND);
+      return partition.requests.length - before;
+    };
+    expect([polls([]), polls(['abandonedPoll'])]).toEqual([4, 3]);
+  });
+
+  it('finds no service that the partition does not have', () => {
+    const { kernel, driverEnd, deviceEnd, drivers } = ffaEnds({
+      bus: { deviceService: 'BD7FD089-6795-472B-B47F-DB0C5D9A719D' },
+    });
+    driverEnd.start();
+    kernel.runUntil(MILLISECOND);
+    expect(drivers[0].log).toEqual(['offline: the bus ffa0 failed during partition discovery']);
+    expect(deviceEnd.statistics()['messages']).toBe(0);
+  });
+
   it('is not led in circles by windows that do not lead on', () => {
     const { kernel, driverEnd, partition, drivers } = scriptedPartition();
     partition.script = ({ type, token, body }) => {
@@ -193,6 +255,42 @@ describe('the device side', () => {
     expect(ask({ type: 'req.RESET', dev: 0, token: 1, body: {} }).body).toEqual({ result: 0 });
     expect(devices.map(({ log }) => log)).toEqual([['reset'], ['reset']]);
     expect(ask({ type: 'req.PING', dev: 0, token: 9, body: { data: 1 } }).type).toBe('res.ERROR');
+  });
+
+  it('answers with FFA_ERROR what is meant for another service', () => {
+    const { ask, agree, caller, storage } = scriptedCaller();
+    agree();
+    caller.service = 'bd7fd089-6795-472b-b47f-db0c5d9a719d';
+    const ping = ffaBytes({ type: 'req.PING', dev: 0, token: 9, body: { data: 1 } });
+    expect(caller.call(ping)).toBe(null);
+    expect(caller.kinds).toEqual([DIRECT_ERROR]);
+    expect(storage.violations.described.map(({ code }) => code)).toEqual(['UNEXPECTED_MESSAGE']);
+    caller.service = DEVICE_ROLE;
+    expect(ask({ type: 'req.PING', dev: 0, token: 9, body: { data: 1 } }).type).toBe('res.PING');
+  });
+
+  it.each([
+    ['with the quirk nullAnswers', { quirks: ['nullAnswers'] }],
+    ['as OP-TEE', { dialect: 'optee', events: 'poll', maxMessageSize: '96B' }],
+  ])('answers with zeroes what it cannot understand, %s', (_, bus) => {
+    const { caller } = scriptedCaller({ bus });
+    const ping = ffaBytes({ type: 'req.PING', dev: 0, token: 9, body: { data: 1 } });
+    expect(caller.call(ping)).toEqual(new Uint8Array(8));
+  });
+
+  it('loses and reports the events beyond those that may wait', () => {
+    const { agree, deviceEnd, storage } = scriptedCaller({ bus: { eventQueueDepth: 3 } }, [0]);
+    agree();
+    const bytes = new Uint8Array(12);
+    for (const queue of [0, 1, 2, 3, 1, 4]) {
+      deviceEnd.send(bytes, writeEventUsed(bytes, 0, 0, queue));
+    }
+    const found = { eventsLost: 2, eventsMerged: 1, eventQueueMax: 3 };
+    expect(deviceEnd.statistics()).toMatchObject(found);
+    expect(storage.violations.described.map(({ code }) => code)).toEqual([
+      'EVENT_LOST',
+      'EVENT_LOST',
+    ]);
   });
 
   it('knows the event methods that it has', () => {
