@@ -96,9 +96,8 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     this.#timing = ffaTimingIds(node.costs);
     this.requestTimeout = node.costs.value(this.#timing.requestTimeout);
     this.statusPollInterval = node.costs.value(this.#timing.busyRetry);
-    const { dialect, deviceDialect, mediator, service, deviceService, quirks } = plan.options;
-    const { messages, hasErrors } = dialects[deviceDialect ?? dialect];
-    this.#codec = codec(plan.revision, messages);
+    const { dialect, deviceDialect, mediator, service, deviceService } = plan.options;
+    this.#codec = codec(plan.revision, dialects[deviceDialect ?? dialect].messages);
     this.#service = serviceOf(deviceService ?? service);
     this.#switchTime = mediator === 'spmc' ? this.#timing.worldSwitch : this.#timing.vmSwitch;
     this.#counter = new MessageCounter(this.#codec, observer);
@@ -110,17 +109,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     });
     this.#events = new EventOutbox(maxMessageSize, plan.options.eventQueueDepth);
     this.#frame = new Uint8Array(maxMessageSize);
-    this.#inbox = new DeviceInbox({
-      codec: this.#codec,
-      maxMessageSize,
-      hasErrors: hasErrors && !quirks.includes('nullAnswers'),
-      clients: this.#clients,
-      events: this.#events,
-      responder: () => this.#responder,
-      isCall: () => this.#callee.handling,
-      respond: (bytes, length) => this.#respond(bytes, length),
-      violation: (code, text) => this.#violation(code, text),
-    });
+    this.#inbox = this.#makeInbox();
     this.#callee = new DirectCallee({
       node,
       maxMessageSize,
@@ -146,9 +135,29 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
       fifoReady: () => this.#carriers.fifoReady(),
       reset: () => this.#reset(),
     });
-    this.#carriers = new DeviceCarriers({
-      node,
-      plan,
+    this.#carriers = this.#makeCarriers();
+  }
+
+  #makeInbox(): DeviceInbox {
+    const { dialect, deviceDialect, quirks, maxMessageSize } = this.#plan.options;
+    const { hasErrors } = dialects[deviceDialect ?? dialect];
+    return new DeviceInbox({
+      codec: this.#codec,
+      maxMessageSize,
+      hasErrors: hasErrors && !quirks.includes('nullAnswers'),
+      clients: this.#clients,
+      events: this.#events,
+      responder: () => this.#responder,
+      isCall: () => this.#callee.handling,
+      respond: (bytes, length) => this.#respond(bytes, length),
+      violation: (code, text) => this.#violation(code, text),
+    });
+  }
+
+  #makeCarriers(): DeviceCarriers {
+    return new DeviceCarriers({
+      node: this.#node,
+      plan: this.#plan,
       timing: this.#timing,
       switchTime: this.#switchTime,
       dma: this.#port,

@@ -125,18 +125,34 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       send: (message) => this.#sendBus(message),
       answerSpmc: (kind, a, b) => this.#answerSpmc(kind, a, b),
     });
-    this.#inbox = new DriverInbox({
+    this.#inbox = this.#makeInbox();
+    this.#carriers = this.#makeCarriers();
+    this.#session = this.#makeSession();
+    const interval = options.pollInterval ?? node.costs.value(this.#timing.pollInterval);
+    this.#poller = node.charts.start(pollChart, {
+      name: `${plan.name}.poll`,
+      input: { interval: eventsOf(options) === 'poll' ? interval : Infinity },
+      perform: (_: PollEffect) => this.#sendBus({ type: 'req.EVENT_POLL', body: {} }),
+    });
+    this.#poller.begin();
+  }
+
+  #makeInbox(): DriverInbox {
+    return new DriverInbox({
       codec: this.#codec,
-      revision: plan.revision,
+      revision: this.revision,
       clients: this.#clients,
       memory: this.#memory,
       session: () => this.#session,
       refusedBusId: (originalId) => this.#refusedBusId(originalId),
       violation: (code, text) => this.#violation(code, text),
     });
-    this.#carriers = new DriverCarriers({
-      node,
-      plan,
+  }
+
+  #makeCarriers(): DriverCarriers {
+    return new DriverCarriers({
+      node: this.#node,
+      plan: this.#plan,
       timing: this.#timing,
       handles: this.#memory.handles,
       switchTime: this.#switchTime,
@@ -147,14 +163,6 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       received: (bytes, length) => this.#received(bytes, length),
       announceFifo: (handle, pageCount) => this.#announceFifo(handle, pageCount),
     });
-    this.#session = this.#makeSession();
-    const interval = options.pollInterval ?? node.costs.value(this.#timing.pollInterval);
-    this.#poller = node.charts.start(pollChart, {
-      name: `${plan.name}.poll`,
-      input: { interval: eventsOf(options) === 'poll' ? interval : Infinity },
-      perform: (_: PollEffect) => this.#sendBus({ type: 'req.EVENT_POLL', body: {} }),
-    });
-    this.#poller.begin();
   }
 
   #makeSession(): DriverSession {
