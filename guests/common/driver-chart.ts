@@ -9,6 +9,8 @@ export type DriverEvent =
   | { readonly type: 'QUEUES'; readonly count: number }
   | { readonly type: 'ONLINE' }
   | { readonly type: 'OFFLINE' }
+  /** The device is away for a while, and will have forgotten everything. */
+  | { readonly type: 'SUSPENDED' }
   /** The device asks for a reset; `busy` while an operation is under way. */
   | { readonly type: 'NEEDS_RESET'; readonly busy: boolean }
   /** The driver itself wants a reset, and what is under way done again after it. */
@@ -87,6 +89,7 @@ export const driverChart = setup({
     saysNeedsReset: ({ event }) =>
       event.type === 'reply.status' && (event.status & STATUS.DEVICE_NEEDS_RESET) !== 0,
     isLive: ({ event }) => event.type === 'reply.status' && (event.status & STATUS.DRIVER_OK) !== 0,
+    recovers: ({ context }) => context.recoveriesMax > 0,
     mayRecover: ({ context }) => context.recoveries < context.recoveriesMax,
     mayRecoverLater: ({ context, event }) =>
       event.type === 'NEEDS_RESET' && event.busy && context.recoveries < context.recoveriesMax,
@@ -146,6 +149,13 @@ export const driverChart = setup({
       target: '.offline',
       actions: { type: 'down', params: { reason: 'the device is gone' } },
     },
+    SUSPENDED: [
+      { guard: 'recovers', target: '.offline', actions: 'recover' },
+      {
+        target: '.offline',
+        actions: { type: 'down', params: { reason: 'the device is away' } },
+      },
+    ],
     NEEDS_RESET: [
       {
         guard: 'mayRecoverLater',
@@ -173,7 +183,7 @@ export const driverChart = setup({
   states: {
     offline: {
       description: 'The device cannot be talked to.',
-      on: { ONLINE: 'probing', NEEDS_RESET: {} },
+      on: { ONLINE: 'probing', NEEDS_RESET: {}, SUSPENDED: {} },
     },
     probing: {
       description: 'What is it? Only this may be asked before the reset.',

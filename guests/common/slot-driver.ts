@@ -2,8 +2,9 @@
 // ring, timing, timeouts, and failing what is under way when the device is lost.
 import type { DriverEnvironment } from '../../platform/contracts/index.ts';
 import { Milestone, Priority } from '../../platform/node/index.ts';
+import type { DriverTraits } from './driver-traits.ts';
 import { SlotTable } from './slots.ts';
-import { type DriverTraits, FIRST_OWN_STEP, VirtioDriver } from './virtio-driver.ts';
+import { FIRST_OWN_STEP, VirtioDriver } from './virtio-driver.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** How a request came to its end. */

@@ -19,25 +19,9 @@ import {
   type DriverEvent,
   driverChart,
 } from './driver-chart.ts';
+import type { DriverTraits } from './driver-traits.ts';
 import { LiveOperations } from './live-operations.ts';
 import { RingSet } from './ring-set.ts';
-
-export interface DriverTraits {
-  readonly deviceId: number;
-  /** Queues that the device must have at the least; see `queuesWanted`. */
-  readonly queueCount: number;
-  /** Queue size the driver would like; the device's limit may be lower. */
-  readonly queueSize: number;
-  /** Features it would take, besides those every driver here takes. */
-  readonly features: bigint;
-  /** Those of them without which it can't work. */
-  readonly requiredFeatures?: bigint;
-  readonly configSize: number;
-  /** Most segments of a chain that may lie in an indirect table. Default: SEGMENTS_MAX. */
-  readonly segmentsMax?: number;
-  /** How often it resets a device in a row without getting any further. Default: 0, it gives up. */
-  readonly recoveriesMax?: number;
-}
 
 /** Steps below this number are the shared part's. */
 export const FIRST_OWN_STEP = 8;
@@ -183,6 +167,13 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
     // The bus has taken back what it shared.
     this.#memory = 0;
     this.#chart.send({ type: 'OFFLINE' });
+  }
+
+  suspended(reason: string): void {
+    if (this.node.kernel.now < this.#comesAt) return;
+    this.downReason = reason;
+    this.#busy = false;
+    this.#chart.send({ type: 'SUSPENDED' });
   }
 
   reply(reply: TransportReply): void {

@@ -48,6 +48,12 @@ export class ExpectedDisk {
     this.#backing.write(block * this.#blockSize, bytes, 0, this.#blockSize);
   }
 
+  /** A write of a block may have been done, or not, sector by sector. */
+  uncertain(block: number, bytes: Uint8Array): void {
+    const known = this.#candidates.get(block) ?? [this.#newest(block)];
+    this.#candidates.set(block, [...known, bytes]);
+  }
+
   /** A block was discarded: it may contain anything until it is written again. */
   discarded(block: number): void {
     this.#versions.delete(block);

@@ -6,7 +6,7 @@ import { Backing } from '../../platform/memory/index.ts';
 import { copyBytes } from '../../platform/node/index.ts';
 import { size, time } from '../../platform/scenario/fields.ts';
 import { BLK_S, BLK_T, SECTOR_SIZE } from '../../platform/virtio/index.ts';
-import type { BlkClient, BlkDriver } from '../blk/index.ts';
+import { BLK_LOST, type BlkClient, type BlkDriver } from '../blk/index.ts';
 import { defineWorkload } from '../common/index.ts';
 import { arrivalOptions, arrivalProcess } from './arrivals.ts';
 import { BlockPicker } from './block-picker.ts';
@@ -99,6 +99,7 @@ class Fio extends WorkloadBase implements BlkClient {
       total,
       thinkTime: options.thinkTime,
       arrivals: arrivalProcess(options, node.random(`arrivals/${plan.name}`), environment.resolve),
+      survivesRestarts: true,
       operations: kindsOf(options).map((kind) => KINDS[kind]),
       finished,
     });
@@ -160,6 +161,7 @@ class Fio extends WorkloadBase implements BlkClient {
     const block = this.#block[index];
     this.#picker!.release(block);
     if (!failed) failed = !this.#done(operation, slot, block);
+    else if (status === BLK_LOST && operation === WRITE) this.#lost(slot, block);
     const bytes = operation === DISCARD ? 0 : blockSize;
     this.over(slot, latency, failed, bytes, this.#kindIndex[operation]);
   }
@@ -223,6 +225,14 @@ class Fio extends WorkloadBase implements BlkClient {
     if (operation === READ) return this.#verify(expected, block);
     expected.written(block, this.#scratch);
     return true;
+  }
+
+  /** Nobody knows whether a write has been done. */
+  #lost(slot: number, block: number): void {
+    const { blockSize } = this.#options;
+    const bytes = new Uint8Array(blockSize);
+    this.node.memory.copyOut(this.#driver.dataAddress(slot), bytes, 0, blockSize);
+    this.#expected?.uncertain(block, bytes);
   }
 
   #isRead(): boolean {

@@ -5,7 +5,9 @@ export type PhaseEvent =
   | { readonly type: 'READY' }
   | { readonly type: 'ENOUGH' }
   | { readonly type: 'DRAINED' }
-  | { readonly type: 'DOWN' };
+  | { readonly type: 'DOWN' }
+  /** The node has stopped, and will start again. */
+  | { readonly type: 'STOP' };
 
 export type PhaseEffect = { readonly type: 'begin' } | { readonly type: 'finish' };
 
@@ -36,12 +38,12 @@ export const phaseChart = setup({
     running: {
       description: 'Requests are submitted.',
       entry: 'begin',
-      on: { ENOUGH: 'draining', DOWN: 'failed' },
+      on: { ENOUGH: 'draining', DOWN: 'failed', STOP: 'waiting' },
       after: { DURATION: 'draining' },
     },
     draining: {
       description: 'Nothing more is submitted; the last requests come back.',
-      on: { DRAINED: 'done', DOWN: 'failed' },
+      on: { DRAINED: 'done', DOWN: 'failed', STOP: 'waiting' },
     },
     done: { description: 'All requests are back.', entry: 'finish' },
     failed: { description: 'The device was lost.', entry: 'finish' },

@@ -3,7 +3,7 @@
 import type { OperationResult, Workload, WorkloadResult } from '../../platform/contracts/index.ts';
 import type { Component } from '../../platform/kernel/index.ts';
 import type { Chart } from '../../platform/machine/index.ts';
-import type { Node } from '../../platform/node/index.ts';
+import type { Node, RestartClient } from '../../platform/node/index.ts';
 import { LatencyRecorder } from '../../platform/observe/index.ts';
 import type { ArrivalProcess } from './arrivals.ts';
 import { type PhaseEffect, type PhaseEvent, phaseChart } from './phase-chart.ts';
@@ -24,6 +24,8 @@ export interface WorkloadBaseOptions {
   readonly total?: number;
   /** When requests arrive in an open loop; left out or null for a closed loop. */
   readonly arrivals?: ArrivalProcess | null;
+  /** It goes on after a restart of its node, with whatever requests are left. */
+  readonly survivesRestarts?: boolean;
   /** Kinds of request to tell apart in the result; left out when all are of one kind. */
   readonly operations?: readonly string[];
   finished(): void;
@@ -49,7 +51,7 @@ class OperationRecorder {
   }
 }
 
-export abstract class WorkloadBase implements Workload, Component {
+export abstract class WorkloadBase implements Workload, Component, RestartClient {
   done = false;
   protected readonly node: Node;
   protected readonly name: string;
@@ -71,8 +73,12 @@ export abstract class WorkloadBase implements Workload, Component {
   /** Arrival times of requests that wait for a slot, from `#backlogHead` on. */
   readonly #backlog: number[] = [];
   #backlogHead = 0;
-  #started = 0;
+  #started = -1;
   #ended = 0;
+  /** The node is down, or its driver not live again. */
+  #interrupted = false;
+  /** Counts restarts: what was planned before one does not happen. */
+  #epoch = 0;
 
   constructor(options: WorkloadBaseOptions) {
     this.node = options.node;
@@ -90,13 +96,29 @@ export abstract class WorkloadBase implements Workload, Component {
       perform: (effect: PhaseEffect) => this.#perform(effect),
     });
     this.#chart.begin();
+    if (options.survivesRestarts) options.node.restarts.subscribe(this);
   }
+
+  /** What was under way is nobody's business any more. */
+  stopped(): void {
+    if (this.done) return;
+    this.#interrupted = true;
+    this.#epoch++;
+    this.inFlight = 0;
+    this.#freeSlots.length = 0;
+    this.#backlog.length = 0;
+    this.#backlogHead = 0;
+    this.#chart.send(STOP);
+  }
+
+  started(): void {}
 
   /** Starts the next request on a slot; returns false when there are no more. */
   protected abstract next(slot: number): boolean;
 
   /** A thinking slot has thought enough, or a request of an open loop has arrived. */
-  deliver(kind: number, slot: number): void {
+  deliver(kind: number, slot: number, epoch: number): void {
+    if (epoch !== this.#epoch) return;
     if (kind === ARRIVAL) return this.#arrived();
     this.goOn(slot);
   }
@@ -118,18 +140,19 @@ export abstract class WorkloadBase implements Workload, Component {
       ...(entries.length > 0 ? { operations: Object.fromEntries(entries) } : {}),
       ...all,
       verified: this.verified,
-      elapsedPs: this.#ended - this.#started,
+      elapsedPs: this.#ended - Math.max(0, this.#started),
       failure: this.failure,
     };
   }
 
   protected ready(): void {
+    this.#interrupted = false;
     this.#chart.send(READY);
   }
 
   protected down(reason: string): void {
     // What becomes of the device afterwards is not this workload's failure.
-    if (this.done) return;
+    if (this.done || this.#interrupted) return;
     this.failure = reason;
     this.#chart.send(DOWN);
   }
@@ -142,6 +165,7 @@ export abstract class WorkloadBase implements Workload, Component {
     bytes: number,
     operation = -1,
   ): void {
+    if (this.#interrupted) return;
     const { now } = this.node.kernel;
     // The wait for a free slot is part of an open loop's latency.
     const opened = this.#arrivals !== null;
@@ -161,7 +185,7 @@ export abstract class WorkloadBase implements Workload, Component {
     }
     const { thinkTime } = this.#options;
     if (thinkTime > 0 && this.#chart.matches('running')) {
-      this.node.kernel.schedule(this.#id, thinkTime, 0, slot);
+      this.node.kernel.schedule(this.#id, thinkTime, 0, slot, this.#epoch);
       return;
     }
     this.goOn(slot);
@@ -186,7 +210,7 @@ export abstract class WorkloadBase implements Workload, Component {
   #scheduleArrival(): void {
     const wait = this.#arrivals!.next();
     if (wait === Infinity) return this.#noMoreArrivals();
-    this.node.kernel.schedule(this.#id, wait, ARRIVAL);
+    this.node.kernel.schedule(this.#id, wait, ARRIVAL, 0, this.#epoch);
   }
 
   #arrived(): void {
@@ -223,8 +247,10 @@ export abstract class WorkloadBase implements Workload, Component {
 
   #perform(effect: PhaseEffect): void {
     if (effect.type === 'begin') {
-      this.#started = this.node.kernel.now;
-      this.#ended = this.#started;
+      if (this.#started < 0) {
+        this.#started = this.node.kernel.now;
+        this.#ended = this.#started;
+      }
       const { depth } = this.#options;
       if (this.#arrivals !== null) {
         for (let i = depth; i > 0; i--) this.#freeSlots.push(this.firstSlot + i - 1);
@@ -239,6 +265,7 @@ export abstract class WorkloadBase implements Workload, Component {
 }
 
 const READY: PhaseEvent = { type: 'READY' };
+const STOP: PhaseEvent = { type: 'STOP' };
 const DOWN: PhaseEvent = { type: 'DOWN' };
 const ENOUGH: PhaseEvent = { type: 'ENOUGH' };
 const DRAINED: PhaseEvent = { type: 'DRAINED' };

@@ -45,6 +45,8 @@ export interface Definition<
   readonly withinNode?: boolean;
   /** Devices can come and go while a bus of this type is up. */
   readonly hotPlug?: boolean;
+  /** Nodes with a bus of this type may stop and start again while the run goes on. */
+  readonly restarts?: boolean;
   /** Looks at one entry of this type in the whole topology; each finding becomes an error. */
   check?(plan: Plan, topology: Topology): readonly Finding[];
 }

@@ -15,6 +15,8 @@ export interface NodePlan {
   readonly memory: number;
   /** Worker group the scenario asks for, or null for automatic placement. */
   readonly placement: number | null;
+  /** When it stops, and for how long, in ps; none when left out. */
+  readonly restarts?: readonly RestartPlan[] | undefined;
   /** Where the scenario says how much memory it has; a switch has none to speak of. */
   readonly place?: SourcePlace;
 }
@@ -24,6 +26,11 @@ export interface SourcePlace {
   readonly file: string;
   readonly line: number;
   readonly column: number;
+}
+
+export interface RestartPlan {
+  readonly at: number;
+  readonly for: number;
 }
 
 export interface BusPlan {

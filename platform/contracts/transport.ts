@@ -44,6 +44,11 @@ export interface TransportListener {
   online(): void;
   /** The device or its carrier is gone; operations under way have failed. */
   offline(reason: string): void;
+  /**
+   * The device is away for a while and has forgotten everything; operations under way get no reply. Memory
+   * stays where it is. `online` or `offline` follows.
+   */
+  suspended(reason: string): void;
   reply(reply: TransportReply): void;
   /** The device has used buffers of this queue. */
   used(queue: number): void;

@@ -13,6 +13,7 @@ import type { Costs } from '../timing/index.ts';
 import { CpuSet } from './cpu.ts';
 import { Memory } from './memory.ts';
 import type { MilestoneLog } from './milestones.ts';
+import { Restarts } from './restarts.ts';
 import { ViolationLog } from './violation-log.ts';
 
 /** Ids of the platform's own timing constants, looked up once per node. */
@@ -50,6 +51,7 @@ export class Node {
   readonly cpu: CpuSet;
   readonly charts: ChartHost;
   readonly violations: ViolationLog;
+  readonly restarts: Restarts;
   /** Set while request anatomy is recorded. */
   milestones: MilestoneLog | null = null;
   /** Interrupts taken by this node's cores. */
@@ -68,6 +70,7 @@ export class Node {
     this.cpu = new CpuSet(kernel, plan.index, plan.cpus);
     this.charts = createChartHost({ kernel, node: plan.index, nodeName: plan.name, engine });
     this.violations = new ViolationLog(kernel, plan.index, plan.name);
+    this.restarts = new Restarts(kernel, plan);
   }
 
   /** Adds a component of this node; events for it come in through `deliver` and `receive`. */

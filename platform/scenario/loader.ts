@@ -25,6 +25,7 @@ import { Names } from './names.ts';
 import { NetworkSection } from './networks.ts';
 import { ScenarioError } from './problem.ts';
 import { applyOverrides, loadProfile } from './profile.ts';
+import { checkRestarts } from './restarts.ts';
 import {
   busFrame,
   DEVICE_NUMBER_MAX,
@@ -180,10 +181,12 @@ class Loader {
       if (entry.broken) continue;
       const node = parseWith(this.#source, nodeFrame, { path: entry.path, value: entry.raw });
       if (node === null) continue;
-      const { kind, cpus, memory, placement = null } = node;
+      const { kind, placement = null, count: _, ...rest } = node;
       const world = node.world ?? (kind === 'partition' ? 'secure' : 'normal');
       const place = { file: this.#source.file, ...this.#source.placeOf([...entry.path, 'memory']) };
-      this.#nodes.push({ index, name: entry.name, kind, world, cpus, memory, placement, place });
+      const plan = { index, name: entry.name, kind, ...rest, world, placement, place };
+      this.#paths.set(plan, entry.path);
+      this.#nodes.push(plan);
     }
   }
 
@@ -349,6 +352,10 @@ class Loader {
     ];
     for (const { plans, table } of sections) {
       for (const plan of plans) this.#runCheck(plan, table[plan.type], topology);
+    }
+    for (const plan of topology.nodes) {
+      const path = this.#paths.get(plan) ?? [];
+      checkRestarts(this.#source, { plan, path, buses: topology.buses, table: buses });
     }
   }
 

@@ -31,6 +31,15 @@ export const nodeFrame = z.strictObject({
   placement: count({ max: 1023 })
     .optional()
     .describe('Worker group that hosts the node; chosen by busbar when left out.'),
+  restarts: z
+    .array(
+      z.strictObject({
+        at: time({ min: 1 }).describe('When the node stops, whatever it is doing.'),
+        for: time({ min: 1 }).describe('How long it takes until its software runs again.'),
+      }),
+    )
+    .optional()
+    .describe('Crashes from which the node comes back, e.g. [{ at: 3ms, for: 2ms }].'),
   count: copies(),
 });
 

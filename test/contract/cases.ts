@@ -246,6 +246,7 @@ function heard(listener: TransportListener, log: string[]): TransportListener {
   return {
     online: () => listener.online(),
     offline: (reason) => listener.offline(reason),
+    suspended: (reason) => listener.suspended(reason),
     used: (queue) => listener.used(queue),
     configChanged: (status) => listener.configChanged(status),
     reply: (reply) => {

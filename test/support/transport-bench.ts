@@ -50,6 +50,10 @@ export class ListenerRecorder implements TransportListener {
     this.log.push(`offline: ${reason}`);
   }
 
+  suspended(reason: string): void {
+    this.log.push(`suspended: ${reason}`);
+  }
+
   reply(reply: TransportReply): void {
     this.replies.push(reply);
     this.log.push(reply.type === 'reply.failed' ? `failed: ${reply.reason}` : reply.type);

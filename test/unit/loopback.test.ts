@@ -159,6 +159,7 @@ describe('a session through the bridge', () => {
     transports[0].connect({
       online: () => {},
       offline: () => {},
+      suspended: () => {},
       used: () => {},
       configChanged: () => {},
       reply: ({ type }) => replies.push(type),

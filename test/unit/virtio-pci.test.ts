@@ -78,6 +78,7 @@ function setUp(own: Partial<VirtioPciOptions> = {}, model = new FakeModel()) {
   driver.connect({
     online: () => heard.push('online'),
     offline: (reason) => heard.push(`offline: ${reason}`),
+    suspended: (reason) => heard.push(`suspended: ${reason}`),
     reply: (reply) => replies.push(reply),
     used: (queue) => heard.push(`used ${queue}`),
     configChanged: (status) => heard.push(`config ${status}`),

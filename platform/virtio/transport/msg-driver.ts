@@ -166,6 +166,14 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient {
     this.#listener!.offline(reason);
   }
 
+  suspended(reason: string): void {
+    // Nobody waits for an operation under way any more.
+    this.#operation = null;
+    this.#awaited = -1;
+    this.#chart.send({ type: 'OFFLINE' });
+    this.#listener!.suspended(reason);
+  }
+
   undeliverable(token: number, reason: string): void {
     if (this.#awaited < 0 || token !== this.#token) return;
     this.#reply = { type: 'reply.failed', reason };
@@ -224,6 +232,7 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient {
         this.#violation('TIMEOUT', 'a request got no response, nor did its repetitions');
         return this.#finish({ type: 'reply.failed', reason: 'no response in time' });
       case 'unreachable':
+        if (this.#operation === null) return;
         return this.#finish({ type: 'reply.failed', reason: 'the device is not reachable' });
     }
   }
