@@ -58,6 +58,14 @@ const FIFO_AREA = 0;
 /** Notification that the driver sets for the partition. */
 const DEVICE_NOTIFICATION_ID = 1;
 
+interface Retrieval {
+  readonly handle: number;
+  /** Token of the request it is for. */
+  readonly token: number;
+  /** The SPMC has been asked. */
+  asked: boolean;
+}
+
 export class BusResponder implements CpuClient {
   readonly areas: DeviceAreas;
   eventMethod: number = EventMethod.POLL;
@@ -66,8 +74,11 @@ export class BusResponder implements CpuClient {
   readonly #session: Chart<unknown, DeviceSessionEvent>;
   readonly #methods: ReadonlySet<number>;
   readonly #dialect: Dialect;
-  /** Handle that is being retrieved for an AREA_SHARE, and the token of that request. */
-  #retrieving = { handle: 0, token: 0 };
+  /** What is being retrieved for AREA_SHARE or FIFO_CONFIGURE; null for nothing. */
+  #retrieving: Retrieval | null = null;
+  #retrievals = 0;
+  /** Handles whose retrieval was asked for by a session that is over. */
+  readonly #stale: number[] = [];
 
   constructor(options: BusResponderOptions) {
     this.#options = options;
@@ -121,9 +132,21 @@ export class BusResponder implements CpuClient {
     }
   }
 
+  /** The session is over, whoever ended it: all areas are given back and all devices reset. */
+  forget(): void {
+    this.#session.send({ type: 'RESET' });
+  }
+
   /** The SPMC has mapped the memory of an area (or -1 pages: it has not). */
   retrieved(pages: number, areaId: number): void {
+    const stale = this.#stale.shift();
+    if (stale !== undefined) {
+      if (pages >= 0) this.#options.callSpmc(MEM_RELINQUISH, stale, 0);
+      return;
+    }
+    if (this.#retrieving === null) return;
     const { handle, token } = this.#retrieving;
+    this.#retrieving = null;
     if (pages >= 0) this.areas.set(areaId, { handle, length: pages * PAGE_SIZE });
     if (areaId === FIFO_AREA) return this.#fifoRetrieved(pages, token);
     const result = pages >= 0 ? FfaResult.SUCCESS : FfaResult.ERROR;
@@ -139,8 +162,19 @@ export class BusResponder implements CpuClient {
   }
 
   /** FFA_MEM_RETRIEVE_REQ has been prepared. */
-  deliver(_step: number, areaId: number): void {
-    this.#options.callSpmc(MEM_RETRIEVE, this.#retrieving.handle, areaId);
+  deliver(areaId: number, retrieval: number): void {
+    const retrieving = this.#retrieving;
+    if (retrieving === null || retrieval !== this.#retrievals) return;
+    retrieving.asked = true;
+    this.#options.callSpmc(MEM_RETRIEVE, retrieving.handle, areaId);
+  }
+
+  /** Maps pages of the driver's, which takes a call to the SPMC. */
+  #retrieve(areaId: number, pages: number, retrieval: Retrieval): void {
+    const { node, timing } = this.#options;
+    this.#retrieving = retrieval;
+    const cost = node.charge(timing.memRetrieve) + node.chargeTimes(timing.memPage, pages);
+    node.cpu.submit(Priority.interrupt, cost, this, areaId, ++this.#retrievals);
   }
 
   /** A probe of zeroes is told what this end speaks; echoing that agrees on it. */
@@ -179,26 +213,23 @@ export class BusResponder implements CpuClient {
 
   /** The FIFOs' memory becomes area 0, which no driver can be given. */
   #fifoConfigure(body: FfaMessageOf<'req.FIFO_CONFIGURE'>['body'], token: number): void {
-    const { node, timing, plan, respond } = this.#options;
+    const { plan, respond } = this.#options;
     if (plan.options.messages !== 'fifo' || body.pageCount < FIFO_PAGES) {
       const refused = { result: FfaResult.ERROR, deviceNotificationId: 0 };
       return respond({ type: 'res.FIFO_CONFIGURE', body: refused }, token);
     }
     this.notificationId = body.driverNotificationId;
-    this.#retrieving = { handle: Number(body.memHandle), token };
-    const cost = node.charge(timing.memRetrieve) + node.chargeTimes(timing.memPage, body.pageCount);
-    node.cpu.submit(Priority.interrupt, cost, this, 0, FIFO_AREA);
+    const handle = Number(body.memHandle);
+    this.#retrieve(FIFO_AREA, body.pageCount, { handle, token, asked: false });
   }
 
   #areaShare(body: FfaMessageOf<'req.AREA_SHARE'>['body'], token: number): void {
-    const { node, timing, respond } = this.#options;
+    const { respond } = this.#options;
     const { areaId, memHandle, pageCount } = body;
     if (areaId === 0 || areaId > AREAS_MAX || this.areas.has(areaId)) {
       return respond({ type: 'res.AREA_SHARE', body: { areaId, result: FfaResult.ERROR } }, token);
     }
-    this.#retrieving = { handle: Number(memHandle), token };
-    const cost = node.charge(timing.memRetrieve) + node.chargeTimes(timing.memPage, pageCount);
-    node.cpu.submit(Priority.interrupt, cost, this, 0, areaId);
+    this.#retrieve(areaId, pageCount, { handle: Number(memHandle), token, asked: false });
   }
 
   #areaUnshare(areaId: number, token: number): void {
@@ -223,6 +254,8 @@ export class BusResponder implements CpuClient {
     const { reset, callSpmc } = this.#options;
     reset();
     for (const handle of this.areas.clear()) callSpmc(MEM_RELINQUISH, handle, 0);
+    if (this.#retrieving?.asked) this.#stale.push(this.#retrieving.handle);
+    this.#retrieving = null;
     this.eventMethod = EventMethod.POLL;
   }
 }

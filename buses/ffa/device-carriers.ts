@@ -82,6 +82,11 @@ export class DeviceCarriers {
     this.#fifo?.notified();
   }
 
+  /** Events that were merged with one that waited to be sent. */
+  get merged(): number {
+    return this.#indirect?.merged ?? 0;
+  }
+
   fifoReady(): void {
     this.#fifo!.configure();
   }
@@ -89,6 +94,16 @@ export class DeviceCarriers {
   reset(): void {
     this.#indirect?.clear();
     this.#fifo?.reset();
+  }
+
+  /** Nobody handles what has come: the partition has stopped, or the VM that sent it is gone. */
+  forget(): void {
+    this.#indirect?.forget();
+  }
+
+  /** The driver's VM is gone, and its RX buffer with it. */
+  peerGone(): void {
+    this.#indirect?.peerGone();
   }
 
   statistics(): Statistics {

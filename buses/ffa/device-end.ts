@@ -15,6 +15,7 @@ import {
   type CpuClient,
   type Node,
   Priority,
+  type RestartClient,
   type ViolationCode,
 } from '../../platform/node/index.ts';
 import {
@@ -46,11 +47,15 @@ import {
   DIRECT_REQUEST,
   FfaError,
   INDIRECT,
+  INDIRECT_ERROR,
   MEM_RETRIEVE_REPLY,
   NOTIFICATION,
+  NOTIFICATION_ERROR,
   PARTITION_INFO,
   PARTITION_INFO_REPLY,
   RX_RELEASE,
+  VM_DESTROYED,
+  VM_DESTROYED_REPLY,
 } from './packets.ts';
 import { isFor, type Service, serviceOf } from './service.ts';
 import { type FfaTiming, ffaTimingIds } from './timing.ts';
@@ -58,7 +63,7 @@ import { type FfaTiming, ffaTimingIds } from './timing.ts';
 /** Where a header has its token. */
 const TOKEN_OFFSET = 4;
 
-export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClient {
+export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClient, RestartClient {
   readonly name: string;
   readonly revision: Revision;
   readonly maxMessageSize: number;
@@ -136,6 +141,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
       reset: () => this.#reset(),
     });
     this.#carriers = this.#makeCarriers();
+    node.restarts.subscribe(this);
   }
 
   #makeInbox(): DeviceInbox {
@@ -188,7 +194,16 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     else this.#sender.send(bytes, length);
   }
 
+  /** The partition has crashed: the SPMC ends its open call, and relinquishes what it had retrieved. */
+  stopped(): void {
+    this.#forget();
+  }
+
+  /** It answers again, and has forgotten everything. */
+  started(): void {}
+
   receive(packet: Packet): void {
+    if (!this.#node.restarts.running && this.#isRefused(packet)) return;
     switch (packet.kind) {
       case DIRECT_REQUEST:
         return this.#called(packet);
@@ -206,9 +221,27 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
         return this.#responder.retrieved(packet.a, packet.b);
       case PARTITION_INFO:
         return this.#partitionInfo(packet);
+      case VM_DESTROYED:
+        return this.#vmDestroyed();
       default:
         assert(false, `${this.name}: packet of kind ${packet.kind} at the device's end`);
     }
+  }
+
+  /** Answers with FFA_ERROR what is meant for a partition that does not run. False for all else. */
+  #isRefused({ kind }: Packet): boolean {
+    if (kind === DIRECT_REQUEST) this.#callee.refuse(FfaError.ABORTED);
+    else if (kind === INDIRECT) this.#reply(INDIRECT_ERROR, FfaError.ABORTED, 0);
+    else if (kind === NOTIFICATION) this.#reply(NOTIFICATION_ERROR, FfaError.ABORTED, 0);
+    else return false;
+    return true;
+  }
+
+  /** What the partition had of the VM is given back before the VM's memory is used again. */
+  #vmDestroyed(): void {
+    this.#forget();
+    this.#carriers.peerGone();
+    this.#reply(VM_DESTROYED_REPLY, 0, 0);
   }
 
   /** The SPMC knows the services of a partition and answers without running it. */
@@ -235,6 +268,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
 
   /** FFA_NOTIFICATION_SET has been called. */
   deliver(): void {
+    if (!this.#node.restarts.running) return;
     this.#notifications++;
     const delay = this.#node.charge(this.#timing.notificationDelivery);
     const packet = this.#node.kernel.packets.acquire(0);
@@ -248,7 +282,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
       bytes,
       ...this.#carriers.statistics(),
       notifications: this.#notifications,
-      eventsMerged: this.#events.merged,
+      eventsMerged: this.#events.merged + this.#carriers.merged,
       eventQueueMax: this.#events.highWater,
       eventsLost: this.#events.lost,
       dmaReads: this.#port.reads,
@@ -322,6 +356,13 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     const total = delay + this.#port.link.orderingDelay(delay);
     const { driver, driverPort } = this.#plan;
     this.#node.kernel.send(this.#node.index, driver, driverPort, total, packet);
+  }
+
+  /** The session is over, and nobody will handle what has come of it. */
+  #forget(): void {
+    this.#callee.abort();
+    this.#carriers.forget();
+    this.#responder.forget();
   }
 
   #reset(): void {

@@ -3,7 +3,7 @@
 import { assert } from '../../platform/errors.ts';
 import type { Packet } from '../../platform/kernel/index.ts';
 import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
-import { DIRECT_ERROR, DIRECT_RESPONSE } from './packets.ts';
+import { DIRECT_ERROR, DIRECT_RESPONSE, FfaError } from './packets.ts';
 
 export interface DirectCalleeOptions {
   readonly node: Node;
@@ -23,6 +23,8 @@ export class DirectCallee implements CpuClient {
   #requestLength = 0;
   /** A call is under way and has not been answered. */
   #open = false;
+  /** Counts calls: one that was aborted may still wait for a core. */
+  #calls = 0;
 
   constructor(options: DirectCalleeOptions) {
     this.#options = options;
@@ -38,10 +40,11 @@ export class DirectCallee implements CpuClient {
     const { node } = this.#options;
     const { messageHandle, messageEncode } = node.timing;
     const cost = node.charge(messageHandle) + node.charge(messageEncode);
-    node.cpu.submit(Priority.interrupt, cost, this, 0);
+    node.cpu.submit(Priority.interrupt, cost, this, 0, ++this.#calls);
   }
 
-  deliver(): void {
+  deliver(_step: number, call: number): void {
+    if (!this.#open || call !== this.#calls) return;
     this.handling = true;
     this.#options.handle(this.#request, this.#requestLength);
     this.handling = false;
@@ -55,6 +58,13 @@ export class DirectCallee implements CpuClient {
     const packet = node.kernel.packets.acquire(length);
     packet.bytes.set(bytes.subarray(0, length));
     send(packet, DIRECT_RESPONSE, 0);
+  }
+
+  /** The partition has stopped: the SPMC ends the open call. */
+  abort(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.refuse(FfaError.ABORTED);
   }
 
   /** Answers a call for the partition with FFA_ERROR, as the SPMC does. */

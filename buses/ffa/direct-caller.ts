@@ -48,6 +48,10 @@ export class DirectCaller implements CpuClient {
   #tries = 0;
   #core = -1;
   #calling = false;
+  /** A core is lent, or handles the answer. */
+  #lent = false;
+  /** The answer of the call under way is nobody's business any more. */
+  #abandoned = false;
 
   constructor(options: DirectCallerOptions) {
     this.#options = options;
@@ -81,12 +85,30 @@ export class DirectCaller implements CpuClient {
 
   deliver(step: number): void {
     if (step === CALL) return this.#call();
+    this.#lent = false;
+    if (!this.#abandoned) return this.#returned();
+    this.#abandoned = false;
+    this.#over();
+  }
+
+  /** Forgets the calls that wait, and the answer of the one under way. */
+  clear(): void {
+    this.#queue.clear();
+    if (this.#lent) this.#abandoned = true;
+    else this.#tries = 0;
+  }
+
+  #returned(): void {
     const busy = this.#error === FfaError.BUSY || (this.#error === 0 && this.#answerIsNull());
     if (busy && this.#tries < TRIES_MAX) return this.#encode();
     const { answered, failed } = this.#options;
     if (busy) failed(this.#request, 'busy');
     else if (this.#error === 0) answered(this.#answer, this.#answerLength);
     else failed(this.#request, this.#error === FfaError.ABORTED ? 'aborted' : 'refused');
+    this.#over();
+  }
+
+  #over(): void {
     this.#calling = false;
     if (this.#queue.length > 0) this.#next();
   }
@@ -107,8 +129,10 @@ export class DirectCaller implements CpuClient {
 
   #call(): void {
     const { node, switchTime, routeTime, toNode, toPort, service } = this.#options;
+    if (this.#tries === 0 && this.#queue.length === 0) return this.#over();
     if (this.#tries++ === 0) this.#take();
     this.calls++;
+    this.#lent = true;
     this.#core = node.cpu.hold();
     const packet = node.kernel.packets.acquire(this.#requestLength);
     packet.bytes.set(this.#request.subarray(0, this.#requestLength));

@@ -1,7 +1,7 @@
 // The ways in which messages of the driver's end move: direct calls, indirect messages, or FIFOs, which
 // are set up by direct calls.
 import type { Statistics } from '../../platform/contracts/index.ts';
-import type { Packet } from '../../platform/kernel/index.ts';
+import type { Component, ComponentId, Packet } from '../../platform/kernel/index.ts';
 import type { MemoryHandles } from '../../platform/memory/index.ts';
 import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
 import { peekId, peekIsBus } from '../../platform/virtio/messages/index.ts';
@@ -15,7 +15,9 @@ import {
   DIRECT_ERROR,
   DIRECT_RESPONSE,
   INDIRECT,
+  INDIRECT_ERROR,
   NOTIFICATION,
+  NOTIFICATION_ERROR,
   RX_RELEASE,
 } from './packets.ts';
 import type { Service } from './service.ts';
@@ -23,9 +25,20 @@ import type { FfaTiming } from './timing.ts';
 
 const NOTIFY = 0;
 const FIFO_SHARED = 1;
+const NOTIFY_AGAIN = 2;
+/** A notification that is refused is set again so often, after twice the time each time (Linux). */
+const NOTIFY_RETRIES_MAX = 6;
 
 /** Why a message could not be delivered. */
 export type SendFailure = CallFailure | 'full';
+
+/** The same in words. */
+export const FAILURES: Readonly<Record<SendFailure, string>> = {
+  busy: 'the partition stays busy',
+  aborted: 'the partition does not run',
+  refused: 'the partition has no such service',
+  full: 'too many messages wait for the RX buffer',
+};
 
 export interface DriverCarriersOptions {
   readonly node: Node;
@@ -44,15 +57,21 @@ export interface DriverCarriersOptions {
   failed(request: Uint8Array, why: SendFailure): void;
   /** A message that came by itself. */
   received(bytes: Uint8Array, length: number): void;
+  /** The partition cannot be reached. */
+  lost(): void;
   /** Sends FIFO_CONFIGURE. */
   announceFifo(handle: number, pageCount: number): void;
 }
 
-export class DriverCarriers implements CpuClient {
+export class DriverCarriers implements CpuClient, Component {
   readonly direct: DirectCaller;
   readonly #options: DriverCarriersOptions;
   readonly #indirect: IndirectChannel | null;
   readonly #fifo: DriverFifo | null;
+  /** Handle of the FIFOs' pages, or -1. */
+  #fifoHandle = -1;
+  #notifyRetries = 0;
+  #id: ComponentId | null = null;
 
   constructor(options: DriverCarriersOptions) {
     this.#options = options;
@@ -106,7 +125,11 @@ export class DriverCarriers implements CpuClient {
       this.direct.receive(packet);
     else if (packet.kind === INDIRECT || packet.kind === RX_RELEASE) {
       this.#indirect!.receive(packet);
-    } else return false;
+    } else if (packet.kind === INDIRECT_ERROR) {
+      this.#indirect!.peerGone();
+      this.#options.lost();
+    } else if (packet.kind === NOTIFICATION_ERROR) this.#notificationRefused();
+    else return false;
     return true;
   }
 
@@ -115,10 +138,19 @@ export class DriverCarriers implements CpuClient {
     this.#fifo?.notified();
   }
 
+  /** The partition is away: forgets what waits for it. */
+  clear(): void {
+    this.direct.clear();
+    this.#indirect?.peerGone();
+    this.#fifo?.clear();
+    this.#notifyRetries = 0;
+  }
+
   /** Shares the FIFOs' pages with the partition and has it told. */
   configureFifo(): void {
     const { node, timing } = this.#options;
     const fifo = this.#fifo!;
+    if (this.#fifoHandle >= 0) this.#options.handles.reclaim(this.#fifoHandle);
     fifo.format();
     const cost = node.charge(timing.memShare) + node.chargeTimes(timing.memPage, fifo.pages);
     node.cpu.submit(Priority.task, cost, this, FIFO_SHARED);
@@ -128,8 +160,10 @@ export class DriverCarriers implements CpuClient {
     const { node, plan, timing, handles, post, announceFifo } = this.#options;
     if (step === FIFO_SHARED) {
       const { address, pages } = this.#fifo!;
-      return announceFifo(handles.share(address, pages, plan.device, true), pages);
+      this.#fifoHandle = handles.share(address, pages, plan.device, true);
+      return announceFifo(this.#fifoHandle, pages);
     }
+    if (step === NOTIFY_AGAIN) return this.#setNotification();
     const delay = node.charge(timing.notificationDelivery);
     const packet = node.kernel.packets.acquire(0);
     packet.kind = NOTIFICATION;
@@ -151,6 +185,14 @@ export class DriverCarriers implements CpuClient {
       fifoSent: this.#fifo?.sent ?? 0,
       fifoFull: this.#fifo?.full ?? 0,
     };
+  }
+
+  #notificationRefused(): void {
+    const { node, timing, lost } = this.#options;
+    if (this.#notifyRetries === NOTIFY_RETRIES_MAX) return lost();
+    this.#id ??= node.add(this);
+    const wait = node.chargeTimes(timing.notificationRetry, 2 ** this.#notifyRetries++);
+    node.kernel.schedule(this.#id, wait, NOTIFY_AGAIN);
   }
 
   #setNotification(): void {

@@ -32,6 +32,12 @@ export class DriverClients {
     for (const client of this.#clients.values()) client.offline(reason);
   }
 
+  /** The partition is away, and its devices with it. */
+  suspend(reason: string): void {
+    for (const number of this.#reachable) this.#clients.get(number)!.suspended(reason);
+    this.#reachable.clear();
+  }
+
   goOnline(found: ReadonlySet<number>): void {
     for (const [number, client] of this.#clients) {
       if (found.has(number)) {

@@ -9,15 +9,8 @@ import type {
 } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
 import type { Component, Packet } from '../../platform/kernel/index.ts';
-import type { Chart } from '../../platform/machine/index.ts';
 import type { MemoryHandles } from '../../platform/memory/index.ts';
-import {
-  type CpuClient,
-  InterruptLine,
-  type Node,
-  Priority,
-  type ViolationCode,
-} from '../../platform/node/index.ts';
+import type { CpuClient, Node, RestartClient, ViolationCode } from '../../platform/node/index.ts';
 import {
   type Codec,
   codec,
@@ -29,11 +22,12 @@ import {
   type StandardMessages,
 } from '../../platform/virtio/messages/index.ts';
 import { FaultySender, MessageCounter } from '../common/index.ts';
-import { DriverCarriers, type SendFailure } from './driver-carriers.ts';
+import { DriverCarriers, FAILURES, type SendFailure } from './driver-carriers.ts';
 import { DriverClients } from './driver-clients.ts';
 import { DriverInbox } from './driver-inbox.ts';
 import { DriverMemory } from './driver-memory.ts';
 import { DriverSession } from './driver-session.ts';
+import { EventPoller } from './event-poller.ts';
 import {
   dialects,
   type FfaBody,
@@ -41,9 +35,14 @@ import {
   type FfaMessages,
   ffaMessages,
 } from './messages.ts';
-import { eventsOf, type FfaOptions } from './options.ts';
-import { NOTIFICATION, PARTITION_INFO, PARTITION_INFO_REPLY } from './packets.ts';
-import { type PollEffect, type PollEvent, PollEvents, pollChart } from './poll-chart.ts';
+import type { FfaOptions } from './options.ts';
+import {
+  NOTIFICATION,
+  PARTITION_INFO,
+  PARTITION_INFO_REPLY,
+  VM_DESTROYED,
+  VM_DESTROYED_REPLY,
+} from './packets.ts';
 import { type Service, serviceOf } from './service.ts';
 import { type FfaTiming, ffaTimingIds } from './timing.ts';
 
@@ -53,19 +52,12 @@ const FIRST_TOKEN = 2;
 /** Notification that the partition sets for us. */
 const NOTIFICATION_ID = 0;
 
-const POLL_SOON = 0;
-const POLL_LOST = 1;
-
-const FAILURES: Readonly<Record<SendFailure, string>> = {
-  busy: 'the partition stays busy',
-  aborted: 'the partition does not run',
-  refused: 'the partition has no such service',
-  full: 'too many messages wait for the RX buffer',
-};
+const POLL_AGAIN = 0;
+const RESET = 1;
 
 const EVENT_POLL_ID = ffaMessages.EVENT_POLL.id;
 
-export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClient {
+export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClient, RestartClient {
   readonly name: string;
   readonly revision: Revision;
   readonly maxMessageSize: number;
@@ -80,8 +72,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   readonly #clients: DriverClients;
   readonly #session: DriverSession;
   readonly #inbox: DriverInbox;
-  readonly #poller: Chart<unknown, PollEvent>;
-  readonly #line: InterruptLine;
+  readonly #poller: EventPoller;
   readonly #carriers: DriverCarriers;
   readonly #switchTime: number;
   readonly #memory: DriverMemory;
@@ -89,6 +80,11 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   readonly #frame: Uint8Array;
   readonly #id: number;
   #token = FIRST_TOKEN;
+  /** Messages heard since the last PING. */
+  #heard = 0;
+  /** The last PING. */
+  #ping = { id: -1, token: -1 };
+  #suspensions = 0;
 
   constructor({ node, plan, faults, observer }: BusEnvironment<FfaOptions>) {
     const { options } = plan;
@@ -114,7 +110,6 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     this.#frame = new Uint8Array(options.maxMessageSize);
     this.#id = node.add(this);
     node.kernel.bindPort(plan.driverPort, this.#id);
-    this.#line = new InterruptLine(node, () => this.#interrupted());
     this.#switchTime =
       options.mediator === 'spmc' ? this.#timing.worldSwitch : this.#timing.vmSwitch;
     this.#memory = new DriverMemory({
@@ -128,13 +123,16 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     this.#inbox = this.#makeInbox();
     this.#carriers = this.#makeCarriers();
     this.#session = this.#makeSession();
-    const interval = options.pollInterval ?? node.costs.value(this.#timing.pollInterval);
-    this.#poller = node.charts.start(pollChart, {
-      name: `${plan.name}.poll`,
-      input: { interval: eventsOf(options) === 'poll' ? interval : Infinity },
-      perform: (_: PollEffect) => this.#sendBus({ type: 'req.EVENT_POLL', body: {} }),
+    this.#poller = new EventPoller({
+      node,
+      plan,
+      timing: this.#timing,
+      poll: () => this.#sendBus({ type: 'req.EVENT_POLL', body: {} }),
+      later: (delay) => node.kernel.post(this.#id, delay, POLL_AGAIN),
+      gaveUp: () => this.#session.lost(),
     });
-    this.#poller.begin();
+    node.restarts.subscribe(this);
+    for (const at of options.resets) node.kernel.post(this.#id, at, RESET);
   }
 
   #makeInbox(): DriverInbox {
@@ -144,7 +142,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       clients: this.#clients,
       memory: this.#memory,
       session: () => this.#session,
-      refusedBusId: (originalId) => this.#refusedBusId(originalId),
+      refusedBusId: (originalId, token) => this.#refusedBusId(originalId, token),
       violation: (code, text) => this.#violation(code, text),
     });
   }
@@ -161,6 +159,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       answered: (bytes, length) => this.#answered(bytes, length),
       failed: (request, why) => this.#failed(request, why),
       received: (bytes, length) => this.#received(bytes, length),
+      lost: () => this.#session.lost(),
       announceFifo: (handle, pageCount) => this.#announceFifo(handle, pageCount),
     });
   }
@@ -171,14 +170,56 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       plan: this.#plan,
       timing: this.#timing,
       send: (message, token) => this.#sendBus(message, token),
-      configureFifo: () => this.#carriers.configureFifo(),
+      configureFifo: () => {
+        this.#carriers.configureFifo();
+        return ffaMessages.FIFO_CONFIGURE.id;
+      },
       discover: () => this.#discover(),
+      renew: () => this.#memory.renew((taken) => this.#session.renewed(taken)),
+      ping: () => this.#sendPing(),
+      check: () => this.#session.heard(this.#heard > 0),
+      suspend: (reason) => {
+        this.#suspensions++;
+        this.#quiesce();
+        this.#clients.suspend(`${this.name}: ${reason}`);
+      },
       online: (found) => {
-        this.#poller.send({ type: 'ENABLE' });
+        this.#poller.enable();
         this.#clients.goOnline(found);
       },
-      failed: (during) => this.#clients.goOffline(`the bus ${this.name} failed during ${during}`),
+      failed: (during) => {
+        this.#quiesce();
+        this.#clients.goOffline(`the bus ${this.name} failed during ${during}`);
+      },
     });
+  }
+
+  /** Forgets what is under way with the partition. */
+  #quiesce(): void {
+    this.#poller.disable();
+    this.#carriers.clear();
+    this.#memory.suspend();
+  }
+
+  /** The VM has stopped: the hypervisor tells the partition, which gives back what it has of it. */
+  stopped(): void {
+    this.#session.stop();
+    this.#quiesce();
+    this.#clients.goOffline(`the VM ${this.#node.name} has stopped`);
+    const packet = this.#node.kernel.packets.acquire(0);
+    const delay = this.#node.charge(this.#switchTime) + this.#node.charge(this.#timing.spmcRoute);
+    this.#post(packet, VM_DESTROYED, 0, delay);
+  }
+
+  started(): void {
+    this.#session.start();
+  }
+
+  #sendPing(): void {
+    this.#heard = 0;
+    if (this.#plan.options.pingInterval === undefined) return;
+    const token = this.#nextToken();
+    this.#ping = { id: this.#sendBus({ type: 'req.PING', body: { data: token } }, token), token };
   }
 
   /** What is shared with the partition. */
@@ -205,12 +246,13 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
 
   /** A message is lost. Transports and session time out by themselves; so must the poller. */
   #lost(bytes: Uint8Array): void {
-    if (isPoll(bytes)) this.#pollAgain(this.requestTimeout);
+    if (isPoll(bytes)) this.#poller.lost(this.requestTimeout);
   }
 
   /** A message could not be delivered, which its sender must learn. */
   #failed(request: Uint8Array, why: SendFailure): void {
-    if (isPoll(request)) this.#pollAgain(this.statusPollInterval);
+    if (why === 'aborted') this.#session.lost();
+    else if (isPoll(request)) this.#poller.failed(this.statusPollInterval);
     else if (peekIsEvent(request)) {
       this.#violation(
         'EVENT_LOST',
@@ -218,14 +260,6 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       );
     } else if (peekIsBus(request)) this.#inbox.busRefused(peekId(request));
     else this.#clients.get(peekDevice(request))?.undeliverable(peekToken(request), FAILURES[why]);
-  }
-
-  #pollAgain(delay: number): void {
-    const abandons =
-      eventsOf(this.#plan.options) === 'notification' &&
-      this.#plan.options.quirks.includes('abandonedPoll');
-    if (abandons) this.#poller.send(PollEvents.EMPTY);
-    else this.#node.kernel.schedule(this.#id, delay, POLL_LOST);
   }
 
   allocate(deviceNumber: number, length: number): void {
@@ -241,17 +275,19 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     switch (packet.kind) {
       case NOTIFICATION:
         this.#carriers.notified();
-        if (eventsOf(this.#plan.options) === 'notification') this.#line.raise();
-        return;
+        return this.#poller.notified();
       case PARTITION_INFO_REPLY:
         return this.#session.partitionFound(packet.a === 1);
+      case VM_DESTROYED_REPLY:
+        return this.#memory.forget();
       default:
         assert(false, `${this.name}: packet of kind ${packet.kind} at the driver's end`);
     }
   }
 
   deliver(kind: number): void {
-    this.#poller.send(kind === POLL_SOON ? PollEvents.WAKE : PollEvents.LOST);
+    if (kind === RESET) this.#session.reset();
+    else this.#poller.again();
   }
 
   statistics(): Statistics {
@@ -260,9 +296,10 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       messages,
       bytes,
       ...this.#carriers.statistics(),
-      interrupts: this.#line.taken + this.#carriers.interrupts,
-      interruptsCoalesced: this.#line.coalesced,
+      interrupts: this.#poller.line.taken + this.#carriers.interrupts,
+      interruptsCoalesced: this.#poller.line.coalesced,
       areas: this.#memory.areaCount,
+      suspensions: this.#suspensions,
       bytesToDevice: this.#memory.link.bytes,
       linkBusyPs: this.#memory.link.busy,
       faultsInjected: this.#sender.injector.acted,
@@ -270,11 +307,13 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     };
   }
 
-  /** Sends a bus message of ours. */
-  #sendBus(body: FfaBody, token = this.#nextToken()): void {
+  /** Sends a bus message of ours and returns its id. */
+  #sendBus(body: FfaBody, token = this.#nextToken()): number {
     const message = { ...body, dev: 0, token } as FfaMessage;
     const length = this.#codec.encode(message, this.#frame, 0, this.maxMessageSize);
+    const id = peekId(this.#frame);
     this.send(this.#frame, length);
+    return id;
   }
 
   #nextToken(): number {
@@ -283,36 +322,36 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     return token;
   }
 
-  /** The interrupt wakes a thread, which asks what is pending and then polls. */
-  #interrupted(): void {
-    const { cpu, timing } = this.#node;
-    const cost =
-      this.#node.charge(timing.workSwitch) + this.#node.charge(this.#timing.notificationGet);
-    cpu.submit(Priority.task, cost, this, POLL_SOON);
-  }
-
   /** The answer of a direct call, on the core that made it. */
   #answered(bytes: Uint8Array, length: number): void {
+    this.#hear();
     const polled = this.#carriers.direct.askedBusId === EVENT_POLL_ID;
     const sound = this.#inbox.dispatch(bytes, length);
     // An event comes in place of the response to EVENT_POLL; anything else ends the polling for now.
-    if (polled)
-      this.#poller.send(sound && peekIsEvent(bytes) ? PollEvents.EVENT : PollEvents.EMPTY);
+    if (!polled) return;
+    if (sound && peekIsEvent(bytes)) this.#poller.event();
+    else this.#poller.empty();
   }
 
   /** A message that came by itself: indirect, or through the FIFO. */
   #received(bytes: Uint8Array, length: number): void {
+    this.#hear();
     if (!this.#inbox.dispatch(bytes, length)) return;
-    if (peekIsEvent(bytes)) this.#poller.send(PollEvents.EVENT);
-    else if (peekIsBus(bytes) && peekId(bytes) === EVENT_POLL_ID)
-      this.#poller.send(PollEvents.EMPTY);
+    if (peekIsEvent(bytes)) this.#poller.event();
+    else if (isPoll(bytes)) this.#poller.empty();
+  }
+
+  #hear(): void {
+    this.#heard++;
+    this.#poller.heard();
   }
 
   /** Id of the bus request that was refused; -1 for a transport message. */
-  #refusedBusId(originalId: number): number {
+  #refusedBusId(originalId: number, token: number): number {
     if (this.#plan.options.messages === 'direct') return this.#carriers.direct.askedBusId;
-    // Other carriers have many requests under way; only the set-up asks with standard ids.
-    return originalId >= 0x80 || !this.#clients.anyReachable ? originalId : -1;
+    // Other carriers have many requests under way; only the set-up and PING ask with standard ids.
+    const isPing = originalId === this.#ping.id && token === this.#ping.token;
+    return isPing || originalId >= 0x80 || !this.#clients.anyReachable ? originalId : -1;
   }
 
   #announceFifo(handle: number, pageCount: number): void {

@@ -74,6 +74,11 @@ export class DriverFifo implements CpuClient {
     this.#sending = false;
   }
 
+  /** The partition is away: nobody takes what waits. */
+  clear(): void {
+    this.#waiting.clear();
+  }
+
   send(bytes: Uint8Array, length: number): void {
     const { kernel } = this.#options.node;
     const waits = this.#sending && kernel.causes !== null;
@@ -160,6 +165,11 @@ export class DriverFifo implements CpuClient {
     const ring = this.address + FIFO_RING_SIZE;
     const read = memory.readU16(ring + FIFO.readIndex);
     const write = memory.readU16(ring + FIFO.writeIndex);
+    // The rings may have been made anew meanwhile.
+    if (read === write) {
+      this.#taking = false;
+      return;
+    }
     const slot = ring + FIFO.slots + read * FIFO_MESSAGE_SIZE;
     memory.copyOut(slot, this.#frame, 0, FIFO_MESSAGE_SIZE);
     memory.writeU16(ring + FIFO.readIndex, nextIndex(read));

@@ -29,8 +29,8 @@ export interface DriverInboxOptions {
   readonly clients: DriverClients;
   readonly memory: DriverMemory;
   readonly session: () => DriverSession;
-  /** Id of the bus request that an ERROR with this one refuses; -1 for a transport message. */
-  refusedBusId(originalId: number): number;
+  /** Id of the bus request that an ERROR with this id and token refuses; -1 for a transport message. */
+  refusedBusId(originalId: number, token: number): number;
   violation(code: ViolationCode, text: string): void;
 }
 
@@ -66,7 +66,7 @@ export class DriverInbox {
   busRefused(id: number): void {
     const { memory, session } = this.#options;
     if (id === ffaMessages.AREA_SHARE.id) memory.shareRefused();
-    else session().refused();
+    else session().refused(id);
   }
 
   #busFrame(bytes: Uint8Array, length: number): void {
@@ -114,7 +114,7 @@ export class DriverInbox {
   /** The partition answered with ERROR, which repeats device and token of what it refused. */
   #refused({ dev, token, body }: FfaMessageOf<'res.ERROR'>): void {
     const { clients, refusedBusId } = this.#options;
-    const id = refusedBusId(body.originalId);
+    const id = refusedBusId(body.originalId, token);
     if (id >= 0) return this.busRefused(id);
     clients.get(dev)?.undeliverable(token, 'the partition answered with an ERROR');
   }

@@ -66,6 +66,21 @@ export class DriverMemory {
     this.#areas.allocate(client, length);
   }
 
+  /** The partition is away. */
+  suspend(): void {
+    this.#areas.suspend();
+  }
+
+  /** Shares all areas anew; `done` tells whether the partition took them. */
+  renew(done: (taken: boolean) => void): void {
+    this.#areas.renew(done);
+  }
+
+  /** The VM is down, and the partition has given everything back. */
+  forget(): void {
+    this.#areas.forget();
+  }
+
   release(client: DriverBusClient): void {
     this.#areas.release(client);
   }

@@ -14,6 +14,7 @@ import {
   type DriverSessionEffect,
   type DriverSessionEvent,
   driverSessionChart,
+  type Suspension,
 } from './driver-chart.ts';
 import {
   dialects,
@@ -34,6 +35,13 @@ const NOTIFICATION_ID = 0;
 /** Token of the requests before VERSION is agreed (Linux); others are counted. */
 const RESET_TOKEN = 1;
 
+const SUSPENSIONS: Readonly<Record<Suspension, string>> = {
+  lost: 'the partition does not run',
+  forgotten: 'the partition has forgotten the session',
+  silent: "the partition doesn't answer PING",
+  reset: 'the bus is reset',
+};
+
 const EVENT_METHODS = {
   poll: EventMethod.POLL,
   notification: EventMethod.NOTIFICATION,
@@ -45,12 +53,20 @@ export interface DriverSessionOptions {
   readonly node: Node;
   readonly plan: FfaPlan;
   readonly timing: FfaTiming;
-  /** Sends a bus message; without a token it gets a fresh one. */
-  send(message: FfaBody, token?: number): void;
-  /** Shares the FIFOs' memory and announces it; answered by `result`. */
-  configureFifo(): void;
+  /** Sends a bus message and returns its id; without a token it gets a fresh one. */
+  send(message: FfaBody, token?: number): number;
+  /** Shares the FIFOs' memory and announces it; answered by `result`. Returns the id of the message. */
+  configureFifo(): number;
   /** Asks the SPMC whether the device-role service is there; answered by `partitionFound`. */
   discover(): void;
+  /** Shares again what the partition had before; answered by `renewed`. */
+  renew(): void;
+  /** Sends a PING. */
+  ping(): void;
+  /** Has anything been heard since the last PING? Answered by `heard`. */
+  check(): void;
+  /** The session is over for now, and devices with it. */
+  suspend(reason: string): void;
   /** The session is up; these device numbers exist. */
   online(found: ReadonlySet<number>): void;
   failed(during: string): void;
@@ -64,6 +80,8 @@ export class DriverSession implements CpuClient {
   /** Device numbers asked for at a time, and the window asked for last. */
   readonly #slots: number;
   #window: DevicesRequest;
+  /** Id of the request that was sent last. */
+  #asked = -1;
 
   constructor(options: DriverSessionOptions) {
     this.#options = options;
@@ -78,6 +96,9 @@ export class DriverSession implements CpuClient {
       input: {
         timeout: node.costs.value(timing.requestTimeout),
         busyRetry: node.costs.value(timing.busyRetry),
+        initRetry: node.costs.value(timing.initRetry),
+        pingInterval: plan.options.pingInterval ?? Infinity,
+        reconnects: plan.options.reconnect,
         fifo: plan.options.messages === 'fifo',
       },
       perform: (effect: DriverSessionEffect) => this.#perform(effect),
@@ -89,18 +110,42 @@ export class DriverSession implements CpuClient {
     this.#chart.send({ type: 'START' });
   }
 
+  /** The VM has stopped. */
+  stop(): void {
+    this.#chart.send({ type: 'STOP' });
+  }
+
+  /** Begins the session anew. */
+  reset(): void {
+    this.#chart.send({ type: 'RESET' });
+  }
+
+  /** The partition cannot be reached. */
+  lost(): void {
+    this.#chart.send({ type: 'LOST' });
+  }
+
+  /** All areas are shared again, or one was refused. */
+  renewed(taken: boolean): void {
+    this.#chart.send({ type: taken ? 'DONE' : 'REFUSED' });
+  }
+
+  heard(anything: boolean): void {
+    this.#chart.send({ type: anything ? 'ALIVE' : 'SILENT' });
+  }
+
   partitionFound(found: boolean): void {
     this.#chart.send({ type: found ? 'FOUND' : 'ABSENT' });
   }
 
-  /** The partition refused what the session asked last. */
-  refused(): void {
-    this.#chart.send({ type: 'REFUSED' });
+  /** The partition refused the bus request with this id, now or in a former session. */
+  refused(id: number): void {
+    if (this.#isUp || id === this.#asked) this.#chart.send({ type: 'REFUSED' });
   }
 
   /** An answer made no sense: a session that is being set up ends with it. */
   malformed(): void {
-    if (!this.#chart.matches('running')) this.refused();
+    if (!this.#isUp) this.#chart.send({ type: 'REFUSED' });
   }
 
   /** The answer to RESET or EVENT_CONFIGURE. */
@@ -118,7 +163,7 @@ export class DriverSession implements CpuClient {
 
   devices(body: FfaMessageOf<'res.GET_DEVICES'>['body']): void {
     const { rules } = revision(this.#options.plan.revision);
-    if (!devicesResponseIsLegal(rules, this.#window, body)) return this.refused();
+    if (!devicesResponseIsLegal(rules, this.#window, body)) return this.malformed();
     for (const number of devicesIn(body)) this.#found.add(number);
     const next = nextDevicesRequest(rules, body, this.#slots);
     if (next !== null) this.#window = next;
@@ -130,25 +175,45 @@ export class DriverSession implements CpuClient {
     this.#options.discover();
   }
 
+  get #isUp(): boolean {
+    return this.#chart.matches('running') || this.#chart.matches('checking');
+  }
+
+  /** Sends a request of the set-up. */
+  #ask(message: FfaBody, token?: number): void {
+    this.#asked = this.#options.send(message, token);
+  }
+
   #perform(effect: DriverSessionEffect): void {
-    const { node, timing, send, online, failed } = this.#options;
+    const { node, timing, online, failed } = this.#options;
     switch (effect.type) {
       case 'findPartition':
+        this.#found.clear();
+        this.#window = { offset: 0, count: this.#slots };
         return node.cpu.submit(Priority.task, node.charge(timing.partitionInfo), this, 0);
       case 'sendReset':
-        return send({ type: 'req.RESET', body: {} }, RESET_TOKEN);
+        return this.#ask({ type: 'req.RESET', body: {} }, RESET_TOKEN);
       case 'probeVersion':
         return this.#sendVersion(this.#firstVersion());
       case 'echoVersion':
         return this.#sendVersion(this.#version);
       case 'configureFifo':
-        return this.#options.configureFifo();
+        this.#asked = this.#options.configureFifo();
+        return;
       case 'configureEvents':
         return this.#configureEvents();
       case 'getDevices':
-        return send({ type: 'req.GET_DEVICES', body: this.#window });
+        return this.#ask({ type: 'req.GET_DEVICES', body: this.#window });
+      case 'renewAreas':
+        return this.#options.renew();
       case 'online':
         return online(this.#found);
+      case 'ping':
+        return this.#options.ping();
+      case 'check':
+        return this.#options.check();
+      case 'suspend':
+        return this.#options.suspend(SUSPENSIONS[effect.why]);
       case 'failed':
         return failed(effect.during);
     }
@@ -164,13 +229,13 @@ export class DriverSession implements CpuClient {
 
   #sendVersion(version: { readonly busVersion: number; readonly transportRevision: number }): void {
     const body = { ...version, ffaVersion: FFA_VERSION };
-    this.#options.send({ type: 'req.VERSION', body });
+    this.#ask({ type: 'req.VERSION', body });
   }
 
   #configureEvents(): void {
-    const { plan, send } = this.#options;
+    const { plan } = this.#options;
     const eventMethod = EVENT_METHODS[eventsOf(plan.options)];
     const body = { eventMethod, reserved: 0, notificationId: NOTIFICATION_ID };
-    send({ type: 'req.EVENT_CONFIGURE', body });
+    this.#ask({ type: 'req.EVENT_CONFIGURE', body });
   }
 }

@@ -28,7 +28,7 @@ export class EventOutbox {
 
   /** Adds an event, unless it is merged with one that waits, or lost. */
   push(bytes: Uint8Array, length: number): 'added' | 'merged' | 'lost' {
-    const name = isEventUsed(bytes, length) ? queueName(bytes) : -1;
+    const name = usedQueue(bytes, length);
     if (this.#waiting.has(name)) {
       this.merged++;
       return 'merged';
@@ -45,7 +45,7 @@ export class EventOutbox {
   /** Removes the oldest event; its bytes stay valid until the next push. */
   shift(): { readonly bytes: Uint8Array; readonly length: number } {
     const frame = this.#queue.shift();
-    if (isEventUsed(frame.bytes, frame.length)) this.#waiting.delete(queueName(frame.bytes));
+    this.#waiting.delete(usedQueue(frame.bytes, frame.length));
     return frame;
   }
 
@@ -55,7 +55,7 @@ export class EventOutbox {
   }
 }
 
-/** The queue that an EVENT_USED is about, among those of all devices. */
-function queueName(bytes: Uint8Array): number {
-  return peekDevice(bytes) * 65536 + peekEventQueue(bytes);
+/** The queue that an EVENT_USED is about, among those of all devices; -1 for any other message. */
+export function usedQueue(bytes: Uint8Array, length: number): number {
+  return isEventUsed(bytes, length) ? peekDevice(bytes) * 65536 + peekEventQueue(bytes) : -1;
 }

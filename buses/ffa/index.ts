@@ -23,6 +23,7 @@ export const ffa = defineMessageBus({
     return side === 'device' ? (deviceDialect ?? dialect) : dialect;
   },
   hotPlug: true,
+  restarts: true,
   check: (plan, topology) => [
     ...checkMessageSize(plan as BusPlan),
     ...checkWorlds(plan as BusPlan, topology),

@@ -1,6 +1,7 @@
 // One end's way of sending and receiving with FFA_MSG_SEND2: the message is copied through the sender's
 // TX buffer into the receiver's RX buffer, which holds one message until the receiver releases it. A
-// sender that finds it full is told BUSY and tries again later, as the Linux driver does.
+// sender that finds it full is told BUSY and tries again later, as the Linux driver does. An EVENT_USED for a
+// queue that has one waiting to be sent is merged with it.
 import type { Component, Packet } from '../../platform/kernel/index.ts';
 import {
   type CpuClient,
@@ -10,6 +11,7 @@ import {
   Priority,
 } from '../../platform/node/index.ts';
 import { FrameQueue } from '../common/index.ts';
+import { usedQueue } from './event-outbox.ts';
 import { clearNumbers, INDIRECT, RX_RELEASE } from './packets.ts';
 import { addressTo, type Service } from './service.ts';
 import type { FfaTiming } from './timing.ts';
@@ -41,12 +43,17 @@ export class IndirectChannel implements Component, CpuClient {
   busy = 0;
   /** Messages that were not taken because as many wait as may. */
   refused = 0;
+  merged = 0;
+  /** Queues with an EVENT_USED that waits. */
+  readonly #waiting = new Set<number>();
   readonly #options: IndirectOptions;
   readonly #queue: FrameQueue;
   readonly #line: InterruptLine;
   readonly #id: number;
   readonly #received: Uint8Array;
   #receivedLength = 0;
+  /** Our RX buffer holds a message that has not been taken. */
+  #full = false;
   #sending = false;
   /** What the SPMC knows of the peer's RX buffer. */
   #peerFull = false;
@@ -71,10 +78,16 @@ export class IndirectChannel implements Component, CpuClient {
   /** Takes a message to be sent. Returns false when as many wait as may. */
   send(bytes: Uint8Array, length: number): boolean {
     const { node, depth } = this.#options;
+    const queue = usedQueue(bytes, length);
+    if (this.#waiting.has(queue)) {
+      this.merged++;
+      return true;
+    }
     if (this.#queue.length >= depth) {
       this.refused++;
       return false;
     }
+    if (queue >= 0) this.#waiting.add(queue);
     const { kernel } = node;
     const waits = this.#sending && kernel.causes !== null;
     const ticket = waits ? kernel.causes!.suspend(kernel.currentKey, kernel.now) : -1;
@@ -89,6 +102,7 @@ export class IndirectChannel implements Component, CpuClient {
       this.#peerFull = false;
       return;
     }
+    this.#full = true;
     this.#receivedLength = packet.length;
     this.#received.set(packet.bytes.subarray(0, packet.length));
     this.#line.raise();
@@ -102,6 +116,18 @@ export class IndirectChannel implements Component, CpuClient {
 
   clear(): void {
     this.#queue.clear();
+    this.#waiting.clear();
+  }
+
+  /** The peer is gone, and its RX buffer with it. */
+  peerGone(): void {
+    this.clear();
+    this.#peerFull = false;
+  }
+
+  /** Nobody will take the message in our own RX buffer. */
+  forget(): void {
+    this.#full = false;
   }
 
   #next(): void {
@@ -137,6 +163,7 @@ export class IndirectChannel implements Component, CpuClient {
       return;
     }
     const frame = this.#queue.shift();
+    this.#waiting.delete(usedQueue(frame.bytes, frame.length));
     this.sent++;
     this.#peerFull = true;
     const packet = node.kernel.packets.acquire(frame.length);
@@ -162,6 +189,8 @@ export class IndirectChannel implements Component, CpuClient {
   }
 
   #take(): void {
+    if (!this.#full) return;
+    this.#full = false;
     const { node, switchTime, post, received } = this.#options;
     const release = node.kernel.packets.acquire(0);
     release.kind = RX_RELEASE;

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { BusPlan, WithOptions } from '../../platform/contracts/index.ts';
 import { count, size, time } from '../../platform/scenario/fields.ts';
+import { pingInterval } from '../common/index.ts';
 import { DEVICE_ROLE } from './service.ts';
 
 /** x4 … x17 of a direct message could carry 112 bytes; Linux uses 104 of them. */
@@ -63,6 +64,18 @@ export const ffaOptions = z.strictObject({
   areaSize: size({ min: 0, multipleOf: 4096 })
     .default(0)
     .describe('Share memory in areas of at least this size; 0 shares each allocation by itself.'),
+  pingInterval: pingInterval(),
+  reconnect: z
+    .boolean()
+    .default(true)
+    .describe(
+      'The driver looks for a partition that it has lost, and goes on with it; otherwise it gives the ' +
+        'devices up, as the Linux driver of 2026 does.',
+    ),
+  resets: z
+    .array(time({ min: 1 }))
+    .default([])
+    .describe('Instants at which the driver resets the bus and sets the session up anew.'),
   eventQueueDepth: count({ min: 1 })
     .default(128)
     .describe('Events that may wait in the partition; more are lost and reported (Linux: 128).'),

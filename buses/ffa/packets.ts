@@ -25,6 +25,14 @@ export const INDIRECT = 9;
 export const RX_RELEASE = 10;
 /** FFA_ERROR in place of FFA_MSG_SEND_DIRECT_RESP2. a: the error. */
 export const DIRECT_ERROR = 11;
+/** FFA_ERROR for FFA_MSG_SEND2: the receiver does not run. */
+export const INDIRECT_ERROR = 12;
+/** FFA_ERROR for FFA_NOTIFICATION_SET: the receiver does not run. */
+export const NOTIFICATION_ERROR = 13;
+/** The framework message that tells a partition of the end of a VM. */
+export const VM_DESTROYED = 14;
+/** The partition has given back what it had of the VM. */
+export const VM_DESTROYED_REPLY = 15;
 
 /** Error codes of FFA_ERROR (DEN0077). */
 export const FfaError = { INVALID_PARAMETERS: -2, BUSY: -4, ABORTED: -8 } as const;

@@ -4,6 +4,7 @@ import { emit, setup } from 'xstate';
 
 export type PollEvent =
   | { readonly type: 'ENABLE' }
+  | { readonly type: 'DISABLE' }
   | { readonly type: 'WAKE' }
   | { readonly type: 'EVENT' }
   | { readonly type: 'EMPTY' }
@@ -32,9 +33,9 @@ export const pollChart = setup({
   id: 'ffaPoll',
   context: ({ input }) => input,
   initial: 'off',
-  on: { '*': {} },
+  on: { DISABLE: '.off', '*': {} },
   states: {
-    off: { description: 'Events are not configured yet.', on: { ENABLE: 'polling' } },
+    off: { description: 'Events are not configured.', on: { ENABLE: 'polling' } },
     idle: {
       description: 'No events are known to wait.',
       on: { WAKE: 'polling' },

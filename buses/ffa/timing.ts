@@ -34,6 +34,21 @@ export const ffaTiming = [
   { name: 'ffa.pollInterval', dimension: 'time', doc: 'Time between two polls for events.' },
   { name: 'ffa.requestTimeout', dimension: 'time', doc: 'Time that a request may take.' },
   { name: 'ffa.busyRetry', dimension: 'time', doc: 'Time before a busy partition is asked again.' },
+  {
+    name: 'ffa.initRetry',
+    dimension: 'time',
+    doc: 'Time before a partition that does not run is looked for again.',
+  },
+  {
+    name: 'ffa.reclaimRetry',
+    dimension: 'time',
+    doc: 'Time before FFA_MEM_RECLAIM is tried again.',
+  },
+  {
+    name: 'ffa.notificationRetry',
+    dimension: 'time',
+    doc: 'Time before FFA_NOTIFICATION_SET is tried again; it doubles five times.',
+  },
 ] as const satisfies readonly TimingDefinition[];
 
 export type FfaTiming = { readonly [K in (typeof ffaTiming)[number]['name'] as Short<K>]: number };

@@ -411,6 +411,18 @@ describe.each(REVISIONS)('the FF-A bus in %s', (name) => {
     expect(drivers[0].log).toEqual([]);
   });
 
+  it('NTF-12 MUST: a poll that stays lost is repeated twice, then the device is away', () => {
+    const { kernel, driverEnd, drivers } = scriptedPartition({
+      bus: { ...bus, reconnect: false, events: 'poll', pollInterval: '200us' },
+      timing: { 'ffa.requestTimeout': '100us' },
+      faults: [{ on: 'ffa0', drop: 'EVENT_POLL', at: '100us', count: 'always' }],
+    });
+    driverEnd.start();
+    kernel.runUntil(3 * MILLISECOND);
+    expect(driverEnd.statistics()['faultsInjected']).toBe(3);
+    expect(drivers[0].log).toEqual(['online', 'offline: the bus ffa0 failed during operation']);
+  });
+
   it('NTF-5 SHOULD: the partition is not polled unless the scenario asks for it', () => {
     const { driverEnd } = running([0]);
     expect(driverEnd.statistics()['EVENT_POLL']).toBe(1);

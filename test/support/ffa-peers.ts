@@ -4,6 +4,7 @@ import { FfaDeviceEnd } from '../../buses/ffa/device-end.ts';
 import { FfaDriverEnd } from '../../buses/ffa/driver-end.ts';
 import { dialects, FFA_VERSION, ffaMessages } from '../../buses/ffa/messages.ts';
 import {
+  DIRECT_ERROR,
   DIRECT_REQUEST,
   DIRECT_RESPONSE,
   NOTIFICATION,
@@ -58,6 +59,10 @@ export class DriverRecorder implements DriverBusClient {
 
   offline(reason: string): void {
     this.#note(`offline: ${reason}`);
+  }
+
+  suspended(reason: string): void {
+    this.#note(`suspended: ${reason}`);
   }
 
   message(bytes: Uint8Array, length: number): void {
@@ -253,6 +258,8 @@ export class ScriptedCaller implements Component {
   readonly answers: Uint8Array[] = [];
   /** Kinds of other packets that came. */
   readonly kinds: number[] = [];
+  /** What FFA_ERROR said, in place of answers. */
+  readonly errors: number[] = [];
   /** The service that is called. */
   service: string = DEVICE_ROLE;
   readonly #node: Node;
@@ -272,6 +279,13 @@ export class ScriptedCaller implements Component {
   receive(packet: Packet): void {
     if (packet.kind === DIRECT_RESPONSE) this.answers.push(packet.bytes.slice(0, packet.length));
     else this.kinds.push(packet.kind);
+    if (packet.kind === DIRECT_ERROR) this.errors.push(packet.a);
+  }
+
+  /** Lets so many ps pass. */
+  wait(time: number): void {
+    const { kernel } = this.#node;
+    kernel.runUntil(kernel.now + time);
   }
 
   /** Makes a direct call and returns its answer, or null when there is none. */
