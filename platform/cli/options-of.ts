@@ -30,6 +30,14 @@ export interface OptionRow {
   readonly doc: string;
 }
 
+/** What people call the types of JSON. */
+const TYPE_WORDS: Readonly<Record<string, string>> = {
+  string: 'text',
+  boolean: 'true | false',
+  array: 'list',
+  object: 'mapping',
+};
+
 /** More allowed values than this are shown by the first ones and the last. */
 const VALUES_SHOWN_MAX = 8;
 
@@ -65,7 +73,7 @@ function valuesOf(schema: Schema): string {
   if (choices !== undefined) return choicesText(choices.map(String));
   if (pattern !== undefined) return patternText(pattern);
   if (type === 'integer' || type === 'number') return rangeText(schema);
-  return typeof type === 'string' ? type : 'any';
+  return typeof type === 'string' ? (TYPE_WORDS[type] ?? type) : 'any';
 }
 
 function choicesText(choices: readonly string[]): string {

@@ -109,5 +109,7 @@ function seconds(value: number): string {
 }
 
 function number(value: number): string {
-  return value === Infinity ? '∞' : `${Number(value.toPrecision(3))}`;
+  if (value === Infinity) return '∞';
+  const rounded = Number(value.toPrecision(3));
+  return rounded < 1000 ? String(rounded) : formatCount(rounded);
 }

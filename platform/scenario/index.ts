@@ -17,5 +17,6 @@ export {
 } from './fields.ts';
 export { scenarioSchema, scenarioSchemaText } from './json-schema.ts';
 export { type LoadedScenario, loadScenario, parseScenario, type ScenarioText } from './loader.ts';
+export { nearestName } from './nearest.ts';
 export { formatProblem, type Problem, ScenarioError, type ScenarioErrorCode } from './problem.ts';
 export { listProfiles, type ProfileSummary, parseProfile, profileNames } from './profile.ts';

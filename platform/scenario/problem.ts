@@ -40,7 +40,7 @@ const NOTE_WIDTH = 80;
 /** Prints one problem: `file:line:column`, the source line with carets, what was expected. */
 export function formatProblem(problem: Problem): string {
   const { file, line, column, excerpt, length } = problem;
-  if (line === 0) return `${file}: ${problem.message}`;
+  if (line === 0) return [`${file}: ${problem.message}`, ...notes(problem, '  ')].join('\n');
   const gutter = String(line);
   const margin = ' '.repeat(gutter.length);
   // Tabs are kept, so that the carets stand below the words however wide a tab is shown.
@@ -49,12 +49,14 @@ export function formatProblem(problem: Problem): string {
     `${file}:${line}:${column}: ${problem.message}`,
     `  ${gutter} | ${excerpt}`,
     `  ${margin} | ${indent}${'^'.repeat(Math.max(1, length))}`,
+    ...notes(problem, `  ${margin} `),
   ];
-  if (problem.expected !== null) {
-    lines.push(...wrapLine(`  ${margin} = expected ${problem.expected}`, NOTE_WIDTH));
-  }
-  if (problem.nearest !== null) lines.push(`  ${margin} = did you mean '${problem.nearest}'?`);
   return lines.join('\n');
+}
+
+function notes({ expected, nearest }: Problem, margin: string): string[] {
+  const wanted = expected === null ? [] : wrapLine(`${margin}= expected ${expected}`, NOTE_WIDTH);
+  return nearest === null ? wanted : [...wanted, `${margin}= did you mean '${nearest}'?`];
 }
 
 /** A file that cannot be accepted. `code` is that of the first problem; `problems` has them all. */

@@ -243,10 +243,46 @@ describe('list', () => {
     expect(out).toMatch(expected);
   });
 
-  test.each([[['devces']], [['devices', 'blkk']]])('refuses %j with 2', async (words) => {
+  test.each([
+    [['devces'], "did you mean 'devices'?"],
+    [['devices', 'blkk'], "did you mean 'blk'?"],
+    [['nfa/fifo'], "did you mean 'ffa/fifo'?"],
+    [['nothing', 'blk'], 'devices, buses, workloads, profiles, scenarios'],
+  ])('refuses %j with 2, and says what there is', async (words, hint) => {
     const { code, error } = await busbar(['list', ...words]);
     expect(code).toBe(2);
-    expect(error).toMatch(/blk|devices/);
+    expect(error).toContain(hint);
+  });
+
+  test.each([
+    [
+      ['device', 'blk'],
+      ['devices', 'blk'],
+    ],
+    [['blk'], ['devices', 'blk']],
+    [['bus'], ['buses']],
+    [['fio'], ['workloads', 'fio']],
+  ])('%j is short for %j', async (short, long) => {
+    expect(await busbar(['list', ...short])).toEqual(await busbar(['list', ...long]));
+  });
+});
+
+describe('names of shipped scenarios', () => {
+  test('may leave out the theme', async () => {
+    const short = await busbar(['check', 'first-request']);
+    expect(short.code).toBe(0);
+    expect(short).toEqual(await busbar(['check', 'ffa/first-request']));
+  });
+
+  test.each([
+    ['ffa/first-requst', "did you mean 'ffa/first-request'?"],
+    ['first-requst', "did you mean 'ffa/first-request'?"],
+    ['scenarios/ffa/fifo.yml', "did you mean 'ffa/fifo'?"],
+    ['ffa', 'ffa/first-request, ffa/indirect-vms'],
+  ])('%s is answered with what there is', async (name, hint) => {
+    const { code, error } = await busbar(['run', name]);
+    expect(code).toBe(2);
+    expect(error.replace(/\s+/g, ' ')).toContain(hint);
   });
 });
 

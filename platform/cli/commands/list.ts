@@ -1,9 +1,9 @@
 // `busbar list [KIND [NAME]]`: what there is to build scenarios from, and what each thing takes.
 import { readFileSync } from 'node:fs';
-import { Argument, type Command } from 'commander';
+import type { Command } from 'commander';
 import type { Definition, TimingDefinition } from '../../contracts/index.ts';
 import { UsageError } from '../../errors.ts';
-import { describeTopology, listProfiles, parseProfile } from '../../scenario/index.ts';
+import { describeTopology, listProfiles, nearestName, parseProfile } from '../../scenario/index.ts';
 import { alignColumns, type Paint, shorten, wrap, wrapLine } from '../../text/index.ts';
 import { constantTable } from '../../timing/index.ts';
 import { EXIT, type ExitCode, type Io } from '../io.ts';
@@ -49,13 +49,40 @@ export function addList(program: Command, io: Io, done: (code: ExitCode) => void
   program
     .command('list')
     .description('Show devices, buses, workloads, profiles and scenarios; with a name, all of it.')
-    .addArgument(new Argument('[kind]', 'what to list').choices(KINDS))
-    .argument('[name]', 'the one to show in detail')
-    .action((kind: Kind | undefined, name: string | undefined) => {
-      if (kind !== undefined && name !== undefined) showDetail(kind, name, io);
+    .argument('[kind]', `what to list: ${KINDS.join(', ')}`)
+    .argument('[name]', 'the one to show in detail; its kind may be left out')
+    .action((first: string | undefined, name: string | undefined) => {
+      const kind = first === undefined ? undefined : kindNamed(first);
+      if (name !== undefined) showDetail(kind ?? unknownKind(first!), name, io);
+      else if (first !== undefined && kind === undefined) showDetail(kindOf(first), first, io);
       else for (const each of kind === undefined ? KINDS : [kind]) showList(each, io);
       done(EXIT.ok);
     });
+}
+
+/** A kind by its name, in the plural or the singular. */
+function kindNamed(word: string): Kind | undefined {
+  return KINDS.find((kind) => kind === word || kind === `${word}s` || kind === `${word}es`);
+}
+
+/** The kind of the only thing that has this name. */
+function kindOf(name: string): Kind {
+  const kinds = KINDS.filter((kind) => namesOf(kind).includes(name));
+  if (kinds.length === 1) return kinds[0];
+  if (kinds.length === 0) return unknownKind(name);
+  const choice = kinds.map((kind) => `${kind} ${name}`).join(', ');
+  throw new UsageError('UNKNOWN_NAME', `'${name}' is the name of several things: ${choice}`);
+}
+
+function unknownKind(word: string): never {
+  const nearest = nearestName(word, [...KINDS, ...KINDS.flatMap(namesOf)]);
+  const hint = nearest === null ? '' : `; did you mean '${nearest}'?`;
+  const message = `there is nothing called '${word}', nor such a kind: ${KINDS.join(', ')}${hint}`;
+  throw new UsageError('UNKNOWN_NAME', message);
+}
+
+function namesOf(kind: Kind): string[] {
+  return ENTRIES[kind]().map(({ name }) => name);
 }
 
 function showList(kind: Kind, io: Io): void {
@@ -71,8 +98,11 @@ function showDetail(kind: Kind, name: string, io: Io): void {
   const entries = ENTRIES[kind]();
   const entry = entries.find((candidate) => candidate.name === name);
   if (entry === undefined) {
-    const names = entries.map((candidate) => candidate.name).join(', ');
-    throw new UsageError('UNKNOWN_NAME', `there is no '${name}' among the ${kind}: ${names}`);
+    const names = entries.map((candidate) => candidate.name);
+    const nearest = nearestName(name, names);
+    const hint = nearest === null ? '' : `; did you mean '${nearest}'?`;
+    const message = `there is no '${name}' among the ${kind}: ${names.join(', ')}${hint}`;
+    throw new UsageError('UNKNOWN_NAME', message);
   }
   io.out(`${entry.detail(io.paint).join('\n')}\n`);
 }

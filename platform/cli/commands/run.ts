@@ -34,10 +34,10 @@ interface AnatomyChoice {
   readonly request: number | undefined;
 }
 
-function wholeNumber(text: string, max: number): number {
+function wholeNumber(text: string, max: number, otherwise = ''): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value <= max) return value;
-  throw new InvalidArgumentError(`It must be a whole number from 0 to ${max}.`);
+  throw new InvalidArgumentError(`It must be a whole number from 0 to ${max}${otherwise}.`);
 }
 
 function anatomyChoice(text: string): AnatomyChoice {
@@ -61,7 +61,9 @@ export function addRun(program: Command, io: Io, done: (code: ExitCode) => void)
     .addOption(
       new Option('--workers <n>', 'worker threads; 0 runs all on one thread')
         .default('auto' as const)
-        .argParser((text) => (text === 'auto' ? text : wholeNumber(text, WORKERS_MAX))),
+        .argParser((text) =>
+          text === 'auto' ? text : wholeNumber(text, WORKERS_MAX, ', or auto'),
+        ),
     )
     .addOption(
       new Option('--engine <name>', 'how statecharts are run').choices(ENGINES).default('compiled'),
