@@ -7,6 +7,7 @@ import { size, time } from '../../platform/scenario/fields.ts';
 import { rngStreamName } from '../../platform/virtio/index.ts';
 import { defineWorkload } from '../common/index.ts';
 import type { RngClient, RngDriver } from '../rng/index.ts';
+import { totalOf } from './progress.ts';
 import { WorkloadBase } from './workload-base.ts';
 
 export const entropyOptions = z.strictObject({
@@ -39,12 +40,12 @@ class Entropy extends WorkloadBase implements RngClient {
   constructor(environment: WorkloadEnvironment<EntropyOptions, RngDriver>) {
     const { node, plan, device, driver, finished } = environment;
     const { options } = plan;
-    const unbounded = options.duration === undefined ? DEFAULT_OPERATIONS : Infinity;
-    const total = options.operations ?? unbounded;
+    const { operations: wanted, duration } = options;
+    const total = totalOf({ wanted, duration, otherwise: DEFAULT_OPERATIONS });
     super({
       node,
       name: plan.name,
-      duration: options.duration ?? Infinity,
+      duration: duration ?? Infinity,
       depth: options.depth,
       total,
       thinkTime: options.thinkTime,

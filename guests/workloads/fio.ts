@@ -11,6 +11,7 @@ import { defineWorkload } from '../common/index.ts';
 import { arrivalOptions, arrivalProcess } from './arrivals.ts';
 import { BlockPicker } from './block-picker.ts';
 import { ExpectedDisk } from './expected-disk.ts';
+import { totalOf } from './progress.ts';
 import { WorkloadBase } from './workload-base.ts';
 
 export const fioOptions = z.strictObject({
@@ -89,12 +90,12 @@ class Fio extends WorkloadBase implements BlkClient {
   constructor(environment: WorkloadEnvironment<FioOptions, BlkDriver>) {
     const { node, plan, driver, finished } = environment;
     const { options } = plan;
-    const unbounded = options.duration === undefined ? DEFAULT_OPERATIONS : Infinity;
-    const total = options.operations ?? unbounded;
+    const { operations: wanted, duration } = options;
+    const total = totalOf({ wanted, duration, otherwise: DEFAULT_OPERATIONS });
     super({
       node,
       name: plan.name,
-      duration: options.duration ?? Infinity,
+      duration: duration ?? Infinity,
       depth: options.depth,
       total,
       thinkTime: options.thinkTime,

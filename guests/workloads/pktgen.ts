@@ -23,7 +23,7 @@ import {
   readCounts,
 } from '../net/index.ts';
 import { checkPeer, NetWorkload } from './net-workload.ts';
-import type { Goal } from './progress.ts';
+import { type Goal, totalOf } from './progress.ts';
 
 const HEADERS = ETHERNET_HEADER + IPV4_HEADER + UDP_HEADER;
 const SIZE_MIN = Math.max(FRAME_MIN, HEADERS + COUNTER_HEADER);
@@ -77,8 +77,8 @@ class Pktgen extends NetWorkload {
     this.#view = new DataView(this.#payload.buffer);
     this.#interval =
       options.rate === undefined ? 0 : transferTime(bytesOnCable(options.size), options.rate);
-    const unbounded = options.duration === undefined ? DEFAULT_PACKETS : Infinity;
-    this.#left = options.packets ?? unbounded;
+    const { packets: wanted, duration } = options;
+    this.#left = totalOf({ wanted, duration, otherwise: DEFAULT_PACKETS });
     this.stack.udp.listen(ownPort, ({ bytes, offset, length }) => {
       this.#answered(new DataView(bytes.buffer, bytes.byteOffset + offset, length));
     });

@@ -16,7 +16,7 @@ import {
   type TcpHandler,
 } from '../net/index.ts';
 import { checkPeer, NetWorkload } from './net-workload.ts';
-import type { Goal } from './progress.ts';
+import { type Goal, totalOf } from './progress.ts';
 
 export const streamOptions = z.strictObject({
   to: z.string().describe('Whom to send to: a network device or an IPv4 address.'),
@@ -43,8 +43,8 @@ class Stream extends NetWorkload {
   constructor(environment: WorkloadEnvironment<StreamOptions, NetDriver>) {
     super(environment, environment.plan.options.duration ?? Infinity);
     this.#options = environment.plan.options;
-    const { bytes, duration } = this.#options;
-    this.#total = bytes ?? (duration === undefined ? DEFAULT_BYTES : Infinity);
+    const { bytes: wanted, duration } = this.#options;
+    this.#total = totalOf({ wanted, duration, otherwise: DEFAULT_BYTES });
   }
 
   get chunk(): number {

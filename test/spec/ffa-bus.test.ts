@@ -5,14 +5,12 @@ import { EventMethod } from '../../buses/ffa/messages.ts';
 import { REVISIONS } from '../../platform/contracts/topology.ts';
 import { AssertionError } from '../../platform/errors.ts';
 import { randomStream } from '../../platform/kernel/index.ts';
-import { ScenarioError } from '../../platform/scenario/index.ts';
 import {
   brokenRules,
   revision,
   writeEmptyResponse,
   writeEventAvail,
   writeEventUsed,
-  writeHeader,
 } from '../../platform/virtio/messages/index.ts';
 import { toHex } from '../../platform/wire/index.ts';
 import {
@@ -23,31 +21,12 @@ import {
   scriptedCaller,
   scriptedPartition,
 } from '../support/ffa-peers.ts';
+import { codesOf, frame, getStatus } from '../support/frames.ts';
 import { Rig } from '../support/rig.ts';
 import { memoryDisk, topologyOf } from '../support/scenarios.ts';
 
 /** Long enough for a session and some hundred calls. */
 const MILLISECOND = 1_000_000_000;
-
-/** A transport request or event with this id and a payload of these bytes. */
-function frame(id: number, device: number, token: number, payload: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(8 + payload.length);
-  writeHeader(bytes, 0, 0, id, device, token, bytes.length);
-  bytes.set(payload, 8);
-  return bytes;
-}
-
-const getStatus = (device: number, token: number) => frame(0x07, device, token, new Uint8Array(0));
-
-function codesOf(run: () => unknown): string[] {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof ScenarioError) return error.problems.map(({ code }) => code);
-    throw error;
-  }
-  return [];
-}
 
 describe.each(REVISIONS)('the FF-A bus in %s', (name) => {
   const bus = { revision: name };

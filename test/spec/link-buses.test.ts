@@ -4,28 +4,14 @@ import { describe, expect, it } from 'vitest';
 import { REVISIONS } from '../../platform/contracts/topology.ts';
 import { AssertionError } from '../../platform/errors.ts';
 import { randomStream } from '../../platform/kernel/index.ts';
-import { ScenarioError } from '../../platform/scenario/index.ts';
-import {
-  writeEmptyResponse,
-  writeEventUsed,
-  writeHeader,
-} from '../../platform/virtio/messages/index.ts';
+import { writeEmptyResponse, writeEventUsed } from '../../platform/virtio/messages/index.ts';
 import { toHex } from '../../platform/wire/index.ts';
 import { DriverRecorder } from '../support/ffa-peers.ts';
+import { codesOf, frame, getStatus } from '../support/frames.ts';
 import { LINK_BUSES, makeLinkEnds } from '../support/link-ends.ts';
 import { linkTopology } from '../support/link-scenarios.ts';
 
 const MILLISECOND = 1_000_000_000;
-
-/** Bytes of a message; what a bus presents behind them is padding. */
-function frame(id: number, device: number, token: number, payload: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(8 + payload.length);
-  writeHeader(bytes, 0, 0, id, device, token, bytes.length);
-  bytes.set(payload, 8);
-  return bytes;
-}
-
-const getStatus = (device: number, token: number) => frame(0x07, device, token, new Uint8Array(0));
 
 /** The message at the start of a line of hexadecimal, and what is behind it. */
 function split(hex: string): { readonly message: string; readonly padding: string } {
@@ -34,16 +20,6 @@ function split(hex: string): { readonly message: string; readonly padding: strin
 }
 
 const messages = (log: readonly string[]) => log.map((hex) => split(hex).message);
-
-function codesOf(load: () => unknown): string[] {
-  try {
-    load();
-  } catch (error) {
-    if (error instanceof ScenarioError) return error.problems.map(({ code }) => code);
-    throw error;
-  }
-  return [];
-}
 
 const cases = LINK_BUSES.flatMap((type) => REVISIONS.map((name) => ({ type, name })));
 

@@ -7,7 +7,7 @@ import {
   evaluateExpectation,
   parseExpectation,
 } from '../../scenario/index.ts';
-import type { Report } from './report.ts';
+import type { Report } from './data.ts';
 
 /** The text of the expectation that nobody needs to write. */
 export const WORKLOADS_DONE = 'workloads done';

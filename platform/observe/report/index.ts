@@ -1,12 +1,5 @@
 export type { BusReport, NetworkReport } from './carriers.ts';
+export type { DeviceReport, NodeReport, Report, WorkloadReport } from './data.ts';
 export { checkExpectations, WORKLOADS_DONE } from './expectations.ts';
-export {
-  buildReport,
-  type DeviceReport,
-  expectationsHold,
-  type NodeReport,
-  type Report,
-  type RunFacts,
-  type WorkloadReport,
-} from './report.ts';
+export { buildReport, expectationsHold, type RunFacts } from './report.ts';
 export { reportText } from './text.ts';

@@ -15,8 +15,8 @@ import {
   wrapLine,
 } from '../../text/index.ts';
 import { LATENCY_KEYS } from '../latency.ts';
+import type { Report, WorkloadReport } from './data.ts';
 import { drawTopology } from './drawing.ts';
-import type { Report, WorkloadReport } from './report.ts';
 
 /** Rows shown of a section; the rest is in the JSON report. */
 const ROWS_SHOWN_MAX = 16;
