@@ -111,7 +111,7 @@ export const faultFrame = z.strictObject({
       count({ min: 1 }),
     )
     .default(1)
-    .describe('How often the rule acts: a number or `always`.'),
+    .describe('How often the rule acts, once by default: a number or `always`.'),
 });
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
@@ -152,5 +152,7 @@ export const scenarioFrame = z.strictObject({
   sweep: z
     .record(z.string(), z.array(scalar).min(1))
     .default({})
-    .describe('Values to run the product of, by path, e.g. `devices.disk0.queueSize: [64, 256]`.'),
+    .describe(
+      'Values by path, e.g. `devices.disk0.queueSize: [64, 256]`; `busbar run` runs the file without them.',
+    ),
 });

@@ -267,6 +267,13 @@ describe('list', () => {
   });
 });
 
+test('run says that it leaves a sweep out', async () => {
+  const sweep = 'sweep:\n  devices.disk0.queueSize: [64, 256]\n';
+  const { code, error } = await busbar(['run', write('sweep.yaml', SMALL + sweep), '--quiet']);
+  expect(code).toBe(0);
+  expect(error).toBe('note: small has a sweep, which run leaves out\n');
+});
+
 describe('names of shipped scenarios', () => {
   test('may leave out the theme', async () => {
     const short = await busbar(['check', 'first-request']);

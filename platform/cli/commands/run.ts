@@ -93,6 +93,10 @@ async function run(files: readonly string[], flags: RunFlags, io: Io): Promise<E
   const scenarios = files.map(loadNamed);
   const { json, quiet, anatomy: choice } = flags;
   if (choice !== undefined) for (const scenario of scenarios) checkDevice(scenario, choice.device);
+  for (const { name, sweep } of scenarios) {
+    if (Object.keys(sweep).length > 0)
+      io.error(`note: ${name} has a sweep, which run leaves out\n`);
+  }
   const traceFile = openTrace(scenarios, flags.trace);
   const documents: unknown[] = [];
   let code: ExitCode = EXIT.ok;
