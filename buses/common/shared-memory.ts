@@ -258,7 +258,8 @@ export class SharedMemoryTarget {
     let done = 0;
     for (let i = 0; i < packet.b; i++) {
       const length = readU32(packet.bytes, i * SEGMENT_SIZE + 4);
-      node.memory.copyOut(this.#translate(packet, i, false), answer.bytes, done, length);
+      const address = this.#translate(packet, i, false);
+      node.memory.copyOut(address, answer.bytes, done, length, false);
       done += length;
     }
     answer.kind = DMA_DATA;
@@ -274,7 +275,7 @@ export class SharedMemoryTarget {
     let at = packet.b * SEGMENT_SIZE;
     for (let i = 0; i < packet.b; i++) {
       const length = readU32(packet.bytes, i * SEGMENT_SIZE + 4);
-      memory.copyIn(this.#translate(packet, i, true), packet.bytes, at, length);
+      memory.copyIn(this.#translate(packet, i, true), packet.bytes, at, length, false);
       at += length;
     }
   }

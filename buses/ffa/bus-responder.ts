@@ -22,6 +22,7 @@ import {
   type FfaMessage,
   type FfaMessageOf,
   FfaResult,
+  SHARING_MODE_MASK,
   TOP_BYTE_SPAN,
   TRANSPORT_REVISION,
 } from './messages.ts';
@@ -37,7 +38,7 @@ export interface BusResponderOptions {
   deviceNumbers(): readonly number[];
   respond(message: FfaBody, token: number): void;
   /** Calls the SPMC. */
-  callSpmc(kind: number, a: number, b: number): void;
+  callSpmc(kind: number, a: number, b: number, c?: number): void;
   /** The driver's FIFOs have been mapped; they are empty. */
   fifoReady(): void;
   /** The session was reset: devices and events are to be cleared. */
@@ -62,6 +63,8 @@ interface Retrieval {
   readonly handle: number;
   /** Token of the request it is for. */
   readonly token: number;
+  /** How the request says that the memory is given: 0 shared, 1 lent, 2 donated. */
+  readonly mode: number;
   /** The SPMC has been asked. */
   asked: boolean;
 }
@@ -166,7 +169,7 @@ export class BusResponder implements CpuClient {
     const retrieving = this.#retrieving;
     if (retrieving === null || retrieval !== this.#retrievals) return;
     retrieving.asked = true;
-    this.#options.callSpmc(MEM_RETRIEVE, retrieving.handle, areaId);
+    this.#options.callSpmc(MEM_RETRIEVE, retrieving.handle, areaId, retrieving.mode);
   }
 
   /** Maps pages of the driver's, which takes a call to the SPMC. */
@@ -220,16 +223,17 @@ export class BusResponder implements CpuClient {
     }
     this.notificationId = body.driverNotificationId;
     const handle = Number(body.memHandle);
-    this.#retrieve(FIFO_AREA, body.pageCount, { handle, token, asked: false });
+    this.#retrieve(FIFO_AREA, body.pageCount, { handle, token, mode: 0, asked: false });
   }
 
   #areaShare(body: FfaMessageOf<'req.AREA_SHARE'>['body'], token: number): void {
     const { respond } = this.#options;
-    const { areaId, memHandle, pageCount } = body;
+    const { areaId, memHandle, pageCount, sharingAttributes } = body;
     if (areaId === 0 || areaId > AREAS_MAX || this.areas.has(areaId)) {
       return respond({ type: 'res.AREA_SHARE', body: { areaId, result: FfaResult.ERROR } }, token);
     }
-    this.#retrieve(areaId, pageCount, { handle: Number(memHandle), token, asked: false });
+    const mode = sharingAttributes & SHARING_MODE_MASK;
+    this.#retrieve(areaId, pageCount, { handle: Number(memHandle), token, mode, asked: false });
   }
 
   #areaUnshare(areaId: number, token: number): void {

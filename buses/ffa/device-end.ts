@@ -136,7 +136,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
       timing: this.#timing,
       deviceNumbers: () => this.#clients.numbers,
       respond: (message, token) => this.#inbox.respond(message, token),
-      callSpmc: (kind, a, b) => this.#reply(kind, a, b),
+      callSpmc: (kind, a, b, c) => this.#reply(kind, a, b, c),
       fifoReady: () => this.#carriers.fifoReady(),
       reset: () => this.#reset(),
     });
@@ -333,20 +333,20 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
   }
 
   /** A call to the SPMC that the driver's node answers, or an answer of ours. */
-  #reply(kind: number, a: number, b: number): void {
+  #reply(kind: number, a: number, b: number, c = 0): void {
     const delay = this.#node.charge(this.#switchTime);
-    this.#send(this.#node.kernel.packets.acquire(0), kind, a, b, delay);
+    this.#send(this.#node.kernel.packets.acquire(0), kind, a, b, delay, c);
   }
 
   #switchDelay(): number {
     return this.#node.charge(this.#switchTime) + this.#node.charge(this.#timing.spmcRoute);
   }
 
-  #send(packet: Packet, kind: number, a: number, b: number, delay: number): void {
+  #send(packet: Packet, kind: number, a: number, b: number, delay: number, c = 0): void {
     packet.kind = kind;
     packet.a = a;
     packet.b = b;
-    packet.c = 0;
+    packet.c = c;
     packet.d = 0;
     this.#post(packet, delay);
   }

@@ -1,12 +1,12 @@
-// Areas of the bus address space on the driver's side: memory that is shared with the partition
-// (FFA_MEM_SHARE) and then announced to it (AREA_SHARE). Allocations of drivers come out of areas,
+// Areas of the bus address space on the driver's side: memory that is given to the partition
+// (FFA_MEM_SHARE, FFA_MEM_LEND, FFA_MEM_DONATE) and then announced to it (AREA_SHARE). Allocations of drivers come out of areas,
 // one after another; a new area is made when none has room. After a restart of the partition the areas are
 // shared again, with all that is in them.
 import type { DriverBusClient } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
 import type { FaultInjector } from '../../platform/faults/index.ts';
 import type { Component, ComponentId } from '../../platform/kernel/index.ts';
-import type { MemoryHandles } from '../../platform/memory/index.ts';
+import type { MemoryHandles, SharingMode } from '../../platform/memory/index.ts';
 import { type CpuClient, type Node, PAGE_SIZE, Priority } from '../../platform/node/index.ts';
 import { AREA_SPAN, AREAS_MAX } from './messages.ts';
 import type { FfaTiming } from './timing.ts';
@@ -18,6 +18,7 @@ interface Area {
   readonly id: number;
   readonly address: number;
   readonly pages: number;
+  readonly mode: SharingMode;
   /** What FFA_MEM_SHARE returned, or -1 before. */
   handle: number;
   /** Pages that were shared of it. */
@@ -30,6 +31,16 @@ interface Area {
 interface Allocation {
   readonly client: DriverBusClient;
   readonly length: number;
+  /** Bytes that both sides use at the same time; the rest they use in turn. */
+  readonly common: number;
+}
+
+/** What AREA_SHARE says. */
+export interface Announcement {
+  readonly areaId: number;
+  readonly handle: number;
+  readonly pageCount: number;
+  readonly mode: SharingMode;
 }
 
 export interface DriverAreasOptions {
@@ -41,13 +52,18 @@ export interface DriverAreasOptions {
   readonly borrower: number;
   /** Least bytes of an area. */
   readonly areaSize: number;
+  /** How memory is given that both sides use at the same time, and what they use in turn. */
+  readonly commonMode: SharingMode;
+  readonly turnMode: SharingMode;
   /** Sends AREA_SHARE; `answered` is called with the result. */
-  announce(areaId: number, handle: number, pageCount: number): void;
+  announce(announcement: Announcement): void;
   /** Sends AREA_UNSHARE; `unshared` is called when the partition has given the area back. */
   withdraw(areaId: number): void;
 }
 
 export class DriverAreas implements CpuClient, Component {
+  /** Pages that were donated and will not come back. */
+  pagesDonated = 0;
   readonly #options: DriverAreasOptions;
   /** By area number - 1; null for a number that is free again. */
   readonly #areas: (Area | null)[] = [];
@@ -72,11 +88,11 @@ export class DriverAreas implements CpuClient, Component {
    * Takes pages for a client, who is told their address or why there are none. Who asks again while it
    * waits has lost patience: if its area was announced, the announcement is repeated.
    */
-  allocate(client: DriverBusClient, length: number): void {
+  allocate(client: DriverBusClient, length: number, common: number): void {
     const position = this.#allocations.findIndex((waiting) => waiting.client === client);
     if (position === 0 && this.#announced > 0) this.#announce(this.#line[0]);
     if (position >= 0) return;
-    this.#allocations.push({ client, length });
+    this.#allocations.push({ client, length, common });
     if (this.#allocations.length === 1) this.#next();
   }
 
@@ -153,13 +169,15 @@ export class DriverAreas implements CpuClient, Component {
     const { faults, handles, borrower } = this.#options;
     const missing = faults.active ? faults.shrinksBy('AREA_SHARE') : 0;
     area.sharedPages = Math.max(1, area.pages - missing);
-    area.handle = handles.share(area.address, area.sharedPages, borrower, true);
+    const { address, sharedPages: pages, mode } = area;
+    area.handle = handles.send({ address, pages, borrower, writable: true, mode });
+    assert(area.handle >= 0, 'an area is its owner’s to give');
     this.#announce(area);
   }
 
-  #announce({ id, handle, sharedPages }: Area): void {
+  #announce({ id, handle, sharedPages, mode }: Area): void {
     this.#announced = id;
-    this.#options.announce(id, handle, sharedPages);
+    this.#options.announce({ areaId: id, handle, pageCount: sharedPages, mode });
   }
 
   /** Shares areas one after the other. */
@@ -189,39 +207,82 @@ export class DriverAreas implements CpuClient, Component {
   /** Serves the first allocation in line, from an area with room or from a new one. */
   #next(): void {
     if (this.#finish()) return;
-    const { node, areaSize } = this.#options;
-    const id = this.#freeNumber();
-    if (id > AREAS_MAX) return this.#fail('all area numbers are taken');
-    const pages = pagesOf(Math.max(this.#allocations[0].length, areaSize));
-    const address = node.memory.allocate(pages * PAGE_SIZE, PAGE_SIZE);
-    const clients = new Set<DriverBusClient>();
-    const area: Area = { id, address, pages, handle: -1, sharedPages: 0, used: 0, clients };
-    this.#areas[id - 1] = area;
-    this.#share([area], (refused) => {
-      if (refused === null) return this.#filled();
-      this.#free(refused);
+    const areas = this.#make(this.#allocations[0]);
+    if (areas === null) return this.#fail('all area numbers are taken');
+    this.#share(areas, (refused) => {
+      if (refused === null) return this.#filled(areas);
+      // Those before it the partition has taken.
+      for (const area of areas.slice(areas.indexOf(refused))) this.#free(area);
+      for (const area of areas.slice(0, areas.indexOf(refused))) this.#options.withdraw(area.id);
       this.#fail('the partition refused the area');
     });
   }
 
-  /** The newest area can be used. */
-  #filled(): void {
+  /** Makes the area for an allocation, or two where its parts are given in different ways. */
+  #make({ length, common }: Allocation): readonly Area[] | null {
+    const { node, areaSize, commonMode, turnMode } = this.#options;
+    const parts = this.#isSplit(length, common)
+      ? [
+          { pages: pagesOf(common), mode: commonMode },
+          { pages: pagesOf(length) - pagesOf(common), mode: turnMode },
+        ]
+      : [{ pages: pagesOf(Math.max(length, areaSize)), mode: commonMode }];
+    const pages = parts.reduce((sum, part) => sum + part.pages, 0);
+    const ids = this.#freeNumbers(parts.length);
+    if (ids.some((id) => id > AREAS_MAX)) return null;
+    let address = node.memory.allocate(pages * PAGE_SIZE, PAGE_SIZE);
+    return parts.map((part, index) => {
+      const clients = new Set<DriverBusClient>();
+      const unshared = { handle: -1, sharedPages: 0, used: 0, clients };
+      const area: Area = { id: ids[index], address, ...part, ...unshared };
+      this.#areas[area.id - 1] = area;
+      address += part.pages * PAGE_SIZE;
+      return area;
+    });
+  }
+
+  /** True for memory of which a part is given in another way than the rest. */
+  #isSplit(length: number, common: number): boolean {
+    const { commonMode, turnMode } = this.#options;
+    return commonMode !== turnMode && pagesOf(common) < pagesOf(length);
+  }
+
+  /** The newest areas can be used. */
+  #filled(areas: readonly Area[]): void {
+    if (areas.length > 1) {
+      for (const area of areas) this.#take(area, area.pages * PAGE_SIZE);
+      return this.#allocated(areas[0].address);
+    }
     const done = this.#finish();
     assert(done, 'a new area holds what it was made for');
   }
 
+  /** Serves the first allocation from an area that has room, if there is one. */
   #finish(): boolean {
-    const { client, length } = this.#allocations[0];
+    const { length, common } = this.#allocations[0];
+    if (this.#isSplit(length, common)) return false;
     const bytes = pagesOf(length) * PAGE_SIZE;
-    const area = this.#areas.find((a) => a !== null && a.used + bytes <= a.pages * PAGE_SIZE);
+    const { commonMode } = this.#options;
+    const area = this.#areas.find(
+      (a) => a !== null && a.mode === commonMode && a.used + bytes <= a.pages * PAGE_SIZE,
+    );
     if (area == null) return false;
+    this.#allocated(this.#take(area, bytes));
+    return true;
+  }
+
+  /** Takes bytes of an area for the first allocation; returns their address. */
+  #take(area: Area, bytes: number): number {
     const address = area.address + area.used;
     area.used += bytes;
-    area.clients.add(client);
-    this.#allocations.shift();
+    area.clients.add(this.#allocations[0].client);
+    return address;
+  }
+
+  #allocated(address: number): void {
+    const { client } = this.#allocations.shift()!;
     client.allocated(address, null);
     if (this.#allocations.length > 0) this.#next();
-    return true;
   }
 
   /** FFA_MEM_RECLAIM: the memory is ours alone again. False while the partition has it. */
@@ -237,16 +298,22 @@ export class DriverAreas implements CpuClient, Component {
     node.kernel.schedule(this.#id, node.charge(timing.reclaimRetry), RECLAIM_AGAIN, area.id);
   }
 
-  /** Reclaims an area for good: its number is free. */
+  /** Reclaims an area for good: its number is free. What was donated stays the partition's. */
   #free(area: Area): void {
-    if (!this.#reclaim(area)) return;
-    this.#options.node.memory.free(area.address, area.pages * PAGE_SIZE);
+    const donated = area.mode === 'donate' && area.handle >= 0;
+    if (!this.#reclaim(area) && !donated) return;
     this.#areas[area.id - 1] = null;
+    if (donated && area.handle >= 0) this.pagesDonated += area.pages;
+    else this.#options.node.memory.free(area.address, area.pages * PAGE_SIZE);
   }
 
-  #freeNumber(): number {
-    const gap = this.#areas.indexOf(null);
-    return gap >= 0 ? gap + 1 : this.#areas.length + 1;
+  /** Area numbers that are not in use, the lowest first. */
+  #freeNumbers(count: number): readonly number[] {
+    const numbers: number[] = [];
+    for (let id = 1; numbers.length < count; id++) {
+      if ((this.#areas[id - 1] ?? null) === null) numbers.push(id);
+    }
+    return numbers;
   }
 
   #fail(reason: string): void {

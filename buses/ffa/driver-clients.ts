@@ -32,9 +32,13 @@ export class DriverClients {
     for (const client of this.#clients.values()) client.offline(reason);
   }
 
-  /** The partition is away, and its devices with it. */
-  suspend(reason: string): void {
-    for (const number of this.#reachable) this.#clients.get(number)!.suspended(reason);
+  /** The partition is away, and its devices with it; `forGood` when their memory is lost as well. */
+  suspend(reason: string, forGood: boolean): void {
+    for (const number of this.#reachable) {
+      const client = this.#clients.get(number)!;
+      if (forGood) client.offline(reason);
+      else client.suspended(reason);
+    }
     this.#reachable.clear();
   }
 

@@ -181,7 +181,8 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       suspend: (reason) => {
         this.#suspensions++;
         this.#quiesce();
-        this.#clients.suspend(`${this.name}: ${reason}`);
+        this.#clients.suspend(`${this.name}: ${reason}`, this.#memory.donates);
+        if (this.#memory.donates) this.#memory.forget();
       },
       online: (found) => {
         this.#poller.enable();
@@ -262,8 +263,8 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     else this.#clients.get(peekDevice(request))?.undeliverable(peekToken(request), FAILURES[why]);
   }
 
-  allocate(deviceNumber: number, length: number): void {
-    this.#memory.allocate(this.#clients.get(deviceNumber)!, length);
+  allocate(deviceNumber: number, length: number, common = length): void {
+    this.#memory.allocate(this.#clients.get(deviceNumber)!, length, common);
   }
 
   busAddress(address: number): number {
@@ -299,6 +300,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       interrupts: this.#poller.line.taken + this.#carriers.interrupts,
       interruptsCoalesced: this.#poller.line.coalesced,
       areas: this.#memory.areaCount,
+      pagesDonated: this.#memory.pagesDonated,
       suspensions: this.#suspensions,
       bytesToDevice: this.#memory.link.bytes,
       linkBusyPs: this.#memory.link.busy,

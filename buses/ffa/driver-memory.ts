@@ -4,10 +4,10 @@ import type { DriverBusClient } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
 import type { FaultInjector } from '../../platform/faults/index.ts';
 import type { Packet } from '../../platform/kernel/index.ts';
-import { MemoryHandles } from '../../platform/memory/index.ts';
+import { MemoryHandles, SHARING_MODES } from '../../platform/memory/index.ts';
 import type { Node } from '../../platform/node/index.ts';
 import { DMA_READ, DMA_WRITE, type OrderedLink, SharedMemoryTarget } from '../common/index.ts';
-import { DriverAreas } from './driver-areas.ts';
+import { type Announcement, DriverAreas } from './driver-areas.ts';
 import { type FfaBody, type FfaMessageOf, FfaResult, SHARING_ATTRIBUTES } from './messages.ts';
 import type { FfaPlan } from './options.ts';
 import { MEM_RELINQUISH, MEM_RETRIEVE, MEM_RETRIEVE_REPLY } from './packets.ts';
@@ -25,7 +25,7 @@ export interface DriverMemoryOptions {
 }
 
 export class DriverMemory {
-  readonly handles = new MemoryHandles();
+  readonly handles: MemoryHandles;
   readonly #options: DriverMemoryOptions;
   readonly #areas: DriverAreas;
   readonly #target: SharedMemoryTarget;
@@ -33,6 +33,9 @@ export class DriverMemory {
   constructor(options: DriverMemoryOptions) {
     this.#options = options;
     const { node, plan, timing, faults, send } = options;
+    const { areaSize, rings, buffers } = plan.options;
+    const borrower = `${plan.deviceName} over ${plan.name}`;
+    this.handles = new MemoryHandles({ memory: node.memory, borrower });
     const { handles } = this;
     this.#areas = new DriverAreas({
       node,
@@ -40,8 +43,10 @@ export class DriverMemory {
       handles,
       faults,
       borrower: plan.device,
-      areaSize: plan.options.areaSize,
-      announce: (areaId, handle, pageCount) => this.#announce(areaId, handle, pageCount),
+      areaSize,
+      commonMode: rings,
+      turnMode: buffers,
+      announce: (announcement) => this.#announce(announcement),
       withdraw: (areaId) => send({ type: 'req.AREA_UNSHARE', body: { areaId } }),
     });
     this.#target = new SharedMemoryTarget({
@@ -62,8 +67,19 @@ export class DriverMemory {
     return this.#areas.count;
   }
 
-  allocate(client: DriverBusClient, length: number): void {
-    this.#areas.allocate(client, length);
+  /** Pages that were donated and will not come back. */
+  get pagesDonated(): number {
+    return this.#areas.pagesDonated;
+  }
+
+  /** Memory cannot be shared again after a loss: some was donated. */
+  get donates(): boolean {
+    const { rings, buffers } = this.#options.plan.options;
+    return rings === 'donate' || buffers === 'donate';
+  }
+
+  allocate(client: DriverBusClient, length: number, common: number): void {
+    this.#areas.allocate(client, length, common);
   }
 
   /** The partition is away. */
@@ -97,7 +113,8 @@ export class DriverMemory {
     if (packet.kind === DMA_READ || packet.kind === DMA_WRITE) this.#target.receive(packet);
     else if (packet.kind === MEM_RETRIEVE) {
       // The SPMC maps the memory for the partition, if it was shared with it.
-      answerSpmc(MEM_RETRIEVE_REPLY, this.handles.retrieve(packet.a, plan.device), packet.b);
+      const pages = this.handles.retrieve(packet.a, plan.device, SHARING_MODES[packet.c]);
+      answerSpmc(MEM_RETRIEVE_REPLY, pages, packet.b);
     } else if (packet.kind === MEM_RELINQUISH) this.handles.relinquish(packet.a, plan.device);
     else return false;
     return true;
@@ -118,9 +135,9 @@ export class DriverMemory {
     this.#areas.unshared(areaId);
   }
 
-  #announce(areaId: number, handle: number, pageCount: number): void {
+  #announce({ areaId, handle, pageCount, mode }: Announcement): void {
     const memHandle = BigInt(handle);
-    const sharingAttributes = SHARING_ATTRIBUTES;
+    const sharingAttributes = SHARING_ATTRIBUTES | SHARING_MODES.indexOf(mode);
     const body = { areaId, memHandle, memTag: 0n, pageCount, sharingAttributes };
     this.#options.send({ type: 'req.AREA_SHARE', body });
   }

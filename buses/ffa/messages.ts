@@ -190,8 +190,10 @@ export const AREAS_MAX = 31;
 export const AREA_SPAN = 2 ** 48;
 /** Older Trusty: the area is in the top 8 bits of a bus address. */
 export const TOP_BYTE_SPAN = 2 ** 56;
-/** Share, writable, inner shareable, write-back, normal memory, non-secure (reference B1). */
+/** Writable, inner shareable, write-back, normal memory, non-secure; shared (reference B1). */
 export const SHARING_ATTRIBUTES = 0x6f4;
+/** Bits of the attributes that tell how memory is given: 0 shared, 1 lent, 2 donated. */
+export const SHARING_MODE_MASK = 3;
 
 /** Number that VERSION gives a revision of virtio-msg. */
 export const TRANSPORT_REVISION = { rfc3: 1, v1: 1, v2: 2 } as const;

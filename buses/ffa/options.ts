@@ -1,6 +1,7 @@
 // What a scenario may say of an FF-A bus.
 import { z } from 'zod';
 import type { BusPlan, WithOptions } from '../../platform/contracts/index.ts';
+import { SHARING_MODES } from '../../platform/memory/index.ts';
 import { count, size, time } from '../../platform/scenario/fields.ts';
 import { pingInterval } from '../common/index.ts';
 import { DEVICE_ROLE } from './service.ts';
@@ -61,6 +62,20 @@ export const ffaOptions = z.strictObject({
   maxMessageSize: size({ min: 8, max: REGISTER_BYTES })
     .default(104)
     .describe('Largest message: 104 B in Linux, 96 B in OP-TEE and Trusty, at most 112 B.'),
+  rings: z
+    .enum(SHARING_MODES)
+    .default('share')
+    .describe(
+      'How rings and request headers are given to the partition, which both sides use at the same time: with ' +
+        'lend (FFA_MEM_LEND) the driver loses access until it is given back, with donate for good.',
+    ),
+  buffers: z
+    .enum(SHARING_MODES)
+    .default('share')
+    .describe(
+      'How the data of disks is given to the partition. Where it is lent or donated, the VM has it read or ' +
+        'written without looking at it.',
+    ),
   areaSize: size({ min: 0, multipleOf: 4096 })
     .default(0)
     .describe('Share memory in areas of at least this size; 0 shares each allocation by itself.'),

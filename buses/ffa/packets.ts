@@ -13,7 +13,7 @@ export const DIRECT_REQUEST = 3;
 export const DIRECT_RESPONSE = 4;
 /** A notification became pending. a: its id. */
 export const NOTIFICATION = 5;
-/** FFA_MEM_RETRIEVE_REQ. a: handle, b: area id it is for. */
+/** FFA_MEM_RETRIEVE_REQ. a: handle, b: area id it is for, c: 0 shared, 1 lent, 2 donated. */
 export const MEM_RETRIEVE = 6;
 /** a: pages or -1, b: area id. */
 export const MEM_RETRIEVE_REPLY = 7;

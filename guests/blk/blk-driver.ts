@@ -150,6 +150,11 @@ export class BlkDriver extends VirtioDriver {
     return dataStart(start, this.#slots.count) - start + this.#slots.bytes;
   }
 
+  /** Headers and status bytes, but not the data. */
+  protected override commonBytes(start: number): number {
+    return dataStart(start, this.#slots.count) - start;
+  }
+
   protected override configWanted(): number {
     return configBytes(this.features);
   }

@@ -108,6 +108,10 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
 
   /** Bytes of buffers that the driver wants behind its rings, which end `start` bytes into a page. */
   protected abstract bufferBytes(start: number): number;
+  /** Bytes of buffers that the driver uses while the device has them: all, unless it knows better. */
+  protected commonBytes(start: number): number {
+    return this.bufferBytes(start);
+  }
   /** The device is live; buffers begin at `buffers` in own RAM. */
   protected abstract wentLive(buffers: number): void;
   /** The device is lost; requests under way must be failed. */
@@ -386,6 +390,6 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
       return this.#chart.send({ type: 'reply.memory', address: this.#memory });
     }
     this.#memoryLength = length;
-    this.transport.allocate(length);
+    this.transport.allocate(length, rings + this.commonBytes(rings));
   }
 }

@@ -38,7 +38,11 @@ export interface DriverBusEnd extends BusParameters {
   attach(deviceNumber: number, client: DriverBusClient): void;
   /** Sends a request or an event; copies the bytes. */
   send(bytes: Uint8Array, length: number): void;
-  allocate(deviceNumber: number, length: number): void;
+  /**
+   * Takes memory for a device; `allocated` tells where it is. Both sides use the first `common` bytes at the same
+   * time, by default all, and the rest in turn. A bus may make nothing of that.
+   */
+  allocate(deviceNumber: number, length: number, common?: number): void;
   busAddress(address: number): number;
   /** Starts the bus; called once all clients are attached. */
   start(): void;

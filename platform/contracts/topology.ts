@@ -41,6 +41,8 @@ export interface BusPlan {
   readonly driver: number;
   /** Index of the node with the device side. */
   readonly device: number;
+  /** Name of that node. */
+  readonly deviceName: string;
   /** Packet port of this bus on the driver's and on the device's node. */
   readonly driverPort: number;
   readonly devicePort: number;

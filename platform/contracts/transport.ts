@@ -70,7 +70,7 @@ export interface DriverTransport {
   setQueue(setup: QueueSetup): void;
   resetQueue(index: number): void;
   /** Takes page-aligned memory that the device may reach; replies with its address in own RAM. */
-  allocate(length: number): void;
+  allocate(length: number, common?: number): void;
   /** The address under which the device reaches a byte of allocated memory. */
   busAddress(address: number): number;
   /** Tells the device of new buffers. `next` is 0 unless NOTIFICATION_DATA is negotiated. */

@@ -8,4 +8,10 @@ export {
   GrantTable,
   grantDenials,
 } from './grants.ts';
-export { type HandleDenial, MemoryHandles } from './handles.ts';
+export {
+  type HandleDenial,
+  MemoryHandles,
+  SHARING_MODES,
+  type ShareRequest,
+  type SharingMode,
+} from './handles.ts';

@@ -19,6 +19,21 @@ interface FreeRange {
   end: number;
 }
 
+/** An access of the owner's to memory that it has given away for a while, or for good. */
+export interface RefusedAccess {
+  readonly address: number;
+  readonly length: number;
+  readonly write: boolean;
+  /** Why: who has it, and how. */
+  readonly reason: string;
+}
+
+interface Withheld {
+  readonly start: number;
+  readonly end: number;
+  readonly reason: string;
+}
+
 export class Memory {
   readonly base = RAM_BASE;
   readonly size: number;
@@ -28,6 +43,13 @@ export class Memory {
   readonly #free: FreeRange[];
 
   /** `owner` is how errors call the node, and where its scenario describes it. */
+  /** What the owner may not reach. */
+  #withheld: readonly Withheld[] = [];
+  /** What refused accesses reach instead: reads bring zeroes, writes go nowhere. */
+  #nowhere: Uint8Array | null = null;
+  /** Told of accesses of the owner's that are refused. */
+  refused: (access: RefusedAccess) => void = () => {};
+
   constructor(size: number, owner = 'the node') {
     assert(size > 0, 'memory is not empty');
     this.size = size;
@@ -40,22 +62,22 @@ export class Memory {
   }
 
   readU8(address: number): number {
-    return this.#chunk(address, 1)[(address - this.base) & CHUNK_MASK];
+    return this.#own(address, 1, false)[(address - this.base) & CHUNK_MASK];
   }
 
   writeU8(address: number, value: number): void {
-    this.#chunk(address, 1)[(address - this.base) & CHUNK_MASK] = value;
+    this.#own(address, 1, true)[(address - this.base) & CHUNK_MASK] = value;
   }
 
   /** Reads a little-endian 16-bit number; the address must be 2-aligned. */
   readU16(address: number): number {
-    const chunk = this.#chunk(address, 2);
+    const chunk = this.#own(address, 2, false);
     const at = (address - this.base) & CHUNK_MASK;
     return chunk[at] | (chunk[at + 1] << 8);
   }
 
   writeU16(address: number, value: number): void {
-    const chunk = this.#chunk(address, 2);
+    const chunk = this.#own(address, 2, true);
     const at = (address - this.base) & CHUNK_MASK;
     chunk[at] = value;
     chunk[at + 1] = value >>> 8;
@@ -63,13 +85,13 @@ export class Memory {
 
   /** Reads a little-endian 32-bit number; the address must be 4-aligned. */
   readU32(address: number): number {
-    const chunk = this.#chunk(address, 4);
+    const chunk = this.#own(address, 4, false);
     const at = (address - this.base) & CHUNK_MASK;
     return (chunk[at] | (chunk[at + 1] << 8) | (chunk[at + 2] << 16) | (chunk[at + 3] << 24)) >>> 0;
   }
 
   writeU32(address: number, value: number): void {
-    const chunk = this.#chunk(address, 4);
+    const chunk = this.#own(address, 4, true);
     const at = (address - this.base) & CHUNK_MASK;
     chunk[at] = value;
     chunk[at + 1] = value >>> 8;
@@ -83,30 +105,44 @@ export class Memory {
     this.writeU32(address + 4, Math.floor(value / TWO_32));
   }
 
-  /** Copies out of memory into `target` from `offset`. */
-  copyOut(address: number, target: Uint8Array, offset: number, length: number): void {
+  /** Copies out of memory into `target` from `offset`; for the owner, unless a borrower is served. */
+  copyOut(
+    address: number,
+    target: Uint8Array,
+    offset: number,
+    length: number,
+    forOwner = true,
+  ): void {
     let from = address;
     let to = offset;
     let left = length;
     while (left > 0) {
       const at = (from - this.base) & CHUNK_MASK;
       const step = Math.min(left, CHUNK_SIZE - at);
-      copyBytes(this.#chunk(from, step), at, target, to, step);
+      const chunk = forOwner ? this.#own(from, step, false) : this.#chunk(from, step);
+      copyBytes(chunk, at, target, to, step);
       from += step;
       to += step;
       left -= step;
     }
   }
 
-  /** Copies from `source` at `offset` into memory. */
-  copyIn(address: number, source: Uint8Array, offset: number, length: number): void {
+  /** Copies from `source` at `offset` into memory; for the owner, unless a borrower is served. */
+  copyIn(
+    address: number,
+    source: Uint8Array,
+    offset: number,
+    length: number,
+    forOwner = true,
+  ): void {
     let from = offset;
     let to = address;
     let left = length;
     while (left > 0) {
       const at = (to - this.base) & CHUNK_MASK;
       const step = Math.min(left, CHUNK_SIZE - at);
-      copyBytes(source, from, this.#chunk(to, step), at, step);
+      const chunk = forOwner ? this.#own(to, step, true) : this.#chunk(to, step);
+      copyBytes(source, from, chunk, at, step);
       from += step;
       to += step;
       left -= step;
@@ -120,7 +156,7 @@ export class Memory {
     while (left > 0) {
       const at = (to - this.base) & CHUNK_MASK;
       const step = Math.min(left, CHUNK_SIZE - at);
-      this.#chunk(to, step).fill(value, at, at + step);
+      this.#own(to, step, true).fill(value, at, at + step);
       to += step;
       left -= step;
     }
@@ -177,6 +213,16 @@ export class Memory {
     );
   }
 
+  /** Takes a range out of the owner's reach: each access is refused and reported. */
+  withhold(address: number, length: number, reason: string): void {
+    this.#withheld = [...this.#withheld, { start: address, end: address + length, reason }];
+  }
+
+  /** Gives a range that begins here back to its owner. */
+  restore(address: number): void {
+    this.#withheld = this.#withheld.filter(({ start }) => start !== address);
+  }
+
   #mergeFree(i: number): void {
     const range = this.#free[i];
     const next = this.#free[i + 1];
@@ -184,6 +230,22 @@ export class Memory {
       range.end = next.end;
       this.#free.splice(i + 1, 1);
     }
+  }
+
+  /** The chunk of an access by the owner. */
+  #own(address: number, length: number, write: boolean): Uint8Array {
+    return this.#withheld.length === 0
+      ? this.#chunk(address, length)
+      : this.#guarded(address, length, write);
+  }
+
+  #guarded(address: number, length: number, write: boolean): Uint8Array {
+    const end = address + length;
+    const held = this.#withheld.find((range) => address < range.end && range.start < end);
+    if (held === undefined) return this.#chunk(address, length);
+    this.refused({ address, length, write, reason: held.reason });
+    this.#nowhere ??= new Uint8Array(CHUNK_SIZE);
+    return this.#nowhere.fill(0);
   }
 
   #chunk(address: number, length: number): Uint8Array {

@@ -71,6 +71,10 @@ export class Node {
     this.charts = createChartHost({ kernel, node: plan.index, nodeName: plan.name, engine });
     this.violations = new ViolationLog(kernel, plan.index, plan.name);
     this.restarts = new Restarts(kernel, plan);
+    this.memory.refused = ({ address, length, write, reason }) => {
+      const what = `${write ? 'write' : 'read'} of ${length} bytes at 0x${address.toString(16)}`;
+      this.violations.report('ACCESS_FAULT', `${what} refused: ${reason}`);
+    };
   }
 
   /** Adds a component of this node; events for it come in through `deliver` and `receive`. */

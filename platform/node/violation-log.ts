@@ -5,6 +5,7 @@ import type { Kernel } from '../kernel/index.ts';
 /** Closed set of what can be violated. */
 export type ViolationCode =
   | 'DMA_FAULT'
+  | 'ACCESS_FAULT'
   | 'MALFORMED_MESSAGE'
   | 'UNEXPECTED_MESSAGE'
   | 'UNEXPECTED_RESPONSE'

@@ -219,7 +219,8 @@ class Loader {
       }
       const ports = { driverPort: this.#ports[driver]++, devicePort: this.#ports[device]++ };
       const { type, revision } = frame;
-      const plan = { index, name, type, driver, device, ...ports, revision, options };
+      const deviceName = frame.device;
+      const plan = { index, name, type, driver, device, deviceName, ...ports, revision, options };
       this.#paths.set(plan, path);
       this.#buses[index] = plan;
     }

@@ -120,8 +120,8 @@ describe('an area', () => {
     ends.driverEnd.start();
     ends.kernel.runUntil(MILLISECOND);
     // The handle is for somebody else.
-    const share = ends.driverEnd.handles.share.bind(ends.driverEnd.handles);
-    ends.driverEnd.handles.share = (address, pages) => share(address, pages, 99, true);
+    const send = ends.driverEnd.handles.send.bind(ends.driverEnd.handles);
+    ends.driverEnd.handles.send = (request) => send({ ...request, borrower: 99 });
     ends.driverEnd.allocate(0, 1);
     ends.kernel.runUntil(2 * MILLISECOND);
     expect(ends.drivers[0].log).toEqual([
@@ -172,6 +172,46 @@ describe('an area', () => {
     expect(client.faults.map(({ length }) => length)).toEqual([4]);
     expect(linux.violations.described.map(({ code }) => code)).toEqual(['DMA_FAULT', 'DMA_FAULT']);
     expect(linux.memory.readU8(RAM_BASE)).toBe(0);
+  });
+
+  it('is lent apart from the one with the rings, and out of the reach of its owner until it is back', () => {
+    const ends = ffaEnds({ bus: { buffers: 'lend' } });
+    const { kernel, linux, driverEnd, deviceEnd, drivers } = ends;
+    driverEnd.start();
+    kernel.runUntil(MILLISECOND);
+    driverEnd.allocate(0, 3 * PAGE_SIZE, PAGE_SIZE);
+    kernel.runUntil(2 * MILLISECOND);
+    expect(drivers[0].log).toEqual(['online', 'allocated']);
+    const data = RAM_BASE + PAGE_SIZE;
+    expect([driverEnd.busAddress(RAM_BASE), driverEnd.busAddress(data)]).toEqual([
+      AREA_SPAN,
+      2 * AREA_SPAN,
+    ]);
+    deviceEnd.dma.writeSegment(2 * AREA_SPAN, Uint8Array.of(0x77), 0, 1);
+    expect(deviceEnd.dma.write(new Dma(), 1)).toBe(true);
+    kernel.runUntil(3 * MILLISECOND);
+    linux.memory.writeU8(RAM_BASE, 1);
+    expect([linux.memory.readU8(RAM_BASE), linux.memory.readU8(data)]).toEqual([1, 0]);
+    expect(linux.violations.described.map(({ code, text }) => `${code}: ${text}`)).toEqual([
+      'ACCESS_FAULT: read of 1 bytes at 0x40001000 refused: ' +
+        'lent to storage over ffa0 under handle 2 (Owner-NA: no read, no write)',
+    ]);
+    const unshare = Uint8Array.from(Buffer.from('0282000001000a000200', 'hex'));
+    driverEnd.send(unshare, unshare.length);
+    kernel.runUntil(4 * MILLISECOND);
+    expect(linux.memory.readU8(data)).toBe(0x77);
+  });
+
+  it('that is announced in another way than it is given cannot be retrieved', () => {
+    const { kernel, driverEnd, drivers } = ffaEnds({ bus: { buffers: 'lend' } });
+    driverEnd.start();
+    kernel.runUntil(MILLISECOND);
+    const send = driverEnd.handles.send.bind(driverEnd.handles);
+    driverEnd.handles.send = (request) => send({ ...request, mode: 'share' });
+    driverEnd.allocate(0, 3 * PAGE_SIZE, PAGE_SIZE);
+    kernel.runUntil(2 * MILLISECOND);
+    expect(drivers[0].log.at(-1)).toBe('not allocated: the partition refused the area');
+    expect(driverEnd.statistics()['areas']).toBe(0);
   });
 
   it('shrinks by the pages that a fault rule says, and keeps at least one', () => {

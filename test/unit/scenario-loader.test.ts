@@ -75,6 +75,7 @@ test('the example of the design becomes a topology', () => {
       type: 'ffa',
       driver: 0,
       device: 1,
+      deviceName: 'storage',
       driverPort: 0,
       devicePort: 0,
       revision: 'v1',

@@ -64,6 +64,7 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient {
   #listener: TransportListener | null = null;
   #operation: Operation | 'allocate' | null = null;
   #allocateLength = 0;
+  #allocateCommon = 0;
   #token = 0;
   /** Id of the request whose response is awaited, or -1. */
   #awaited = -1;
@@ -142,8 +143,9 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient {
     this.#begin(resetQueue(index));
   }
 
-  allocate(length: number): void {
+  allocate(length: number, common = length): void {
     this.#allocateLength = length;
+    this.#allocateCommon = common;
     this.#begin('allocate');
   }
 
@@ -240,7 +242,7 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient {
   #send(): void {
     const operation = this.#operation!;
     if (operation === 'allocate') {
-      this.#bus.allocate(this.#number, this.#allocateLength);
+      this.#bus.allocate(this.#number, this.#allocateLength, this.#allocateCommon);
       return;
     }
     this.#token = (this.#token % 0xffff) + 1;
