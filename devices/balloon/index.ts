@@ -24,6 +24,11 @@ export const balloon = defineDevice({
       dimension: 'time',
       doc: 'A driver that finds no free page waits for so long.',
     },
+    {
+      name: 'balloon.reportInterval',
+      dimension: 'time',
+      doc: 'A driver waits for so long between two reports of free pages.',
+    },
   ],
   check: checkBalloon,
   create: (environment) => new BalloonDevice(environment),

@@ -25,6 +25,18 @@ export const balloonOptions = z.strictObject({
     .boolean()
     .default(false)
     .describe('Offer that a driver in need takes pages back (DEFLATE_ON_OOM).'),
+  poison: z
+    .boolean()
+    .default(false)
+    .describe('Offer that the driver says what it fills pages with (PAGE_POISON).'),
+  reporting: z
+    .boolean()
+    .default(false)
+    .describe('Offer that the driver reports free pages as it likes (PAGE_REPORTING).'),
+  hints: z
+    .array(z.strictObject({ at: time(), for: time({ min: 1 }) }))
+    .default([])
+    .describe('When it wants hints of free pages, as for a migration, and how long it needs them.'),
   stats: z.boolean().default(true).describe('Offer the statistics queue (STATS_VQ).'),
   statsInterval: time({ min: 1 })
     .optional()
@@ -34,9 +46,18 @@ export const balloonOptions = z.strictObject({
 export type BalloonOptions = z.output<typeof balloonOptions>;
 
 export function checkBalloon({ options }: DevicePlan): readonly Finding[] {
-  const { pressure } = options as BalloonOptions;
-  const ordered = pressure.every(({ at }, i) => i === 0 || at > pressure[i - 1].at);
-  if (ordered) return [];
+  const { pressure, hints } = options as BalloonOptions;
   const message = 'the entries are not in the order of time';
-  return [{ field: 'pressure', message, expected: 'each `at` later than the one before' }];
+  const findings: Finding[] = [];
+  if (!pressure.every(({ at }, i) => i === 0 || at > pressure[i - 1].at)) {
+    findings.push({ field: 'pressure', message, expected: 'each `at` later than the one before' });
+  }
+  if (!hints.every(({ at }, i) => i === 0 || at > hints[i - 1].at + hints[i - 1].for)) {
+    findings.push({
+      field: 'hints',
+      message,
+      expected: 'each `at` after the end of the one before',
+    });
+  }
+  return findings;
 }

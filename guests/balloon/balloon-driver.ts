@@ -1,11 +1,12 @@
 // The virtio-balloon driver (virtio 1.4 §5.5): gives pages of the node's own memory to the device and
-// takes them back, so that their number follows the device's target, and reports statistics.
+// takes them back, so that their number follows the device's target, reports statistics, and tells of free pages.
 import type { DriverEnvironment } from '../../platform/contracts/index.ts';
 import { RunError } from '../../platform/errors.ts';
 import type { Chart } from '../../platform/machine/index.ts';
 import { Milestone, PAGE_SIZE, Priority } from '../../platform/node/index.ts';
 import {
   BALLOON_CONFIG,
+  BALLOON_CONFIG_SIZE_MIN,
   BALLOON_DEVICE_ID,
   BALLOON_F,
   BALLOON_PAGE,
@@ -13,11 +14,16 @@ import {
   BALLOON_QUEUE,
   BALLOON_STAT,
   balloonConfig,
+  balloonQueueCount,
   balloonStat,
 } from '../../platform/virtio/index.ts';
 import { readU32, writeU32 } from '../../platform/wire/index.ts';
 import { FIRST_OWN_STEP, VirtioDriver } from '../common/index.ts';
 import { type BalloonEffect, type BalloonEvent, balloonChart } from './balloon-chart.ts';
+import type { FreePageOwner } from './free-page-queue.ts';
+import { BLOCKS_MAX } from './free-pages.ts';
+import { HINT_BYTES, PageHinter } from './page-hinter.ts';
+import { PageReporter } from './page-reporter.ts';
 
 const QUEUE_SIZE = 128;
 /** Pages of one request at the most. */
@@ -28,6 +34,10 @@ const STATISTICS_BYTES = 64;
 
 const STEP_REQUEST = FIRST_OWN_STEP;
 const STEP_STATISTICS = FIRST_OWN_STEP + 1;
+const STEP_RELEASED = FIRST_OWN_STEP + 2;
+
+/** All that there are. */
+const FEATURES = Object.values(BALLOON_F).reduce((all, feature) => all | feature, 0n);
 
 /** Whoever wants to know what the balloon does. */
 export interface BalloonClient {
@@ -43,10 +53,12 @@ export interface BalloonClient {
   balloonDown(reason: string): void;
 }
 
-export class BalloonDriver extends VirtioDriver {
+export class BalloonDriver extends VirtioDriver implements FreePageOwner {
   readonly #clients: BalloonClient[] = [];
   readonly #chartOf: Chart<unknown, BalloonEvent>;
   readonly #guestPage: number;
+  readonly #reporter: PageReporter;
+  readonly #hinter: PageHinter;
   /** Addresses of the pages in the balloon, the last one in being the first out. */
   readonly #held: number[] = [];
   /** Pages of the request under way. */
@@ -74,9 +86,9 @@ export class BalloonDriver extends VirtioDriver {
       deviceId: BALLOON_DEVICE_ID,
       queueCount: 2,
       queueSize: QUEUE_SIZE,
-      features: BALLOON_F.MUST_TELL_HOST | BALLOON_F.STATS_VQ | BALLOON_F.DEFLATE_ON_OOM,
-      configSize: balloonConfig.fixedSize,
-      segmentsMax: 1,
+      features: FEATURES,
+      configSize: BALLOON_CONFIG_SIZE_MIN,
+      segmentsMax: BLOCKS_MAX,
     });
     const { node } = this;
     this.#guestPage = node.costs.idOf('balloon.guestPage');
@@ -86,6 +98,8 @@ export class BalloonDriver extends VirtioDriver {
       perform: (effect: BalloonEffect) => this.#do(effect),
     });
     this.#chartOf.begin();
+    this.#reporter = new PageReporter(this);
+    this.#hinter = new PageHinter(this);
   }
 
   /** Adds somebody who wants to know. Only before the device is live. */
@@ -100,10 +114,16 @@ export class BalloonDriver extends VirtioDriver {
 
   /**
    * The guest is out of memory and needs this many pages. Returns false when the balloon can't help:
-   * it is empty, or the device does not allow it.
+   * it is empty, or the device does not allow it. Free pages that the device has heard of come back at once.
    */
   outOfMemory(pages: number): boolean {
-    const allowed = (this.features & BALLOON_F.DEFLATE_ON_OOM) !== 0n;
+    const reported = this.#reporter.releaseHeard();
+    if (this.#hinter.releaseHeard() || reported) {
+      const { node } = this;
+      node.cpu.submit(Priority.task, node.charge(this.#guestPage), this, STEP_RELEASED);
+      return true;
+    }
+    const allowed = this.#has(BALLOON_F.DEFLATE_ON_OOM);
     if (!allowed || !this.live || this.#held.length + this.#moving.length === 0) return false;
     this.#needed = Math.max(this.#needed, pages);
     this.#chartOf.send({ type: 'CHANGED' });
@@ -116,7 +136,27 @@ export class BalloonDriver extends VirtioDriver {
   }
 
   protected override queuesWanted(): number {
-    return (this.features & BALLOON_F.STATS_VQ) !== 0n ? 3 : 2;
+    return balloonQueueCount(this.features);
+  }
+
+  protected override configWanted(): number {
+    const more = this.#has(BALLOON_F.FREE_PAGE_HINT | BALLOON_F.PAGE_POISON);
+    return more ? balloonConfig.fixedSize : BALLOON_CONFIG_SIZE_MIN;
+  }
+
+  segmentsMax(queue: number): number {
+    return this.rings[queue].size;
+  }
+
+  offer(queue: number, addresses: readonly number[], length: number, writable: boolean): void {
+    const ring = this.rings[queue];
+    for (const address of addresses) {
+      // Free pages are shared with nobody, nor accessed: they are told of by their place in own RAM.
+      const place = writable ? address : this.transport.busAddress(address);
+      ring.addSegment(place, length, writable);
+    }
+    this.countUse(queue, ring.commit());
+    this.kick(queue);
   }
 
   protected override get plugged(): boolean {
@@ -124,7 +164,7 @@ export class BalloonDriver extends VirtioDriver {
   }
 
   protected override bufferBytes(): number {
-    return LIST_BYTES + STATISTICS_BYTES;
+    return LIST_BYTES + STATISTICS_BYTES + HINT_BYTES;
   }
 
   protected override wentLive(buffers: number): void {
@@ -134,15 +174,20 @@ export class BalloonDriver extends VirtioDriver {
     this.#relieved = false;
     this.#stale = false;
     this.#reads.length = 0;
-    if (this.rings.length > BALLOON_QUEUE.stats) this.#reportStatistics();
+    if (this.#has(BALLOON_F.STATS_VQ)) this.#reportStatistics();
     for (const client of this.#clients) client.balloonReady();
     this.#setTarget(readU32(this.config, BALLOON_CONFIG.numPages));
     this.#chartOf.send({ type: 'START' });
+    if (this.#has(BALLOON_F.PAGE_REPORTING)) this.#reporter.start();
+    this.#hinter.start(buffers + LIST_BYTES + STATISTICS_BYTES);
+    this.#followHints(this.config);
   }
 
   /** A device that is lost has no use for pages, nor can it give any back. */
   protected override wentDown(reason: string): void {
     this.#chartOf.send({ type: 'STOP' });
+    this.#reporter.stop();
+    this.#hinter.stop();
     for (const page of this.#held) this.node.memory.free(page, PAGE_SIZE);
     for (const page of this.#moving) this.node.memory.free(page, PAGE_SIZE);
     this.#held.length = 0;
@@ -158,6 +203,7 @@ export class BalloonDriver extends VirtioDriver {
 
   protected override configRead(_offset: number, data: Uint8Array): void {
     const numPages = readU32(data, BALLOON_CONFIG.numPages);
+    this.#followHints(data);
     if (this.#reads.shift()) {
       const actual = readU32(data, BALLOON_CONFIG.actual);
       for (const client of this.#clients) client.balloonInspected(numPages, actual);
@@ -176,12 +222,16 @@ export class BalloonDriver extends VirtioDriver {
   protected override work(step: number, queue: number): void {
     if (!this.live) return;
     if (step === STEP_STATISTICS) this.#addStatistics();
-    else this.#addRequest(queue);
+    else if (step === STEP_RELEASED) {
+      for (const client of this.#clients) client.balloonReleased();
+    } else this.#addRequest(queue);
   }
 
   protected override completed(queue: number, head: number, _written: number, use: number): void {
     // The device keeps statistics until it wants others: that is no request that takes so long.
     if (queue === BALLOON_QUEUE.stats) return this.#reportStatistics();
+    if (queue === BALLOON_QUEUE.report) return this.#reporter.used();
+    if (queue === BALLOON_QUEUE.hint) return this.#hinter.used();
     this.node.milestones?.mark(this.index, queue, head, use, Milestone.completed);
     if (queue === BALLOON_QUEUE.inflate) this.#held.push(...this.#moving);
     else this.#release();
@@ -210,9 +260,19 @@ export class BalloonDriver extends VirtioDriver {
     }
   }
 
+  /** What the device says of hints now. */
+  #followHints(config: Uint8Array): void {
+    if (!this.#has(BALLOON_F.FREE_PAGE_HINT)) return;
+    this.#hinter.follow(readU32(config, BALLOON_CONFIG.freePageHintCmdId));
+  }
+
+  #has(feature: bigint): boolean {
+    return (this.features & feature) !== 0n;
+  }
+
   #read(forClient: boolean): void {
     this.#reads.push(forClient);
-    this.readConfig(0, balloonConfig.fixedSize);
+    this.readConfig(0, this.configWanted());
   }
 
   #choose(): void {
@@ -282,8 +342,16 @@ export class BalloonDriver extends VirtioDriver {
     const cost =
       node.charge(node.timing.submit) +
       node.charge(node.timing.ringAdd) +
-      node.chargeTimes(this.#guestPage, this.#moving.length);
+      node.chargeTimes(this.#guestPage, this.#moving.length) +
+      (queue === BALLOON_QUEUE.deflate ? this.#fillCost() : 0);
     node.cpu.submit(Priority.task, cost, this, STEP_REQUEST, queue);
+  }
+
+  /** Pages that come back are filled before they are used; the value is 0, as the allocator has it. */
+  #fillCost(): number {
+    if (!this.#has(BALLOON_F.PAGE_POISON)) return 0;
+    const { node } = this;
+    return node.chargeBytes(node.timing.copyRate, this.#moving.length * BALLOON_PAGE);
   }
 
   #addRequest(queue: number): void {
@@ -292,7 +360,9 @@ export class BalloonDriver extends VirtioDriver {
       writeU32(this.#data, i * BALLOON_PFN_SIZE, this.#moving[i] / BALLOON_PAGE);
     }
     this.node.memory.copyIn(this.#buffers, this.#data, 0, length);
-    const head = this.#add(queue, this.#buffers, length);
+    const ring = this.rings[queue];
+    ring.addSegment(this.transport.busAddress(this.#buffers), length, false);
+    const head = ring.commit();
     const use = this.countUse(queue, head);
     const { milestones } = this.node;
     milestones?.mark(this.index, queue, head, use, Milestone.submitted, {
@@ -312,19 +382,13 @@ export class BalloonDriver extends VirtioDriver {
 
   #addStatistics(): void {
     const { memory } = this.node;
-    const entry = { tag: BALLOON_STAT.MEMTOT, val: BigInt(memory.size) };
-    const length = balloonStat.encode(entry, this.#data, 0);
+    const { MEMTOT, MEMFREE } = BALLOON_STAT;
+    const total = { tag: MEMTOT, val: BigInt(memory.size) };
+    const free = { tag: MEMFREE, val: BigInt(memory.freeBytes) };
+    let length = balloonStat.encode(total, this.#data, 0);
+    length += balloonStat.encode(free, this.#data, length);
     const address = this.#buffers + LIST_BYTES;
     memory.copyIn(address, this.#data, 0, length);
-    const queue = BALLOON_QUEUE.stats;
-    this.countUse(queue, this.#add(queue, address, length));
-    this.kick(queue);
-  }
-
-  /** Makes a chain of one segment available and returns its head. */
-  #add(queue: number, address: number, length: number): number {
-    const ring = this.rings[queue];
-    ring.addSegment(this.transport.busAddress(address), length, false);
-    return ring.commit();
+    this.offer(BALLOON_QUEUE.stats, [address], length, false);
   }
 }

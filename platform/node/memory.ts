@@ -199,12 +199,16 @@ export class Memory {
     if (i > 0) this.#mergeFree(i - 1);
   }
 
+  /** Bytes that nobody has; not all in one piece. */
+  get freeBytes(): number {
+    return this.#free.reduce((sum, { start, end }) => sum + end - start, 0);
+  }
+
   /** Says who needs more memory, and how much might do: what comes later is not known. */
   #tooLittle(length: number): string {
-    const free = this.#free.reduce((sum, { start, end }) => sum + end - start, 0);
     let enough = 2 * this.size;
     while (enough - this.size < length) enough *= 2;
-    const [has, left, needs, better] = [this.size, free, length, enough].map((bytes) =>
+    const [has, left, needs, better] = [this.size, this.freeBytes, length, enough].map((bytes) =>
       writeQuantity(bytes, 'size'),
     );
     return (

@@ -20,15 +20,36 @@ export const balloonFeatures = defineBits({
 
 export const BALLOON_F = masksOf(balloonFeatures);
 
-/** The fields that every balloon has; those behind them belong to features that are not offered. */
-export const balloonConfig = new LayoutCodec('balloon config', { numPages: le32, actual: le32 });
+export const balloonConfig = new LayoutCodec('balloon config', {
+  numPages: le32,
+  actual: le32,
+  freePageHintCmdId: le32,
+  poisonVal: le32,
+});
 export const BALLOON_CONFIG = {
   numPages: balloonConfig.offsetOf('numPages'),
   actual: balloonConfig.offsetOf('actual'),
+  freePageHintCmdId: balloonConfig.offsetOf('freePageHintCmdId'),
+  poisonVal: balloonConfig.offsetOf('poisonVal'),
 } as const;
+/** Bytes of configuration that every balloon has; what follows belongs to FREE_PAGE_HINT and PAGE_POISON. */
+export const BALLOON_CONFIG_SIZE_MIN = BALLOON_CONFIG.freePageHintCmdId;
 
 /** Queues (§5.5.2). */
-export const BALLOON_QUEUE = { inflate: 0, deflate: 1, stats: 2 } as const;
+export const BALLOON_QUEUE = { inflate: 0, deflate: 1, stats: 2, hint: 3, report: 4 } as const;
+
+/** Queues with these features: all up to the last that is used, so that each has its number. */
+export function balloonQueueCount(features: bigint): number {
+  const has = (feature: bigint) => (features & feature) !== 0n;
+  if (has(BALLOON_F.PAGE_REPORTING)) return BALLOON_QUEUE.report + 1;
+  if (has(BALLOON_F.FREE_PAGE_HINT)) return BALLOON_QUEUE.hint + 1;
+  return has(BALLOON_F.STATS_VQ) ? BALLOON_QUEUE.stats + 1 : BALLOON_QUEUE.deflate + 1;
+}
+
+/** Ids of hinting that mean something else; those from 2 on name a round of it (§5.5.6.5). */
+export const BALLOON_HINT = { STOP: 0, DONE: 1, FIRST: 2 } as const;
+/** Bytes of an id on the queue of hints. */
+export const BALLOON_HINT_SIZE = 4;
 
 /** Pages are counted in 4 KiB, whatever the guest's own pages are. */
 export const BALLOON_PAGE = 4096;

@@ -1,13 +1,17 @@
 export {
   BALLOON_CONFIG,
+  BALLOON_CONFIG_SIZE_MIN,
   BALLOON_DEVICE_ID,
   BALLOON_F,
+  BALLOON_HINT,
+  BALLOON_HINT_SIZE,
   BALLOON_PAGE,
   BALLOON_PFN_SIZE,
   BALLOON_QUEUE,
   BALLOON_STAT,
   balloonConfig,
   balloonFeatures,
+  balloonQueueCount,
   balloonStat,
 } from './balloon.ts';
 export {

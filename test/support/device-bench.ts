@@ -102,6 +102,7 @@ export class DeviceBench implements DeviceTransport {
     queue: number,
     readable: readonly (readonly number[])[],
     writable: readonly number[],
+    alignment = 16,
   ): number {
     const { memory } = this.guest;
     const segments: { address: number; length: number }[] = [];
@@ -111,7 +112,7 @@ export class DeviceBench implements DeviceTransport {
       this.rings[queue].addSegment(address, bytes.length, false);
     }
     for (const length of writable) {
-      const address = memory.allocate(Math.max(1, length));
+      const address = memory.allocate(Math.max(1, length), alignment);
       memory.fill(address, length, 0xee);
       this.rings[queue].addSegment(address, length, true);
       segments.push({ address, length });
@@ -122,8 +123,13 @@ export class DeviceBench implements DeviceTransport {
   }
 
   /** Sends, tells the device, lets time pass, and takes back what was returned. */
-  request(queue: number, readable: readonly (readonly number[])[], writable: readonly number[]) {
-    this.send(queue, readable, writable);
+  request(
+    queue: number,
+    readable: readonly (readonly number[])[],
+    writable: readonly number[],
+    alignment?: number,
+  ): Returned[] {
+    this.send(queue, readable, writable, alignment);
     this.device.available(queue, 0);
     return this.run();
   }
