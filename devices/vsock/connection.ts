@@ -2,7 +2,7 @@
 // sends it back, at its own speed.
 import type { Chart } from '../../platform/machine/index.ts';
 import type { Node } from '../../platform/node/index.ts';
-import { VsockStream } from '../../platform/virtio/index.ts';
+import { VSOCK_SEQ, VSOCK_TYPE, VsockStream } from '../../platform/virtio/index.ts';
 import { ServiceStation } from '../common/index.ts';
 import {
   type ConnectionEffect,
@@ -26,6 +26,7 @@ export class Connection {
   readonly stream: VsockStream;
   readonly chart: Chart<unknown, ConnectionEvent>;
   peerPort = 0;
+  type: number = VSOCK_TYPE.STREAM;
   used = false;
   /** The peer was asked for credit and has not answered. */
   askedForCredit = false;
@@ -55,9 +56,10 @@ export class Connection {
     this.chart.begin();
   }
 
-  /** Begins anew, for a peer's port. */
-  open(peerPort: number): void {
+  /** Begins anew, for a peer's port, as a socket of this type. */
+  open(peerPort: number, type: number): void {
     this.peerPort = peerPort;
+    this.type = type;
     this.used = true;
     this.askedForCredit = false;
     this.stream.reset();
@@ -68,6 +70,11 @@ export class Connection {
   /** True when all that came has gone back. */
   get drained(): boolean {
     return this.stream.readable === 0 && this.stream.unsent === 0 && !this.#reading;
+  }
+
+  /** What the flags of a packet say of the end of a message; nothing in a stream. */
+  endOf(flags: number): number {
+    return this.type === VSOCK_TYPE.SEQPACKET ? flags & (VSOCK_SEQ.EOM | VSOCK_SEQ.EOR) : 0;
   }
 
   /** Lets the program read, unless it is busy, or still has a buffer full to send. */
@@ -85,7 +92,7 @@ export class Connection {
     if (epoch !== this.#epoch || !this.used) return;
     this.#reading = false;
     const length = this.stream.read(this.#bytes, READ_SIZE);
-    this.stream.write(this.#bytes, 0, length);
+    this.stream.write(this.#bytes, 0, length, this.stream.readFlags);
     this.#owner.connectionChanged(this);
     this.serve();
   }

@@ -5,7 +5,7 @@ import { VsockDevice } from './vsock-device.ts';
 
 export const vsock = defineDevice({
   type: 'vsock',
-  doc: 'Stream sockets between guest and host with credit flow control, and an echo service.',
+  doc: 'Stream and seqpacket sockets between guest and host with credit flow control, and an echo service.',
   spec: 'virtio 1.4 §5.10',
   options: vsockOptions,
   timing: [

@@ -7,7 +7,6 @@ import {
   VSOCK_HOST_CID,
   VSOCK_OP,
   VSOCK_PAYLOAD_MAX,
-  VSOCK_TYPE,
   VsockHeader,
 } from '../../platform/virtio/index.ts';
 import { type Chain, type QueueEngine, scatter } from '../common/index.ts';
@@ -136,8 +135,8 @@ export class PacketSender implements CpuClient {
     const header = this.#header;
     header.srcPort = this.#options.port;
     header.dstPort = connection.peerPort;
-    header.type = VSOCK_TYPE.STREAM;
-    header.flags = 0;
+    header.type = connection.type;
+    header.flags = stream.takenFlags;
     header.op = VSOCK_OP.RW;
     if (taken === 0) {
       // Without credit it asks once, and goes on when the peer tells of room.

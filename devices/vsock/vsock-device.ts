@@ -69,7 +69,8 @@ export class VsockDevice extends VirtioDevice implements ConnectionOwner, Compon
     vsockConfig.encode({ guestCid: BigInt(options.guestCid) }, config, 0);
     super(node, plan, {
       deviceId: VSOCK_DEVICE_ID,
-      features: ringFeatures(options) | VSOCK_F.STREAM | VSOCK_F.NO_IMPLIED_STREAM,
+      features:
+        ringFeatures(options) | VSOCK_F.STREAM | VSOCK_F.SEQPACKET | VSOCK_F.NO_IMPLIED_STREAM,
       config,
       queueSizes: new Array<number>(3).fill(options.queueSize),
     });
@@ -216,16 +217,22 @@ export class VsockDevice extends VirtioDevice implements ConnectionOwner, Compon
     if (header.len > length - VSOCK_HEADER_SIZE) {
       return this.#violation(`a packet of ${header.len} bytes with ${length} in all`);
     }
-    if (header.type !== VSOCK_TYPE.STREAM || header.dstCid !== VSOCK_HOST_CID) {
-      return this.#refuse();
-    }
+    if (!this.#serves(header.type) || header.dstCid !== VSOCK_HOST_CID) return this.#refuse();
     const connection =
       header.dstPort === this.#options.port ? this.#byPort.get(header.srcPort) : null;
     if (connection == null) return this.#connect();
+    if (connection.type !== header.type) return this.#refuse();
     connection.stream.learn(header);
     connection.askedForCredit = false;
     this.#operation(connection, bytes);
     if (connection.used && connection.stream.unsent > 0) this.#sender.queue(connection);
+  }
+
+  /** True for a type of socket that was agreed on; streams are implied unless they have to be said. */
+  #serves(type: number): boolean {
+    const has = (feature: bigint) => (this.driverFeatures & feature) !== 0n;
+    if (type === VSOCK_TYPE.SEQPACKET) return has(VSOCK_F.SEQPACKET);
+    return type === VSOCK_TYPE.STREAM && (has(VSOCK_F.STREAM) || !has(VSOCK_F.NO_IMPLIED_STREAM));
   }
 
   /** A packet that belongs to no connection: a request for one, or nothing that can be served. */
@@ -236,7 +243,7 @@ export class VsockDevice extends VirtioDevice implements ConnectionOwner, Compon
       return this.#refuse();
     }
     const connection = this.#connections.find(({ used }) => !used) ?? this.#addConnection();
-    connection.open(header.srcPort);
+    connection.open(header.srcPort, header.type);
     connection.stream.learn(header);
     this.#byPort.set(header.srcPort, connection);
     this.#accepted++;
@@ -255,7 +262,7 @@ export class VsockDevice extends VirtioDevice implements ConnectionOwner, Compon
     switch (op) {
       case VSOCK_OP.RW:
         if (!chart.matches('established')) return chart.send({ type: 'ABORT' });
-        if (!stream.receive(bytes, VSOCK_HEADER_SIZE, len)) {
+        if (!stream.receive(bytes, VSOCK_HEADER_SIZE, len, connection.endOf(flags))) {
           this.#violation(`${len} bytes beyond the credit of port ${connection.peerPort}`);
           return chart.send({ type: 'ABORT' });
         }
@@ -299,7 +306,7 @@ export class VsockDevice extends VirtioDevice implements ConnectionOwner, Compon
     this.#sender.reply({
       peerPort: connection.peerPort,
       localPort: this.#options.port,
-      type: VSOCK_TYPE.STREAM,
+      type: connection.type,
       op,
       flags,
       bufAlloc: stamp.bufAlloc,

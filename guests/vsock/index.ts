@@ -7,7 +7,7 @@ export { VsockDriver } from './vsock-driver.ts';
 
 export const vsock: DriverDefinition = {
   type: 'vsock',
-  doc: 'Socket driver: streams that connect to the host, with credit flow control.',
+  doc: 'Socket driver: streams and seqpackets to the host, with credit flow control.',
   spec: 'virtio 1.4 §5.10',
   create: (environment) => new VsockDriver(environment),
 };

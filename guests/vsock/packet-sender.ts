@@ -5,7 +5,6 @@ import {
   VSOCK_HEADER_SIZE,
   VSOCK_HOST_CID,
   VSOCK_OP,
-  VSOCK_TYPE,
   VsockHeader,
 } from '../../platform/virtio/index.ts';
 import type { Socket } from './socket.ts';
@@ -141,8 +140,8 @@ export class PacketSender implements CpuClient {
     const header = this.#header;
     header.srcPort = socket.localPort;
     header.dstPort = socket.peerPort;
-    header.type = VSOCK_TYPE.STREAM;
-    header.flags = 0;
+    header.type = socket.type;
+    header.flags = stream.takenFlags;
     header.op = taken > 0 ? VSOCK_OP.RW : VSOCK_OP.CREDIT_REQUEST;
     if (taken === 0) {
       socket.askedForCredit = true;

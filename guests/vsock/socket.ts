@@ -1,7 +1,7 @@
 // A socket of the guest: its stream, its chart, and who uses it.
 import type { Chart } from '../../platform/machine/index.ts';
 import type { Node } from '../../platform/node/index.ts';
-import { VsockStream } from '../../platform/virtio/index.ts';
+import { VSOCK_TYPE, VsockStream } from '../../platform/virtio/index.ts';
 import { type SocketEffect, type SocketEvent, socketChart } from './socket-chart.ts';
 
 /** Whoever uses a socket. */
@@ -22,9 +22,18 @@ export interface SocketOwner {
   performSocket(socket: Socket, effect: SocketEffect): void;
 }
 
+export interface SocketOptions {
+  readonly index: number;
+  readonly client: VsockClient;
+  /** Bytes that it receives ahead of its reader. */
+  readonly bufferSize: number;
+  readonly type: number;
+}
+
 export class Socket {
   readonly index: number;
   readonly client: VsockClient;
+  readonly type: number;
   readonly stream: VsockStream;
   readonly chart: Chart<unknown, SocketEvent>;
   localPort = 0;
@@ -34,10 +43,11 @@ export class Socket {
   /** Is in the line of sockets that have something to send. */
   queued = false;
 
-  constructor(owner: SocketOwner, index: number, client: VsockClient, bufferSize: number) {
+  constructor(owner: SocketOwner, { index, client, bufferSize, type }: SocketOptions) {
     const { node } = owner;
     this.index = index;
     this.client = client;
+    this.type = type;
     this.stream = new VsockStream(bufferSize);
     const timeout = (name: string) => node.costs.value(node.costs.idOf(name));
     this.chart = node.charts.start(socketChart, {
@@ -49,5 +59,9 @@ export class Socket {
       perform: (effect: SocketEffect) => owner.performSocket(this, effect),
     });
     this.chart.begin();
+  }
+
+  get isSeqpacket(): boolean {
+    return this.type === VSOCK_TYPE.SEQPACKET;
   }
 }

@@ -11,6 +11,7 @@ import {
   VSOCK_HOST_CID,
   VSOCK_OP,
   VSOCK_QUEUE,
+  VSOCK_SEQ,
   VSOCK_SHUTDOWN,
   VSOCK_TYPE,
   VsockHeader,
@@ -56,7 +57,7 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
       deviceId: VSOCK_DEVICE_ID,
       queueCount: 3,
       queueSize: QUEUE_SIZE,
-      features: VSOCK_F.STREAM | VSOCK_F.NO_IMPLIED_STREAM,
+      features: VSOCK_F.STREAM | VSOCK_F.SEQPACKET | VSOCK_F.NO_IMPLIED_STREAM,
       configSize: vsockConfig.fixedSize,
       segmentsMax: 1,
     });
@@ -78,9 +79,9 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
     return this.#guestCid;
   }
 
-  /** Makes a socket that receives so many bytes ahead of its reader; returns its number. */
-  socket(client: VsockClient, bufferSize: number): number {
-    const socket = new Socket(this, this.#sockets.length, client, bufferSize);
+  /** Makes a socket of a type that receives so many bytes ahead of its reader; returns its number. */
+  socket(client: VsockClient, bufferSize: number, type: number = VSOCK_TYPE.STREAM): number {
+    const socket = new Socket(this, { index: this.#sockets.length, client, bufferSize, type });
     return this.#sockets.push(socket) - 1;
   }
 
@@ -95,10 +96,10 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
     socket.chart.send({ type: 'CONNECT' });
   }
 
-  /** Sends bytes; they are copied now, and go as fast as the peer has room for them. */
+  /** Sends bytes, a message of a seqpacket socket; they are copied now, and go as the peer has room. */
   send(index: number, bytes: Uint8Array, length: number): void {
     const socket = this.#sockets[index];
-    socket.stream.write(bytes, 0, length);
+    socket.stream.write(bytes, 0, length, socket.isSeqpacket ? VSOCK_SEQ.EOM | VSOCK_SEQ.EOR : 0);
     this.#sender.queue(socket);
   }
 
@@ -109,6 +110,11 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
     const told = socket.chart.matches('established') && socket.stream.owesUpdate;
     if (told) this.#reply(socket, VSOCK_OP.CREDIT_UPDATE);
     return count;
+  }
+
+  /** True when what was read last ends a message. */
+  messageEnded(index: number): boolean {
+    return (this.#sockets[index].stream.readFlags & VSOCK_SEQ.EOM) !== 0;
   }
 
   /** Ends a connection for both directions. */
@@ -259,7 +265,7 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
     if (header.dstCid !== this.#guestCid) return;
     const socket = this.#byPort.get(header.dstPort);
     const known = socket !== undefined && socket.peerPort === header.srcPort;
-    if (!known || header.type !== VSOCK_TYPE.STREAM || header.srcCid !== VSOCK_HOST_CID) {
+    if (!known || header.type !== socket.type || header.srcCid !== VSOCK_HOST_CID) {
       return this.#refuse();
     }
     socket.stream.learn(header);
@@ -286,7 +292,7 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
       case VSOCK_OP.RW:
         // Bytes that cross the end of a connection are for nobody.
         if (!chart.matches('established')) return;
-        if (stream.receive(this.#bytes, VSOCK_HEADER_SIZE, len)) {
+        if (stream.receive(this.#bytes, VSOCK_HEADER_SIZE, len, socket.isSeqpacket ? flags : 0)) {
           return socket.client.vsockReadable(socket.index);
         }
         this.#violation(`${len} bytes beyond the credit of socket ${socket.index}`);
@@ -312,11 +318,10 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
     });
   }
 
-  #reply({ localPort, peerPort, stream }: Socket, op: number, flags = 0): void {
+  #reply({ localPort, peerPort, type, stream }: Socket, op: number, flags = 0): void {
     const stamp = this.#stamp;
     stream.stamp(stamp);
     const { bufAlloc, fwdCnt } = stamp;
-    const type = VSOCK_TYPE.STREAM;
     this.#sender.reply({ localPort, peerPort, type, op, flags, bufAlloc, fwdCnt });
   }
 

@@ -1,8 +1,9 @@
-// A workload that sends messages over stream sockets to the host's echo service and compares what comes
+// A workload that sends messages over stream or seqpacket sockets to the host's echo service and compares what comes
 // back with what went. It connects and closes as often as asked, and may be slow to read.
 import { z } from 'zod';
 import type { WorkloadEnvironment, WorkloadResult } from '../../platform/contracts/index.ts';
 import { count, size, time } from '../../platform/scenario/fields.ts';
+import { VSOCK_TYPE } from '../../platform/virtio/index.ts';
 import { defineWorkload } from '../common/index.ts';
 import type { VsockClient, VsockDriver } from '../vsock/index.ts';
 import { EchoCheck } from './echo-check.ts';
@@ -10,6 +11,10 @@ import { WorkloadBase } from './workload-base.ts';
 
 export const vsockEchoOptions = z.strictObject({
   port: count({ max: 0xffff_ffff }).default(7).describe('The port of the host to connect to.'),
+  socket: z
+    .enum(['stream', 'seqpacket'])
+    .default('stream')
+    .describe('seqpacket: each message must come back as one.'),
   streams: count({ min: 1, max: 256 }).default(1).describe('Connections at the same time.'),
   messageSize: size({ min: 1, max: 4 * 1024 * 1024 })
     .default(1024)
@@ -46,6 +51,8 @@ interface Stream {
   since: number;
   latency: number;
   failed: boolean;
+  /** Bytes of the message that is being read. */
+  read: number;
 }
 
 class VsockEcho extends WorkloadBase implements VsockClient {
@@ -63,6 +70,7 @@ class VsockEcho extends WorkloadBase implements VsockClient {
     const { node, plan, driver, finished } = environment;
     const { options } = plan;
     const { streams, thinkTime, messageSize, bufferSize } = options;
+    const type = options.socket === 'stream' ? VSOCK_TYPE.STREAM : VSOCK_TYPE.SEQPACKET;
     super({
       node,
       name: plan.name,
@@ -77,7 +85,7 @@ class VsockEcho extends WorkloadBase implements VsockClient {
     this.#left = options.operations;
     this.#message = new Uint8Array(messageSize);
     this.#streams = Array.from({ length: streams }, (_, slot) => {
-      const socket = driver.socket(this, bufferSize);
+      const socket = driver.socket(this, bufferSize, type);
       this.#streamOfSocket.set(socket, slot);
       const random = node.random(`workload/${plan.name}/${slot}`);
       const echo = new EchoCheck(random, (_slot, intact) => this.#answered(slot, intact));
@@ -92,6 +100,7 @@ class VsockEcho extends WorkloadBase implements VsockClient {
         since: 0,
         latency: 0,
         failed: false,
+        read: 0,
       };
     });
     this.#readTimer = node.add({ deliver: (_kind, slot) => this.#read(slot) });
@@ -132,6 +141,7 @@ class VsockEcho extends WorkloadBase implements VsockClient {
     const slot = this.#streamOfSocket.get(socket)!;
     const stream = this.#streams[slot];
     stream.connected = false;
+    stream.read = 0;
     stream.echo.clear();
     if (!stream.busy) return;
     if (!stream.closing) stream.latency = this.node.kernel.now - stream.since;
@@ -166,9 +176,22 @@ class VsockEcho extends WorkloadBase implements VsockClient {
     for (;;) {
       const length = this.#driver.read(stream.socket, this.#scratch, READ_SIZE);
       if (length === 0) return;
+      this.#checkEnd(stream, length);
       const surplus = stream.echo.received(this.#scratch, length);
       if (surplus > 0) this.#wrong(`${surplus} bytes came that nobody sent`);
     }
+  }
+
+  /** Messages of a seqpacket socket end where they were ended, and nowhere else. */
+  #checkEnd(stream: Stream, length: number): void {
+    if (this.#options.socket === 'stream') return;
+    stream.read += length;
+    const ended = this.#driver.messageEnded(stream.socket);
+    const size = this.#message.length;
+    if (ended ? stream.read !== size : stream.read >= size) {
+      this.#wrong(`a message ${ended ? 'ends' : 'goes on'} after ${stream.read} of ${size} bytes`);
+    }
+    if (ended) stream.read = 0;
   }
 
   #answered(slot: number, intact: boolean): void {
@@ -200,7 +223,7 @@ class VsockEcho extends WorkloadBase implements VsockClient {
 export const vsockEcho = defineWorkload({
   type: 'vsockEcho',
   drives: 'vsock',
-  doc: "Sends messages to the host's echo service over stream sockets, and compares every byte.",
+  doc: "Sends messages to the host's echo service over sockets, and compares every byte.",
   spec: 'virtio 1.4 §5.10',
   options: vsockEchoOptions,
   timing: [],

@@ -209,6 +209,7 @@ export {
   VSOCK_OP,
   VSOCK_PAYLOAD_MAX,
   VSOCK_QUEUE,
+  VSOCK_SEQ,
   VSOCK_SHUTDOWN,
   VSOCK_TYPE,
   VsockHeader,

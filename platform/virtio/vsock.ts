@@ -55,6 +55,9 @@ export const vsockShutdown = defineBits({
 });
 export const VSOCK_SHUTDOWN = { RECEIVE: 1, SEND: 2, BOTH: 3 } as const;
 
+/** Flags of a packet of a seqpacket socket: it ends a message, and a record (§5.10.6.6). */
+export const VSOCK_SEQ = { EOM: 1, EOR: 2 } as const;
+
 /** What comes first in every packet. */
 export const vsockHeader = new LayoutCodec('vsock packet header', {
   srcCid: le64,

@@ -3,7 +3,13 @@
 // for ever. And a device that is sent arbitrary packets answers or reports, but never fails.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { STATUS, VSOCK_QUEUE, VsockHeader, VsockStream } from '../../platform/virtio/index.ts';
+import {
+  STATUS,
+  VSOCK_QUEUE,
+  VSOCK_SEQ,
+  VsockHeader,
+  VsockStream,
+} from '../../platform/virtio/index.ts';
 import { DeviceBench } from '../support/device-bench.ts';
 
 interface Packet {
@@ -135,5 +141,42 @@ it('survives any packets', () => {
       expect(dut.violations.every((code) => code === 'BAD_REQUEST')).toBe(true);
     }),
     { seed: 1, numRuns: 150 },
+  );
+});
+
+it('keeps the ends of messages, however they are sent and read', () => {
+  const message = fc.record({ length: fc.integer({ min: 1, max: 300 }), record: fc.boolean() });
+  const parameters = fc.record({
+    messages: fc.array(message, { minLength: 1, maxLength: 20 }),
+    packet: fc.integer({ min: 1, max: 200 }),
+    piece: fc.integer({ min: 1, max: 200 }),
+    buffer: fc.integer({ min: 1, max: 400 }),
+  });
+  fc.assert(
+    fc.property(parameters, ({ messages, packet, piece, buffer }) => {
+      const from = new VsockStream(1);
+      const to = new VsockStream(buffer);
+      const flagsOf = (record: boolean) => (record ? VSOCK_SEQ.EOM | VSOCK_SEQ.EOR : VSOCK_SEQ.EOM);
+      for (const { length, record } of messages) {
+        from.write(new Uint8Array(length), 0, length, flagsOf(record));
+      }
+      const header = new VsockHeader();
+      const bytes = new Uint8Array(400);
+      const found: { length: number; record: boolean }[] = [];
+      let length = 0;
+      while (from.unsent > 0 || to.readable > 0) {
+        to.stamp(header);
+        from.learn(header);
+        const taken = from.take(bytes, 0, packet);
+        expect(to.receive(bytes, 0, taken, from.takenFlags)).toBe(true);
+        length += to.read(bytes, piece);
+        if (to.readFlags === 0) continue;
+        found.push({ length, record: (to.readFlags & VSOCK_SEQ.EOR) !== 0 });
+        length = 0;
+      }
+      expect(found).toEqual(messages);
+      expect(length).toBe(0);
+    }),
+    { numRuns: 300, seed: 1 },
   );
 });
