@@ -56,6 +56,7 @@ const FEATURES =
   NET_F.MTU |
   NET_F.MAC |
   NET_F.HOST_TSO4 |
+  NET_F.HOST_USO |
   NET_F.GUEST_HDRLEN |
   NET_F.MRG_RXBUF |
   NET_F.STATUS |
@@ -193,6 +194,7 @@ export class NetDriver extends VirtioDriver {
     this.stack.start(readMac(this.config, NET_CONFIG.mac), {
       checksum: this.#has(NET_F.CSUM),
       segmentation: this.#has(NET_F.HOST_TSO4),
+      udpSegmentation: this.#has(NET_F.HOST_USO),
       mtu: this.#has(NET_F.MTU) ? this.#config16(NET_CONFIG.mtu) : 1500,
     });
     this.#pairsInUse = 1;

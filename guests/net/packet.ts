@@ -31,6 +31,8 @@ export function noOffload(): Offload {
 export interface Capabilities {
   readonly checksum: boolean;
   readonly segmentation: boolean;
+  /** Large UDP datagrams, too. */
+  readonly udpSegmentation: boolean;
   /** Largest IP packet. */
   readonly mtu: number;
 }

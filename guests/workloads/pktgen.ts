@@ -35,6 +35,14 @@ export const pktgenOptions = z.strictObject({
     .describe('Bytes of a frame, from Ethernet header to payload.'),
   packets: z.int().min(1).optional().describe('Frames in all. Default: until `duration`, or 1000.'),
   duration: time({ min: 1 }).optional().describe('How long to send.'),
+  burst: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(1)
+    .describe(
+      'Frames handed over at a time, as one large datagram if the device cuts these (HOST_USO).',
+    ),
   rate: rate({ min: 1 })
     .optional()
     .describe('Bytes/s on the cable, gaps included. Default: as fast as the device takes them.'),
@@ -42,6 +50,8 @@ export const pktgenOptions = z.strictObject({
 
 type PktgenOptions = z.output<typeof pktgenOptions>;
 
+/** Payload of a datagram over IPv4. */
+const DATAGRAM_MAX = 65_535 - IPV4_HEADER - UDP_HEADER;
 const DEFAULT_PACKETS = 1000;
 const FIRST_PORT = 40_000;
 /** When an answer does not come, the question is sent again: so long after, and so often. */
@@ -56,6 +66,8 @@ class Pktgen extends NetWorkload {
   readonly #options: PktgenOptions;
   readonly #generator: number;
   readonly #place: DatagramPlace;
+  /** Bytes of one datagram, and room for those of a burst. */
+  readonly #size: number;
   readonly #payload: Uint8Array;
   readonly #view: DataView;
   readonly #interval: number;
@@ -73,7 +85,8 @@ class Pktgen extends NetWorkload {
     this.#generator = index;
     const ownPort = FIRST_PORT + (index % 20_000);
     this.#place = { ...this.peer, port: COUNTER_PORT, ownPort };
-    this.#payload = new Uint8Array(options.size - HEADERS);
+    this.#size = options.size - HEADERS;
+    this.#payload = new Uint8Array(this.#size * mostInBurst(options));
     this.#view = new DataView(this.#payload.buffer);
     this.#interval =
       options.rate === undefined ? 0 : transferTime(bytesOnCable(options.size), options.rate);
@@ -140,15 +153,17 @@ class Pktgen extends NetWorkload {
     if (!this.running) return;
     const { kernel } = this.node;
     while (this.#left > 0) {
-      this.#fill(COUNTER_KIND.packet);
-      if (!this.stack.udp.send(this.#place, this.#payload)) {
+      const { udp } = this.stack;
+      const count = udp.cuts ? Math.min(this.#left, this.#payload.length / this.#size) : 1;
+      for (let i = 0; i < count; i++) this.#fill(COUNTER_KIND.packet, i);
+      if (!udp.send(this.#place, this.#first(count), this.#size)) {
         return this.stack.udp.whenWritable(this.#sendMore);
       }
-      this.#sent++;
-      this.#left--;
+      this.#sent += count;
+      this.#left -= count;
       this.#lastSentAt = kernel.now;
       if (this.#interval > 0 && this.#left > 0) {
-        kernel.schedule(this.id, this.#interval, SEND);
+        kernel.schedule(this.id, this.#interval * count, SEND);
         return;
       }
     }
@@ -169,8 +184,8 @@ class Pktgen extends NetWorkload {
       this.failure = 'the far end does not tell its counts';
       return this.drained();
     }
-    this.#fill(COUNTER_KIND.question);
-    this.stack.udp.send(this.#place, this.#payload);
+    this.#fill(COUNTER_KIND.question, 0);
+    this.stack.udp.send(this.#place, this.#first(1));
     this.node.kernel.schedule(this.id, ASK_AGAIN, ASK);
   }
 
@@ -186,12 +201,25 @@ class Pktgen extends NetWorkload {
     this.drained();
   }
 
-  #fill(kind: number): void {
-    this.#view.setUint32(0, kind, true);
-    this.#view.setUint32(4, this.#generator, true);
-    this.#view.setFloat64(8, this.#sent, true);
-    this.#view.setFloat64(16, this.node.kernel.now, true);
+  /** The first so many datagrams of a burst. */
+  #first(count: number): Uint8Array {
+    const length = count * this.#size;
+    return length === this.#payload.length ? this.#payload : this.#payload.subarray(0, length);
   }
+
+  /** Writes the header of one datagram of a burst. */
+  #fill(kind: number, index: number): void {
+    const at = index * this.#size;
+    this.#view.setUint32(at, kind, true);
+    this.#view.setUint32(at + 4, this.#generator, true);
+    this.#view.setFloat64(at + 8, this.#sent + index, true);
+    this.#view.setFloat64(at + 16, this.node.kernel.now, true);
+  }
+}
+
+/** Frames that go in one large datagram at the most: it is no longer than others may be. */
+function mostInBurst({ burst, size: frame }: PktgenOptions): number {
+  return Math.min(burst, Math.floor(DATAGRAM_MAX / (frame - HEADERS)));
 }
 
 export const pktgen = defineWorkload({

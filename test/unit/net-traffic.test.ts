@@ -62,6 +62,24 @@ describe('pktgen', () => {
     expect(Math.abs(extra!.receiveBitsPerSecond / expected - 1)).toBeLessThan(0.01);
   });
 
+  it.each([
+    ['bursts that the device cuts', {}],
+    ['bursts that nobody cuts', { segmentation: false }],
+    ['bursts that are cut and joined again', { receiveMerging: true, mergeTime: '20us' }],
+  ])('sends every frame of %s', (_, card) => {
+    const more = { size: '700B', packets: 330, burst: 16, rate: '200Mbit/s' };
+    const pktgen = { type: 'pktgen', device: 'net-0', to: 'net-1', ...more };
+    const rig = new Rig(netTopology({ card, workloads: [pktgen] }));
+    expect(rig.run()).toBe('done');
+    const { extra } = rig.result();
+    expect(extra).toMatchObject({ sent: 330, received: 330, lost: 0, reordered: 0 });
+    expect(rig.violations).toEqual([]);
+    const { packetsSent } = rig.outcome.devices[0].statistics;
+    // Each burst is one packet for the device, and the question at the end is one more, beside ARP.
+    if ('segmentation' in card) expect(packetsSent).toBeGreaterThan(330);
+    else expect(packetsSent).toBeLessThan(330 / 16 + 6);
+  });
+
   it('sends to a MAC address that nobody has', () => {
     const pktgen = { type: 'pktgen', device: 'net-0', to: '02:11:22:33:44:55', packets: 50 };
     const rig = new Rig(netTopology({ stations: 3, workloads: [pktgen] }));

@@ -59,7 +59,7 @@ export interface Outgoing {
   length: number;
   /** XOR of both ports; 0 where there are none. */
   ports: number;
-  /** Payload of each TCP segment, when the device is to cut the packet; otherwise 0. */
+  /** Payload of each segment or datagram, when the device is to cut the packet; otherwise 0. */
   segment: number;
   /** Bytes of the transport header. */
   header: number;
@@ -70,7 +70,12 @@ export class NetStack {
   readonly name: string;
   readonly address: number;
   readonly vlan: number;
-  capabilities: Capabilities = { checksum: false, segmentation: false, mtu: 1500 };
+  capabilities: Capabilities = {
+    checksum: false,
+    segmentation: false,
+    udpSegmentation: false,
+    mtu: 1500,
+  };
   /** Packets are built here, from `transport` on. */
   readonly frame: Uint8Array;
   /** Where the transport header of a packet begins, here and in frames that come in. */
@@ -210,7 +215,8 @@ export class NetStack {
     writeBig16(frame, ip + IPV4.checksum, internetChecksum(frame, ip, ip + IPV4_HEADER));
     const offload = this.#offload;
     offload.checksumStart = -1;
-    offload.gsoType = segment > 0 ? NET_GSO.TCPV4 : NET_GSO.NONE;
+    const type = protocol === IP_PROTOCOL.tcp ? NET_GSO.TCPV4 : NET_GSO.UDP_L4;
+    offload.gsoType = segment > 0 ? type : NET_GSO.NONE;
     offload.gsoSize = segment;
     offload.headerLength = this.transport + header;
     offload.bulk = protocol === IP_PROTOCOL.tcp && length > header;

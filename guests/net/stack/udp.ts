@@ -59,8 +59,20 @@ export class UdpLayer {
     this.#handlers.set(port, handler);
   }
 
-  /** Sends a datagram. Returns false when there is no room now. */
-  send({ address, port, ownPort, mac }: DatagramPlace, payload: Uint8Array): boolean {
+  /** True when the device cuts a payload into datagrams. */
+  get cuts(): boolean {
+    return this.#stack.capabilities.udpSegmentation;
+  }
+
+  /**
+   * Sends a datagram, or several in one go: the device cuts the payload into datagrams of `segment` bytes each,
+   * if it `cuts` at all. Returns false when there is no room now.
+   */
+  send(
+    { address, port, ownPort, mac }: DatagramPlace,
+    payload: Uint8Array,
+    segment = payload.length,
+  ): boolean {
     const { frame, transport } = this.#stack;
     const length = UDP_HEADER + payload.length;
     writeBig16(frame, transport + UDP.source, ownPort);
@@ -70,6 +82,7 @@ export class UdpLayer {
     this.#packet.destination = address;
     this.#packet.length = length;
     this.#packet.ports = port ^ ownPort;
+    this.#packet.segment = segment < payload.length ? segment : 0;
     return mac < 0 ? this.#stack.sendIpv4(this.#packet) : this.#stack.sendTo(mac, this.#packet);
   }
 
