@@ -32,6 +32,7 @@ import type { ConsoleOptions } from './options.ts';
 
 const EVENT_RESIZE = 0;
 const EVENT_UNPLUG = 1;
+const EVENT_PLUG = 2;
 /** Characters of emergency output that are kept. */
 const EMERGENCY_MAX = 4096;
 const NO_BYTES = new Uint8Array(0);
@@ -48,6 +49,8 @@ export class ConsoleDevice extends VirtioDevice implements Component {
   readonly #controlBuffers: { readonly queue: QueueEngine; readonly chain: Chain }[] = [];
   #cols: number;
   #rows: number;
+  /** The driver has said that it takes control messages. */
+  #driverReady = false;
 
   constructor({ node, plan }: DeviceEnvironment<ConsoleOptions>) {
     const { options } = plan;
@@ -78,6 +81,10 @@ export class ConsoleDevice extends VirtioDevice implements Component {
     this.#id = node.add(this);
     for (const [index, { at }] of options.resize.entries()) this.#at(at, EVENT_RESIZE, index);
     for (const [index, { at }] of options.unplug.entries()) this.#at(at, EVENT_UNPLUG, index);
+    for (const [index, { at, port }] of options.plug.entries()) {
+      this.#ports[port].gone = true;
+      this.#at(at, EVENT_PLUG, index);
+    }
   }
 
   /** The emergency write works at any time, whatever the status (§5.3.5). */
@@ -93,12 +100,14 @@ export class ConsoleDevice extends VirtioDevice implements Component {
     const result = super.setStatus(status);
     if (status === 0) {
       this.#messages.length = 0;
+      this.#driverReady = false;
       for (const port of this.#ports) port.reset();
     }
     return result;
   }
 
   deliver(kind: number, index: number): void {
+    if (kind === EVENT_PLUG) return this.#plug(this.#ports[this.#options.plug[index].port]);
     if (kind === EVENT_UNPLUG) return this.#unplug(this.#ports[this.#options.unplug[index].port]);
     const { cols, rows } = this.#options.resize[index];
     this.#cols = cols;
@@ -168,7 +177,8 @@ export class ConsoleDevice extends VirtioDevice implements Component {
     const event = readU16(bytes, CONSOLE_CONTROL.event);
     const value = readU16(bytes, CONSOLE_CONTROL.value);
     if (event === CONSOLE_EVENT.DEVICE_READY) {
-      if (value === 1) for (const port of this.#ports) this.#add(port);
+      this.#driverReady = value === 1;
+      if (this.#driverReady) for (const port of this.#ports) this.#add(port);
       return;
     }
     const id = readU32(bytes, CONSOLE_CONTROL.id);
@@ -202,6 +212,11 @@ export class ConsoleDevice extends VirtioDevice implements Component {
       this.#tell(port, CONSOLE_EVENT.PORT_NAME, 1, Uint8Array.from(Buffer.from(name, 'utf8')));
     }
     this.#tell(port, CONSOLE_EVENT.PORT_OPEN, 1);
+  }
+
+  #plug(port: ConsolePort): void {
+    port.gone = false;
+    if (this.#driverReady) this.#add(port);
   }
 
   #unplug(port: ConsolePort): void {

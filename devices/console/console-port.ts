@@ -37,7 +37,7 @@ export class ConsolePort implements CpuClient {
   ready = false;
   /** A program on the driver's side has opened it. */
   open = false;
-  /** It was taken away for good. */
+  /** It is not plugged in. */
   gone = false;
   readonly #options: PortOptions;
   readonly #echo: number;

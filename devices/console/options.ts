@@ -30,6 +30,10 @@ export const consoleOptions = z.strictObject({
     .array(z.strictObject({ at: time(), cols: cells(), rows: cells() }))
     .default([])
     .describe('When the terminal changes its size.'),
+  plug: z
+    .array(z.strictObject({ at: time(), port: port() }))
+    .default([])
+    .describe('When a port is plugged in; it is not there before.'),
   unplug: z
     .array(z.strictObject({ at: time(), port: port() }))
     .default([])
@@ -43,7 +47,7 @@ export const consoleOptions = z.strictObject({
 export type ConsoleOptions = z.output<typeof consoleOptions>;
 
 export function checkConsole({ options }: DevicePlan): readonly Finding[] {
-  const { multiport, ports, names, terminals, unplug } = options as ConsoleOptions;
+  const { multiport, ports, names, terminals, plug, unplug } = options as ConsoleOptions;
   const findings: Finding[] = [];
   const expected = `ports 0 … ${ports - 1}`;
   if (!multiport && ports > 1) {
@@ -56,8 +60,9 @@ export function checkConsole({ options }: DevicePlan): readonly Finding[] {
   if (terminals.some((index) => index >= ports)) {
     findings.push({ field: 'terminals', message: 'there is no such port', expected });
   }
-  if (unplug.some((entry) => entry.port >= ports || !multiport)) {
-    findings.push({ field: 'unplug', message: 'there is no such port to unplug', expected });
+  for (const [field, entries] of Object.entries({ plug, unplug })) {
+    if (entries.every((entry) => entry.port < ports && multiport)) continue;
+    findings.push({ field, message: `there is no such port to ${field}`, expected });
   }
   return findings;
 }

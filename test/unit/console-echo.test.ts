@@ -123,6 +123,17 @@ describe('ports', () => {
     expect(rig.result().failure).toMatch(/taken away/);
   });
 
+  it('that are plugged in later make their workload wait', () => {
+    const rig = new Rig(parts({ port: 1 }, { ports: 2, plug: [{ at: '7ms', port: 1 }] }));
+    rig.runUntil(7e9);
+    expect(rig.result().requests).toBe(0);
+    expect(rig.run()).toBe('done');
+    const { requests, verified, errors } = rig.result();
+    expect([errors, verified]).toEqual([0, requests]);
+    expect(requests).toBeGreaterThan(0);
+    expect(rig.violations).toEqual([]);
+  });
+
   it('that the device does not have end their workload', () => {
     const rig = new Rig(parts({ port: 3 }, { ports: 2 }));
     rig.run();

@@ -170,6 +170,32 @@ describe('ports', () => {
     expect(dut.violations).toEqual(['BAD_REQUEST']);
   });
 
+  it('are announced when they are plugged in, and when they are plugged in again', () => {
+    const plug = [
+      { at: '50ms', port: 1 },
+      { at: '150ms', port: 1 },
+    ];
+    const dut = bench({ ports: 2, terminals: [], plug, unplug: [{ at: '100ms', port: 1 }] });
+    offerControl(dut);
+    expect(tell(dut, control(0, E.DEVICE_READY, 1))).toEqual([control(0, E.DEVICE_ADD, 0)]);
+    const events: number[][] = [];
+    for (let i = 0; i < 200; i++) events.push(...heard(dut));
+    expect(events).toEqual([
+      control(1, E.DEVICE_ADD, 0),
+      control(1, E.DEVICE_REMOVE, 0),
+      control(1, E.DEVICE_ADD, 0),
+    ]);
+    expect(dut.violations).toEqual([]);
+  });
+
+  it('that are plugged in wait for a driver that takes control messages', () => {
+    const dut = bench({ ports: 2, terminals: [], plug: [{ at: '1ms', port: 1 }] });
+    offerControl(dut);
+    for (let i = 0; i < 5; i++) expect(heard(dut)).toEqual([]);
+    const added = tell(dut, control(0, E.DEVICE_READY, 1));
+    expect(added).toEqual([control(0, E.DEVICE_ADD, 0), control(1, E.DEVICE_ADD, 0)]);
+  });
+
   it('are one, always open, without MULTIPORT', () => {
     const dut = bench({ ports: 2 }, CONSOLE_F.SIZE);
     dut.send(0, [], [8]);
@@ -303,6 +329,7 @@ describe('options', () => {
     ['more names than ports', { names: ['a', 'b'] }],
     ['a terminal that is no port', { terminals: [1] }],
     ['a port to unplug that is none', { unplug: [{ at: '1ms', port: 3 }] }],
+    ['a port to plug that is none', { plug: [{ at: '1ms', port: 3 }] }],
     ['more ports than any driver has', { ports: 32 }],
   ])('%s are refused by the loader', (_, more) => {
     const devices = { con0: { type: 'console', bus: 'ffa0', number: 0, ...more } };
