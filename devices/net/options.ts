@@ -1,13 +1,19 @@
 // What a scenario may say of a network device, and of the guest's interface on it.
 import { z } from 'zod';
 import { PS_PER_US } from '../../platform/kernel/index.ts';
-import { parseIpv4, parseMac } from '../../platform/network/index.ts';
+import { isGroupMac, parseIpv4, parseMac } from '../../platform/network/index.ts';
 import { size, time } from '../../platform/scenario/fields.ts';
 import { ringOptions } from '../common/index.ts';
 import { COALESCING_USECS_MAX } from './coalescer.ts';
 
 /** Queue pairs at the most; the specification allows 32768. */
 export const PAIRS_MAX = 64;
+
+/** True for the text of a group address. */
+function isGroupText(text: string): boolean {
+  const mac = parseMac(text);
+  return mac !== null && isGroupMac(mac);
+}
 
 const coalescing = (what: string) =>
   z
@@ -36,6 +42,15 @@ export const netOptions = z.strictObject({
     .max(4094)
     .optional()
     .describe('VLAN in which the guest sends and receives; without it, frames have no tag.'),
+  promiscuous: z
+    .boolean()
+    .default(false)
+    .describe('The guest asks for all frames, whomever they are for.'),
+  groups: z
+    .array(z.string().refine(isGroupText, 'a group address is written 01:00:5e:00:00:09'))
+    .max(64)
+    .default([])
+    .describe('Group addresses of which the guest asks for the frames.'),
   mtu: z.int().min(576).max(9216).default(1500).describe('Largest IP packet on its cable.'),
   queues: z
     .int()

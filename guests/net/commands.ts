@@ -1,14 +1,19 @@
 // What the driver tells a network device once it is there, as bytes of commands (virtio 1.4 §5.1.6.5).
 import { PS_PER_US } from '../../platform/kernel/index.ts';
+import { writeMac } from '../../platform/network/index.ts';
 import {
   NET_CTRL,
+  NET_CTRL_MAC,
   NET_CTRL_MQ,
   NET_CTRL_NOTF_COAL,
+  NET_CTRL_RX,
   NET_CTRL_VLAN,
   netCoalescing,
   netRssStart,
 } from '../../platform/virtio/index.ts';
 import { writeU16, writeU32 } from '../../platform/wire/index.ts';
+
+const MAC_SIZE = 6;
 
 export interface Command {
   readonly type: number;
@@ -29,6 +34,20 @@ export function coalesce(receive: boolean, { packets, time }: CoalescingWish): C
   netCoalescing.encode({ maxPackets: packets, maxUsecs }, data, 0);
   const { RX_SET, TX_SET } = NET_CTRL_NOTF_COAL;
   return { type: NET_CTRL.NOTF_COAL, command: receive ? RX_SET : TX_SET, data };
+}
+
+/** Asks for all frames, whomever they are for. */
+export function hearAll(): Command {
+  return { type: NET_CTRL.RX, command: NET_CTRL_RX.PROMISC, data: Uint8Array.of(1) };
+}
+
+/** Asks for frames to these group addresses, and to no other stations than the own. */
+export function hearGroups(groups: readonly number[]): Command {
+  const COUNT = 4;
+  const data = new Uint8Array(2 * COUNT + groups.length * MAC_SIZE);
+  writeU32(data, COUNT, groups.length);
+  for (const [i, group] of groups.entries()) writeMac(data, 2 * COUNT + i * MAC_SIZE, group);
+  return { type: NET_CTRL.MAC, command: NET_CTRL_MAC.TABLE_SET, data };
 }
 
 /** Asks for frames of a VLAN. */

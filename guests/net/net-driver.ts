@@ -1,7 +1,7 @@
 // The virtio-net driver (virtio 1.4 §5.1): it brings queue pairs and control queue up, follows the state
 // of the cable, and carries frames between its queues and the guest's stack.
 import type { DriverEnvironment } from '../../platform/contracts/index.ts';
-import { FlowHasher, ipv4Of, readMac } from '../../platform/network/index.ts';
+import { FlowHasher, ipv4Of, parseMac, readMac } from '../../platform/network/index.ts';
 import { ANY_CORE } from '../../platform/node/index.ts';
 import {
   controlQueue,
@@ -26,6 +26,8 @@ import {
   type Command,
   coalesce,
   type Hashing,
+  hearAll,
+  hearGroups,
   reportHashes,
   spreadFlows,
   usePairs,
@@ -72,6 +74,8 @@ const FEATURES =
 /** What a scenario says of the guest's interface, among the options of the device. */
 interface Wishes {
   readonly vlan?: number;
+  readonly promiscuous?: boolean;
+  readonly groups?: readonly string[];
   readonly coalesceReceive?: CoalescingWish;
   readonly coalesceTransmit?: CoalescingWish;
 }
@@ -238,6 +242,11 @@ export class NetDriver extends VirtioDriver {
     if (this.#has(NET_F.NOTF_COAL)) {
       if (coalesceReceive !== undefined) this.#command(coalesce(true, coalesceReceive));
       if (coalesceTransmit !== undefined) this.#command(coalesce(false, coalesceTransmit));
+    }
+    if (this.#has(NET_F.CTRL_RX)) {
+      const groups = (this.#wishes.groups ?? []).map((text) => parseMac(text)!);
+      if (groups.length > 0) this.#command(hearGroups(groups));
+      if (this.#wishes.promiscuous === true) this.#command(hearAll());
     }
     if (vlan >= 0 && this.#has(NET_F.CTRL_VLAN)) this.#command(addVlan(vlan));
     const pairs = Math.min(this.#pairCount, this.node.cpu.count);

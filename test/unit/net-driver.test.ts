@@ -94,6 +94,33 @@ describe('queue pairs', () => {
   });
 });
 
+describe('what the guest asks for', () => {
+  const GROUP = '01:00:5e:00:00:09';
+  /** How many of 20 frames to an address a station hears. */
+  const heard = (to: string, card: Readonly<Record<string, unknown>>) => {
+    const pktgen = { type: 'pktgen', device: 'net-0', to, packets: 20 };
+    const rig = new Rig(netTopology({ stations: 3, cards: [{}, card], workloads: [pktgen] }));
+    expect(rig.run()).toBe('done');
+    rig.runUntil(rig.kernel.now + MS);
+    expect(rig.violations).toEqual([]);
+    // Beside them, it hears the announcements of the other two.
+    return rig.outcome.devices[1].statistics.received - 2;
+  };
+
+  it.each([
+    ['groups, and hears no others', GROUP, { groups: ['01:00:5e:00:00:08'] }, 0],
+    ['a group', GROUP, { groups: ['01:00:5e:00:00:08', GROUP] }, 20],
+    ['all frames', '02:11:22:33:44:55', { promiscuous: true }, 20],
+    ['nothing special', '02:11:22:33:44:55', {}, 0],
+  ])('are %s', (_, to, card, expected) => {
+    expect(heard(to, card)).toBe(expected);
+  });
+
+  it('are no group addresses that are none', () => {
+    expect(() => heard(GROUP, { groups: ['02:00:00:00:00:01'] })).toThrow(/group address/);
+  });
+});
+
 describe('the stack', () => {
   it('tells its address when it comes up, and again when the device asks for it', () => {
     const cards = [{ announceAt: '5ms' }, {}];
