@@ -1,7 +1,6 @@
 // What a balloon hears of free pages: reports, hints by rounds, and what pages are filled with (virtio 1.4
 // §5.5.6.5 to §5.5.6.7), at the device and end to end.
 import { describe, expect, it } from 'vitest';
-import type { BalloonDevice } from '../../devices/balloon/balloon-device.ts';
 import { BLOCK_BYTES } from '../../guests/balloon/free-pages.ts';
 import { PS_PER_MS } from '../../platform/kernel/index.ts';
 import { ScenarioError } from '../../platform/scenario/index.ts';
@@ -12,23 +11,13 @@ import {
   BALLOON_QUEUE,
   STATUS,
 } from '../../platform/virtio/index.ts';
+import { balloonBench, balloonFigures } from '../support/balloon-bench.ts';
 import { DeviceBench, le } from '../support/device-bench.ts';
 import { Rig } from '../support/rig.ts';
 import { topologyOf } from '../support/scenarios.ts';
 
 const { hint, report } = BALLOON_QUEUE;
 const id = (value: number) => le([value, 4]);
-
-function bench(options: Record<string, unknown>, features?: bigint): DeviceBench {
-  const dut = new DeviceBench('balloon', {
-    options,
-    ...(features === undefined ? {} : { features }),
-  });
-  expect(dut.start() & STATUS.DRIVER_OK).toBe(STATUS.DRIVER_OK);
-  return dut;
-}
-
-const figures = (dut: DeviceBench) => (dut.device as BalloonDevice).statistics();
 
 function config32(dut: DeviceBench, at: number): number {
   const bytes = new Uint8Array(4);
@@ -38,15 +27,15 @@ function config32(dut: DeviceBench, at: number): number {
 
 describe('reports', () => {
   it('are counted by pages and cost the host its time', () => {
-    const dut = bench({ reporting: true });
+    const dut = balloonBench({ reporting: true });
     dut.request(report, [], [4096 * 3, 4096], 4096);
-    expect(figures(dut)).toMatchObject({ pagesReported: 4, pages: 0 });
+    expect(balloonFigures(dut)).toMatchObject({ pagesReported: 4, pages: 0 });
     expect(dut.node.costs.charges.counts[dut.node.costs.idOf('balloon.page')]).toBe(4);
     expect(dut.violations).toEqual([]);
   });
 
   it('leave the bytes of the pages alone', () => {
-    const dut = bench({ reporting: true, poison: true });
+    const dut = balloonBench({ reporting: true, poison: true });
     const [returned] = dut.request(report, [], [4096], 4096);
     expect(returned).toMatchObject({ written: 0 });
     expect(new Set(returned.bytes)).toEqual(new Set([0xee]));
@@ -56,15 +45,15 @@ describe('reports', () => {
     ['half a page', [], [2048]],
     ['what can be read', [id(1)], [4096]],
   ])('of %s are a violation and count for nothing', (_, readable, writable) => {
-    const dut = bench({ reporting: true });
+    const dut = balloonBench({ reporting: true });
     expect(dut.request(report, readable, writable, 4096)).toHaveLength(1);
     expect(dut.violations).toEqual(['BAD_REQUEST']);
-    expect(figures(dut).pagesReported).toBe(0);
+    expect(balloonFigures(dut).pagesReported).toBe(0);
   });
 
   it('have no queue where they are not offered, and are refused where they are not agreed', () => {
-    expect(bench({}).device.info.queuesMax).toBe(3);
-    const dut = bench({ reporting: true }, BALLOON_F.STATS_VQ);
+    expect(balloonBench({}).device.info.queuesMax).toBe(3);
+    const dut = balloonBench({ reporting: true }, BALLOON_F.STATS_VQ);
     dut.request(report, [], [4096], 4096);
     expect(dut.violations).toEqual(['BAD_REQUEST']);
   });
@@ -79,7 +68,7 @@ describe('hints', () => {
   };
 
   it('are asked for by ids that are never used again', () => {
-    const dut = bench(options);
+    const dut = balloonBench(options);
     const seen: number[] = [];
     for (let at = 0; at < 7; at++) {
       dut.run(PS_PER_MS);
@@ -92,22 +81,22 @@ describe('hints', () => {
   });
 
   it('count in the round that they belong to only', () => {
-    const dut = bench(options);
+    const dut = balloonBench(options);
     dut.run(1.5 * PS_PER_MS);
     dut.request(hint, [id(BALLOON_HINT.FIRST)], []);
     dut.request(hint, [], [8192], 4096);
-    expect(figures(dut)).toMatchObject({ pagesHinted: 2, hintRounds: 0 });
+    expect(balloonFigures(dut)).toMatchObject({ pagesHinted: 2, hintRounds: 0 });
     dut.request(hint, [id(BALLOON_HINT.STOP)], []);
     dut.request(hint, [], [8192], 4096);
-    expect(figures(dut)).toMatchObject({ pagesHinted: 2, hintRounds: 1 });
+    expect(balloonFigures(dut)).toMatchObject({ pagesHinted: 2, hintRounds: 1 });
     dut.request(hint, [id(BALLOON_HINT.FIRST + 7)], []);
     dut.request(hint, [], [8192], 4096);
-    expect(figures(dut).pagesHinted).toBe(2);
+    expect(balloonFigures(dut).pagesHinted).toBe(2);
     expect(dut.violations).toEqual([]);
   });
 
   it('begin with an id of four bytes', () => {
-    const dut = bench(options);
+    const dut = balloonBench(options);
     dut.request(hint, [[1, 2]], []);
     expect(dut.violations).toEqual(['BAD_REQUEST']);
   });
@@ -140,7 +129,7 @@ describe('what pages are filled with', () => {
   });
 
   it('has no place in the configuration where it is not offered', () => {
-    expect(bench({}).device.info.configSize).toBe(8);
+    expect(balloonBench({}).device.info.configSize).toBe(8);
   });
 });
 

@@ -1,6 +1,5 @@
 // virtio-balloon: pages in and out, the target and its generation, statistics, and hostile drivers.
 import { describe, expect, it } from 'vitest';
-import type { BalloonDevice } from '../../devices/balloon/balloon-device.ts';
 import { PS_PER_MS } from '../../platform/kernel/index.ts';
 import { ScenarioError } from '../../platform/scenario/index.ts';
 import {
@@ -8,25 +7,14 @@ import {
   BALLOON_F,
   BALLOON_QUEUE,
   BALLOON_STAT,
-  STATUS,
 } from '../../platform/virtio/index.ts';
+import { balloonBench, balloonFigures } from '../support/balloon-bench.ts';
 import { DeviceBench, le } from '../support/device-bench.ts';
 import { topologyOf } from '../support/scenarios.ts';
 
 const { inflate, deflate, stats } = BALLOON_QUEUE;
 const list = (...pages: number[]) => le(...pages.map((page) => [page, 4] as const));
 const stat = (tag: number, value: number) => le([tag, 2], [value, 8]);
-
-function bench(options: Record<string, unknown> = {}, features?: bigint): DeviceBench {
-  const dut = new DeviceBench('balloon', {
-    options,
-    ...(features === undefined ? {} : { features }),
-  });
-  expect(dut.start() & STATUS.DRIVER_OK).toBe(STATUS.DRIVER_OK);
-  return dut;
-}
-
-const figures = (dut: DeviceBench) => (dut.device as BalloonDevice).statistics();
 
 function config(dut: DeviceBench): number[] {
   const bytes = new Uint8Array(8);
@@ -40,23 +28,23 @@ const tell = (dut: DeviceBench, actual: number) =>
 
 describe('pages', () => {
   it('go in and come out by number, and every request is acknowledged', () => {
-    const dut = bench();
+    const dut = balloonBench();
     expect(dut.request(inflate, [list(10, 11, 12)], [])).toHaveLength(1);
-    expect(figures(dut)).toMatchObject({ pages: 3, pagesInflated: 3 });
+    expect(balloonFigures(dut)).toMatchObject({ pages: 3, pagesInflated: 3 });
     expect(dut.request(deflate, [list(11), list(12)], [])).toHaveLength(1);
-    expect(figures(dut)).toMatchObject({ pages: 1, pagesDeflated: 2 });
+    expect(balloonFigures(dut)).toMatchObject({ pages: 1, pagesDeflated: 2 });
     expect(dut.violations).toEqual([]);
   });
 
   it('cost the host its time for each', () => {
-    const dut = bench();
+    const dut = balloonBench();
     dut.request(inflate, [list(1, 2, 3, 4, 5)], []);
     const page = dut.node.costs.idOf('balloon.page');
     expect(dut.node.costs.charges.counts[page]).toBe(5);
   });
 
   it('are forgotten at a reset, and a request under way with them', () => {
-    const dut = bench();
+    const dut = balloonBench();
     dut.request(inflate, [list(1, 2)], []);
     tell(dut, 2);
     dut.send(inflate, [list(3)], []);
@@ -66,24 +54,24 @@ describe('pages', () => {
     expect(config(dut)).toEqual([0, 0]);
     dut.start();
     dut.run();
-    expect(figures(dut).pages).toBe(0);
+    expect(balloonFigures(dut).pages).toBe(0);
     expect(dut.request(inflate, [list(1)], [])).toHaveLength(1);
     expect(dut.violations).toEqual([]);
   });
 
   it('of the other queue stay in line when one queue is reset', () => {
-    const dut = bench();
+    const dut = balloonBench();
     dut.request(inflate, [list(1, 2)], []);
     dut.send(deflate, [list(1)], []);
     dut.send(inflate, [list(3)], []);
     dut.device.available(inflate, 0);
     dut.device.available(deflate, 0);
     // Long enough to be fetched, not to be served.
-    for (let i = 0; i < 50 && figures(dut).pagesInflated === 2; i++)
+    for (let i = 0; i < 50 && balloonFigures(dut).pagesInflated === 2; i++)
       dut.kernel.runUntil(dut.kernel.now + 20_000);
     dut.device.resetQueue(inflate);
     dut.run();
-    expect(figures(dut)).toMatchObject({ pagesDeflated: 1 });
+    expect(balloonFigures(dut)).toMatchObject({ pagesDeflated: 1 });
   });
 });
 
@@ -93,7 +81,7 @@ describe('the target', () => {
       { at: '1ms', pages: 100 },
       { at: '2ms', pages: 5 },
     ];
-    const dut = bench({ pages: 7, pressure });
+    const dut = balloonBench({ pages: 7, pressure });
     expect(config(dut)).toEqual([7, 0]);
     const { configGeneration } = dut.device;
     dut.run(1.5 * PS_PER_MS);
@@ -105,7 +93,7 @@ describe('the target', () => {
   });
 
   it('is for the device alone; the driver writes what there is', () => {
-    const dut = bench();
+    const dut = balloonBench();
     dut.request(inflate, [list(1, 2)], []);
     expect(tell(dut, 2)).toBe(true);
     expect(config(dut)).toEqual([0, 2]);
@@ -120,7 +108,7 @@ describe('the target', () => {
   });
 
   it('is told wrong by a driver that cannot count', () => {
-    const dut = bench();
+    const dut = balloonBench();
     dut.request(inflate, [list(1, 2)], []);
     expect(tell(dut, 3)).toBe(true);
     expect(dut.violations).toEqual(['BAD_REQUEST']);
@@ -129,7 +117,7 @@ describe('the target', () => {
 
 describe('statistics', () => {
   it('are kept until more are wanted, in any order, unknown ones ignored', () => {
-    const dut = bench({ statsInterval: '2ms' });
+    const dut = balloonBench({ statsInterval: '2ms' });
     const first = [
       ...stat(99, 1),
       ...stat(BALLOON_STAT.MEMTOT, 1_000_000),
@@ -138,23 +126,23 @@ describe('statistics', () => {
     dut.send(stats, [first], []);
     dut.device.available(stats, 0);
     expect(dut.run(PS_PER_MS)).toEqual([]);
-    expect(figures(dut)).toMatchObject({ statisticsReceived: 1, memoryTotal: 1_000_000 });
+    expect(balloonFigures(dut)).toMatchObject({ statisticsReceived: 1, memoryTotal: 1_000_000 });
     expect(dut.run(2 * PS_PER_MS).map(({ written }) => written)).toEqual([0]);
     dut.send(stats, [stat(BALLOON_STAT.MEMTOT, 5)], []);
     dut.device.available(stats, 0);
     dut.run(PS_PER_MS);
-    expect(figures(dut)).toMatchObject({ statisticsReceived: 2, memoryTotal: 5 });
+    expect(balloonFigures(dut)).toMatchObject({ statisticsReceived: 2, memoryTotal: 5 });
     expect(dut.violations).toEqual([]);
   });
 
   it('have no queue where they are not offered', () => {
-    const dut = bench({ stats: false });
+    const dut = balloonBench({ stats: false });
     expect(dut.device.info.queuesMax).toBe(2);
     expect(dut.device.features & BALLOON_F.STATS_VQ).toBe(0n);
   });
 
   it('are not asked for again without an interval', () => {
-    const dut = bench();
+    const dut = balloonBench();
     dut.send(stats, [stat(BALLOON_STAT.MEMTOT, 5)], []);
     dut.device.available(stats, 0);
     expect(dut.run(100 * PS_PER_MS)).toEqual([]);
@@ -169,10 +157,10 @@ describe('hostile requests', () => {
     ['a list that is writable', inflate, [], [8], 0],
     ['a list with room to write', inflate, [list(1)], [4], 0],
   ])('%s is a violation, and is acknowledged', (_, queue, readable, writable, pages) => {
-    const dut = bench();
+    const dut = balloonBench();
     expect(dut.request(queue, readable, writable)).toHaveLength(1);
     expect(dut.violations).toEqual(['BAD_REQUEST']);
-    expect(figures(dut).pages).toBe(pages);
+    expect(balloonFigures(dut).pages).toBe(pages);
     expect(dut.request(inflate, [list(77)], [])).toHaveLength(1);
   });
 
@@ -180,7 +168,7 @@ describe('hostile requests', () => {
     ['an odd number of bytes', [stat(BALLOON_STAT.MEMTOT, 1).slice(1)]],
     ['nothing', []],
   ])('statistics of %s are a violation', (_, readable) => {
-    const dut = bench();
+    const dut = balloonBench();
     dut.send(stats, readable, readable.length === 0 ? [10] : []);
     dut.device.available(stats, 0);
     dut.run();
@@ -188,7 +176,7 @@ describe('hostile requests', () => {
   });
 
   it('a second buffer of statistics comes straight back', () => {
-    const dut = bench();
+    const dut = balloonBench();
     dut.send(stats, [stat(BALLOON_STAT.MEMTOT, 1)], []);
     dut.send(stats, [stat(BALLOON_STAT.MEMTOT, 2)], []);
     dut.device.available(stats, 0);
@@ -209,7 +197,7 @@ describe('hostile requests', () => {
     dut.device.available(inflate, 0);
     dut.run();
     expect(dut.violations).toContain('DMA_FAULT');
-    expect(figures(dut).pages).toBe(0);
+    expect(balloonFigures(dut).pages).toBe(0);
   });
 });
 
