@@ -113,6 +113,9 @@ export const DEVICE_CASES: Readonly<Record<string, DeviceCase>> = {
         { at: '300ms', pages: 700 },
         { at: '500ms', pages: 100 },
       ],
+      hints: [{ at: '350ms', for: '50ms' }],
+      reporting: true,
+      poison: true,
     },
     workload: { type: 'balloonCycle' },
   },
@@ -132,7 +135,7 @@ export const DEVICE_CASES: Readonly<Record<string, DeviceCase>> = {
     workload: { type: 'gpioToggle', out: 0, in: 1, interrupt: 'both', operations: 20 },
   },
   net: {
-    device: { network: 'lan' },
+    device: { network: 'lan', queues: 2, rss: true, hashReport: true },
     workload: { type: 'ping', to: 'peer', size: '900B', requests: 40, interval: '100us' },
     more: NET_PEER,
   },

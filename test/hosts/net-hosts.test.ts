@@ -12,12 +12,23 @@ const WORKLOADS = [
   { type: 'pktgen', device: 'net-0', to: 'net-1', packets: 50, size: '500B', rate: '50Mbit/s' },
 ];
 
+/** Everything that a card can do besides. */
+const RICH = {
+  queues: 2,
+  rss: true,
+  hashReport: true,
+  receiveMerging: true,
+  mergeTime: '20us',
+  coalesceReceive: { packets: 4, time: '30us' },
+};
+
 describe.each([
-  ['a switch with losses', { type: 'switch', lossPerMillion: 20_000, buffer: '16KiB' }],
-  ['a wire', { type: 'wire', latency: '2us' }],
-])('two VMs on %s', (_, network) => {
+  ['a switch with losses', { type: 'switch', lossPerMillion: 20_000, buffer: '16KiB' }, {}],
+  ['a wire', { type: 'wire', latency: '2us' }, {}],
+  ['a wire, with rich cards', { type: 'wire', latency: '2us' }, RICH],
+])('two VMs on %s', (_, network, card) => {
   it('run alike on 0, 1, 2 and 4 worker threads', async () => {
-    const topology = netTopology({ network, workloads: WORKLOADS });
+    const topology = netTopology({ network, card, workloads: WORKLOADS });
     const inline = await run(topology, { workers: 0 });
     const reference = lasting(topology, inline);
     expect(inline.ending).toBe('done');
