@@ -61,6 +61,17 @@ export class DevicePages {
     return range;
   }
 
+  /** True for a range of bytes that lies in what a device has. */
+  holds(device: number, address: number, length: number): boolean {
+    const taken = this.#ofDevice.get(device);
+    if (taken === undefined) return false;
+    for (const range of taken) {
+      const offset = address - range.address;
+      if (offset >= 0 && offset + length <= range.length) return true;
+    }
+    return false;
+  }
+
   /** Takes everything back from a device; it may be used again at once. */
   release(device: number): void {
     for (const range of this.detach(device)) this.giveBack(range);

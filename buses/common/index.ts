@@ -4,12 +4,19 @@ export { DevicePages, type PageRange, pagesOfMemory, pagesOfRange } from './devi
 export { FaultySender, type FaultySenderOptions } from './faulty-sender.ts';
 export { FrameQueue } from './frame-queue.ts';
 export { HostPages, IOMMU_MAP } from './host-pages.ts';
+export { inBandMessages } from './in-band/index.ts';
 export { OrderedLink } from './link.ts';
 export { linkEnds } from './link-ends.ts';
-export { checkHotPlug, checkMessageSize, discovery, pingInterval } from './link-options.ts';
+export {
+  checkHotPlug,
+  checkMessageSize,
+  dataPath,
+  discovery,
+  pingInterval,
+} from './link-options.ts';
 export { MessageBacklog } from './message-backlog.ts';
 export { MessageCounter } from './message-counter.ts';
-export type { DeviceLink, DriverLink, LinkClient } from './message-link.ts';
+export type { DeviceLink, DriverLink, DriverMemory, LinkClient } from './message-link.ts';
 export { RegionGuard, RegionWindows } from './region-guard.ts';
 export {
   bridgeLayout,

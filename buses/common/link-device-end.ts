@@ -29,6 +29,7 @@ import {
 import { type MessageOf, WireError } from '../../platform/wire/index.ts';
 import { DeviceClients } from './device-clients.ts';
 import { FaultySender } from './faulty-sender.ts';
+import { InBandDeviceSide, inBandMessages } from './in-band/index.ts';
 import { MessageCounter } from './message-counter.ts';
 import type { DeviceLink, LinkClient } from './message-link.ts';
 
@@ -37,6 +38,8 @@ export interface LinkDeviceEndOptions {
   readonly maxMessageSize: number;
   readonly requestTimeout: number;
   readonly statusPollInterval: number;
+  /** Devices reach memory by messages, not over the link, of which so many may wait for an answer; or null. */
+  readonly inBand: { readonly window: number } | null;
   link(client: LinkClient): DeviceLink;
 }
 
@@ -54,12 +57,13 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
   readonly #counter: MessageCounter;
   readonly #clients: DeviceClients;
   readonly #link: DeviceLink;
+  readonly #memory: InBandDeviceSide | null;
   readonly #frame: Uint8Array;
   /** The driver has sent something, and wants to hear of devices that come and go. */
   #heard = false;
 
   constructor(options: LinkDeviceEndOptions) {
-    const { environment, maxMessageSize } = options;
+    const { environment, maxMessageSize, inBand } = options;
     const { node, plan, faults, observer } = environment;
     this.name = plan.name;
     this.revision = plan.revision;
@@ -68,7 +72,7 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
     this.statusPollInterval = options.statusPollInterval;
     this.#node = node;
     this.#clients = new DeviceClients(plan.name);
-    this.#codec = makeCodec(plan.revision, {});
+    this.#codec = makeCodec(plan.revision, inBand === null ? {} : inBandMessages);
     this.#counter = new MessageCounter(this.#codec, observer);
     this.#sender = new FaultySender({
       node,
@@ -77,12 +81,20 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
       forward: (bytes, length) => this.#forward(bytes, length),
     });
     this.#frame = new Uint8Array(maxMessageSize);
+    this.#memory =
+      inBand === null
+        ? null
+        : new InBandDeviceSide({
+            ...{ node, name: plan.name, maxMessageSize, timeout: options.requestTimeout },
+            window: inBand.window,
+            send: (bytes, length) => this.#sender.send(bytes, length),
+          });
     node.kernel.bindPort(plan.devicePort, node.add(this));
     this.#link = options.link(this);
   }
 
-  get dma(): DmaPort {
-    return this.#link.dma;
+  dmaOf(deviceNumber: number): DmaPort {
+    return this.#memory?.portOf(deviceNumber) ?? this.#link.dma;
   }
 
   attach(deviceNumber: number, client: DeviceBusClient): void {
@@ -96,7 +108,8 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
   }
 
   send(bytes: Uint8Array, length: number): void {
-    this.#sender.send(bytes, length);
+    if (this.#memory === null) this.#sender.send(bytes, length);
+    else this.#memory.send(bytes, length);
   }
 
   receive(packet: Packet): void {
@@ -111,6 +124,7 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
       messages,
       bytes,
       ...this.#link.statistics(),
+      ...this.#memory?.statistics(),
       faultsInjected: this.#sender.injector.acted,
       ...this.#counter.byName(),
     };
@@ -127,6 +141,7 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
   reset(): void {
     this.#heard = false;
     this.#clients.reset();
+    this.#memory?.forget();
   }
 
   frame(bytes: Uint8Array, length: number): void {
@@ -135,6 +150,7 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
     }
     this.#heard = true;
     if (peekIsBus(bytes)) return this.#busFrame(bytes, length);
+    if (this.#memory?.take(bytes, length)) return;
     const device = peekDevice(bytes);
     const client = this.#clients.get(device);
     if (client?.message(bytes, length)) return;

@@ -26,13 +26,14 @@ import {
 import { type MessageOf, WireError } from '../../platform/wire/index.ts';
 import { DeviceWindow } from './device-window.ts';
 import { FaultySender } from './faulty-sender.ts';
+import { InBandDriverSide, inBandMessages } from './in-band/index.ts';
 import {
   type LinkSessionEffect,
   type LinkSessionEvent,
   linkSessionChart,
 } from './link-session-chart.ts';
 import { MessageCounter } from './message-counter.ts';
-import type { DriverLink, LinkClient } from './message-link.ts';
+import type { DriverLink, DriverMemory, LinkClient } from './message-link.ts';
 
 const TOKEN_MAX = 0xffff;
 
@@ -44,6 +45,8 @@ export interface LinkDriverEndOptions {
   readonly discovery: 'messages' | 'static';
   /** ps between two PINGs; Infinity for none. */
   readonly pingInterval: number;
+  /** Devices reach memory by messages, not over the link. */
+  readonly inBand: boolean;
   link(client: LinkClient): DriverLink;
 }
 
@@ -68,6 +71,9 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
   readonly #window: DeviceWindow;
   readonly #session: Chart<unknown, LinkSessionEvent>;
   readonly #link: DriverLink;
+  readonly #inBand: InBandDriverSide | null;
+  /** Who has the memory that devices may reach. */
+  readonly #memory: DriverMemory;
   readonly #frame: Uint8Array;
   #token = 0;
   /** Messages heard since the last PING, and PINGs without any. */
@@ -85,7 +91,7 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
     this.statusPollInterval = options.statusPollInterval;
     this.#node = node;
     this.#options = options;
-    this.#codec = makeCodec(plan.revision, {});
+    this.#codec = makeCodec(plan.revision, options.inBand ? inBandMessages : {});
     this.#counter = new MessageCounter(this.#codec, observer);
     this.#sender = new FaultySender({
       node,
@@ -97,6 +103,8 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
     this.#frame = new Uint8Array(maxMessageSize);
     node.kernel.bindPort(plan.driverPort, node.add(this));
     this.#link = options.link(this);
+    this.#inBand = options.inBand ? this.#makeInBand() : null;
+    this.#memory = this.#inBand ?? this.#link;
     this.#session = node.charts.start(linkSessionChart, {
       name: `${plan.name}.session`,
       input: {
@@ -125,12 +133,12 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
   }
 
   allocate(deviceNumber: number, length: number): void {
-    if (this.#unreleased.delete(deviceNumber)) this.#link.release(deviceNumber);
-    this.#link.allocate(deviceNumber, this.#clients.get(deviceNumber)!, length);
+    if (this.#unreleased.delete(deviceNumber)) this.#memory.release(deviceNumber);
+    this.#memory.allocate(deviceNumber, this.#clients.get(deviceNumber)!, length);
   }
 
   busAddress(address: number): number {
-    const mapped = this.#link.busAddress(address);
+    const mapped = this.#memory.busAddress(address);
     assert(mapped >= 0, 'a bus address was asked for memory that the device may not reach');
     return mapped;
   }
@@ -171,6 +179,19 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
     if (!headerIsSound(bytes, length)) {
       return this.#violation('MALFORMED_MESSAGE', 'a message without a sound header');
     }
+    if (this.#inBand === null) this.#route(bytes, length);
+    else this.#inBand.take(bytes, length);
+  }
+
+  #makeInBand(): InBandDriverSide {
+    return new InBandDriverSide({
+      ...{ node: this.#node, name: this.name, maxMessageSize: this.maxMessageSize },
+      send: (bytes, length) => this.#sender.send(bytes, length),
+      pass: (bytes, length) => this.#route(bytes, length),
+    });
+  }
+
+  #route(bytes: Uint8Array, length: number): void {
     if (peekIsBus(bytes)) return this.#busFrame(bytes, length);
     const device = peekDevice(bytes);
     const client = this.#clients.get(device);
@@ -289,7 +310,7 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
       this.#reachable.add(number);
       client.online();
     } else if (state === DeviceState.REMOVED && this.#reachable.delete(number)) {
-      this.#link.release(number);
+      this.#memory.release(number);
       client.offline('the device was removed');
     }
   }

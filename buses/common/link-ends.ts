@@ -10,17 +10,20 @@ interface LinkOptions {
   /** Static when left out: some links tell of devices in a way of their own. */
   readonly discovery?: 'messages' | 'static' | undefined;
   readonly pingInterval?: number | undefined;
+  readonly data: 'shared' | 'inBand';
 }
 
 export interface LinkEndsOptions<Options extends LinkOptions> {
   /** Timing constants of the bus: how long a request may take, and when to ask a status again. */
   readonly requestTimeout: string;
   readonly statusPoll: string;
+  /** Messages that a queue of the link holds. */
+  room(options: Options): number;
   driverLink(environment: BusEnvironment<Options>, client: LinkClient): DriverLink;
   deviceLink(environment: BusEnvironment<Options>, client: LinkClient): DeviceLink;
 }
 
-/** Returns the two functions that a bus's row needs. */
+/** Returns what a bus's row needs of functions. */
 export function linkEnds<Options extends LinkOptions>(parts: LinkEndsOptions<Options>) {
   const shared = (environment: BusEnvironment<Options>) => {
     const { costs } = environment.node;
@@ -32,19 +35,27 @@ export function linkEnds<Options extends LinkOptions>(parts: LinkEndsOptions<Opt
     };
   };
   return {
+    beyondDrafts: ({ data }: Readonly<Record<string, unknown>>) =>
+      data === 'inBand' ? ['in-band data'] : [],
     createDriverEnd: (environment: BusEnvironment<Options>) => {
-      const { discovery = 'static', pingInterval = Infinity } = environment.plan.options;
+      const { discovery = 'static', pingInterval = Infinity, data } = environment.plan.options;
       return new LinkDriverEnd({
         ...shared(environment),
         discovery,
         pingInterval,
+        inBand: data === 'inBand',
         link: (client) => parts.driverLink(environment, client),
       });
     },
-    createDeviceEnd: (environment: BusEnvironment<Options>) =>
-      new LinkDeviceEnd({
+    createDeviceEnd: (environment: BusEnvironment<Options>) => {
+      const { options } = environment.plan;
+      // One place is left to all that is no chunk of data.
+      const window = Math.max(1, parts.room(options) - 1);
+      return new LinkDeviceEnd({
         ...shared(environment),
+        inBand: options.data === 'inBand' ? { window } : null,
         link: (client) => parts.deviceLink(environment, client),
-      }),
+      });
+    },
   };
 }

@@ -1,7 +1,7 @@
 // Options that buses over links share, and the check of their largest message.
 import { z } from 'zod';
 import type { BusPlan, Finding, Topology } from '../../platform/contracts/index.ts';
-import { time } from '../../platform/scenario/fields.ts';
+import { oneOfNames, time } from '../../platform/scenario/fields.ts';
 import { checkCarries } from '../../platform/virtio/messages/index.ts';
 import { WireError } from '../../platform/wire/index.ts';
 
@@ -19,6 +19,15 @@ export const pingInterval = () =>
     .describe(
       'Time between two PINGs of the driver side; devices are offline while nothing is heard. ' +
         'None are sent when left out (Linux AMP: 1000ms).',
+    );
+
+/** How devices reach the memory of their drivers. */
+export const dataPath = () =>
+  oneOfNames(['shared', 'inBand'])
+    .default('shared')
+    .describe(
+      'How devices reach rings and buffers: in memory that the bus shares, or by MEM_READ and MEM_WRITE ' +
+        'messages (inBand), which are in no draft of virtio-msg.',
     );
 
 /** A bus must carry every message that a device of its revision has to understand. */

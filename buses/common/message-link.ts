@@ -27,18 +27,22 @@ interface Link {
   statistics(): Statistics;
 }
 
-/** The driver's side. */
-export interface DriverLink extends Link {
-  /** Sets the link up; the client hears when it is. */
-  connect(): void;
-  /** Forgets messages that wait: their receiver is gone. */
-  clear(): void;
+/** The memory of drivers that their devices may reach. */
+export interface DriverMemory {
   /** Takes memory that the device may reach, for the device of this number. */
   allocate(deviceNumber: number, client: DriverBusClient, length: number): void;
   /** The bus address of a byte of such memory; -1 for other memory. */
   busAddress(address: number): number;
   /** The device uses its memory no more, having gone or been reset: it may be used again. */
   release(deviceNumber: number): void;
+}
+
+/** The driver's side. */
+export interface DriverLink extends Link, DriverMemory {
+  /** Sets the link up; the client hears when it is. */
+  connect(): void;
+  /** Forgets messages that wait: their receiver is gone. */
+  clear(): void;
 }
 
 /** The device's side. */

@@ -1,5 +1,4 @@
 // Two message rings and their doorbells, as one end of a bus uses them: one to send, one to receive.
-import type { Statistics } from '../../platform/contracts/index.ts';
 import { type CpuClient, InterruptLine, type Node } from '../../platform/node/index.ts';
 import type { LinkClient } from './message-link.ts';
 import type { RingLayout } from './ring-layout.ts';
@@ -117,7 +116,7 @@ export class RingPair implements CpuClient {
     this.#receiver.rung();
   }
 
-  statistics(): Statistics {
+  statistics() {
     return {
       ringMessages: this.#sender.sent,
       doorbells: this.#doorbells,

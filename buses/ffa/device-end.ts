@@ -174,7 +174,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     });
   }
 
-  get dma(): DmaPort {
+  dmaOf(): DmaPort {
     return this.#port;
   }
 

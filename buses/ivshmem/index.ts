@@ -1,10 +1,17 @@
 // The ivshmem bus as a row of the table of buses.
 import type { BusEnvironment, BusPlan } from '../../platform/contracts/index.ts';
 import { codec } from '../../platform/virtio/messages/index.ts';
-import { checkHotPlug, checkMessageSize, defineMessageBus, linkEnds } from '../common/index.ts';
+import {
+  checkHotPlug,
+  checkMessageSize,
+  defineMessageBus,
+  inBandMessages,
+  linkEnds,
+} from '../common/index.ts';
 import { IvshmemDeviceLink } from './device-link.ts';
 import { IvshmemDriverLink } from './driver-link.ts';
 import { type IvshmemOptions, ivshmemOptions } from './options.ts';
+import { DEVICE_QUEUE } from './shared-ram.ts';
 import { ivshmemTiming } from './timing.ts';
 
 export const ivshmem = defineMessageBus({
@@ -14,7 +21,8 @@ export const ivshmem = defineMessageBus({
   options: ivshmemOptions,
   timing: ivshmemTiming,
   latencies: ['memory.lineLatency', 'ivshmem.doorbellDelivery'],
-  messages: codec('v1', {}).names,
+  messages: codec('v1', inBandMessages).names,
+  ownMessages: { inBand: inBandMessages },
   hotPlug: true,
   check: (plan, topology) => [
     ...checkMessageSize(plan as BusPlan),
@@ -23,6 +31,7 @@ export const ivshmem = defineMessageBus({
   ...linkEnds({
     requestTimeout: 'ivshmem.requestTimeout',
     statusPoll: 'ivshmem.statusPoll',
+    room: () => DEVICE_QUEUE.capacity,
     driverLink: (environment: BusEnvironment<IvshmemOptions>, client) =>
       new IvshmemDriverLink(environment, client),
     deviceLink: (environment, client) => new IvshmemDeviceLink(environment, client),

@@ -128,8 +128,9 @@ export class BridgeKernel implements DriverLink, LinkClient {
 
   statistics(): Statistics {
     const { link } = this.#pool.target;
-    const bytes = { bytesToDevice: link.bytes, linkBusyPs: link.busy };
-    return { ...this.#rings.statistics(), ...bytes };
+    const rings = this.#rings.statistics();
+    const bytesToDevice = link.bytes + rings.ringMessages * this.#place.entrySize;
+    return { ...rings, bytesToDevice, linkBusyPs: link.busy };
   }
 
   up(): void {}

@@ -105,12 +105,14 @@ export class BridgeProcess implements DeviceLink, LinkClient, CpuClient {
 
   statistics(): Statistics {
     const { reads, writes, refusals, link } = this.dma;
+    const rings = this.#rings?.statistics();
+    const { entrySize } = ringPlace(this.#environment.plan.options);
     return {
-      ...this.#rings?.statistics(),
+      ...rings,
       dmaReads: reads,
       dmaWrites: writes,
       dmaRefused: refusals,
-      bytesToDriver: link.bytes,
+      bytesToDriver: link.bytes + (rings?.ringMessages ?? 0) * entrySize,
       linkBusyPs: link.busy,
     };
   }

@@ -1,7 +1,7 @@
 // The loopback bus as a row of the table of buses.
 import type { BusEnvironment, BusPlan, Finding, Topology } from '../../platform/contracts/index.ts';
 import { codec } from '../../platform/virtio/messages/index.ts';
-import { checkMessageSize, defineMessageBus, linkEnds } from '../common/index.ts';
+import { checkMessageSize, defineMessageBus, inBandMessages, linkEnds } from '../common/index.ts';
 import { BridgeKernel } from './bridge-kernel.ts';
 import { BridgeProcess } from './bridge-process.ts';
 import { loopbackMessages } from './messages.ts';
@@ -20,17 +20,19 @@ export const loopback = defineMessageBus({
   options: loopbackOptions,
   timing: loopbackTiming,
   latencies: ['memory.lineLatency', 'loopback.wakeUp'],
-  messages: codec('v1', {}).names,
-  ownMessages: { bridge: loopbackMessages },
+  messages: codec('v1', inBandMessages).names,
+  ownMessages: { bridge: { ...loopbackMessages, ...inBandMessages } },
   withinNode: true,
   check: (plan, topology) => [
     ...checkMessageSize(plan as BusPlan),
     ...checkNode(plan as BusPlan, topology),
     ...checkDevices(plan as BusPlan, topology),
+    ...checkData(plan as BusPlan),
   ],
   ...linkEnds({
     requestTimeout: 'loopback.requestTimeout',
     statusPoll: 'loopback.statusPoll',
+    room: ({ entries }: LoopbackOptions) => entries,
     driverLink: (environment: BusEnvironment<LoopbackOptions>, client) =>
       environment.plan.options.style === 'spin'
         ? new SpinKernel(environment, client)
@@ -56,6 +58,13 @@ function checkNode(plan: BusPlan, { nodes, buses }: Topology): readonly Finding[
   if (plan.options['style'] !== 'spin' || cpus > spinning) return [];
   const message = `node '${name}' has ${cpus} CPU${cpus === 1 ? '' : 's'}, all of which may spin`;
   return [{ field: 'style', message, expected: `at least ${spinning + 1} CPUs, or style: rings` }];
+}
+
+/** What a device writes to the character device of 2025 are responses and events, never requests. */
+function checkData({ options }: BusPlan): readonly Finding[] {
+  if (options['style'] !== 'spin' || options['data'] !== 'inBand') return [];
+  const message = 'the kernel takes no requests of a device';
+  return [{ field: 'data', message, expected: 'data: shared, or style: rings' }];
 }
 
 function checkDevices(plan: BusPlan, { devices }: Topology): readonly Finding[] {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { BusPlan, WithOptions } from '../../platform/contracts/index.ts';
 import { oneOfNames, size } from '../../platform/scenario/fields.ts';
-import { pingInterval } from '../common/index.ts';
+import { dataPath, pingInterval } from '../common/index.ts';
 
 export const loopbackOptions = z.strictObject({
   style: oneOfNames(['rings', 'spin'])
@@ -21,6 +21,7 @@ export const loopbackOptions = z.strictObject({
   pool: size({ min: 4096, max: 2 ** 30, multipleOf: 4096 })
     .prefault('4MiB')
     .describe('Memory that devices may reach (restricted-dma-pool).'),
+  data: dataPath(),
   pingInterval: pingInterval(),
 });
 

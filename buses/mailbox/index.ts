@@ -2,7 +2,13 @@
 import type { BusEnvironment, BusPlan, Finding } from '../../platform/contracts/index.ts';
 import { PAGE_SIZE } from '../../platform/node/index.ts';
 import { codec } from '../../platform/virtio/messages/index.ts';
-import { checkHotPlug, checkMessageSize, defineMessageBus, linkEnds } from '../common/index.ts';
+import {
+  checkHotPlug,
+  checkMessageSize,
+  defineMessageBus,
+  inBandMessages,
+  linkEnds,
+} from '../common/index.ts';
 import { MailboxDeviceLink } from './device-link.ts';
 import { MailboxDriverLink } from './driver-link.ts';
 import { type MailboxOptions, mailboxOptions } from './options.ts';
@@ -16,7 +22,8 @@ export const mailbox = defineMessageBus({
   options: mailboxOptions,
   timing: mailboxTiming,
   latencies: ['mailbox.carveOutLatency', 'mailbox.signal'],
-  messages: codec('v1', {}).names,
+  messages: codec('v1', inBandMessages).names,
+  ownMessages: { inBand: inBandMessages },
   hotPlug: true,
   check: (plan, topology) => [
     ...checkMessageSize(plan as BusPlan),
@@ -26,6 +33,7 @@ export const mailbox = defineMessageBus({
   ...linkEnds({
     requestTimeout: 'mailbox.requestTimeout',
     statusPoll: 'mailbox.statusPoll',
+    room: ({ elements }: MailboxOptions) => elements - 1,
     driverLink: (environment: BusEnvironment<MailboxOptions>, client) =>
       new MailboxDriverLink(environment, client),
     deviceLink: (environment, client) => new MailboxDeviceLink(environment, client),

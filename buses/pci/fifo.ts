@@ -39,6 +39,9 @@ const SPSC_RINGS = {
   device: spscLayout(FIFO_SIZE / 2, FIFO_SIZE / 2),
 };
 
+/** Messages that a FIFO of either layout holds each way. */
+export const FIFO_MESSAGES = SPSC_RINGS.device.capacity;
+
 export class Fifo {
   readonly #options: FifoOptions;
   readonly #handshake: PeerHandshake | null;

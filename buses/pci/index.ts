@@ -2,9 +2,10 @@
 import type { BusEnvironment, BusPlan } from '../../platform/contracts/index.ts';
 import { PCIE_LATENCIES, pcieTiming } from '../../platform/pcie/index.ts';
 import { codec } from '../../platform/virtio/messages/index.ts';
-import { defineMessageBus, IOMMU_MAP, linkEnds } from '../common/index.ts';
+import { defineMessageBus, IOMMU_MAP, inBandMessages, linkEnds } from '../common/index.ts';
 import { PciDeviceLink } from './device-link.ts';
 import { PciDriverLink } from './driver-link.ts';
+import { FIFO_MESSAGES } from './fifo.ts';
 import { checkPci, type PciOptions, pciOptions } from './options.ts';
 import { pciTiming } from './timing.ts';
 
@@ -16,11 +17,13 @@ export const pci = defineMessageBus({
   timing: [...pcieTiming, ...pciTiming],
   latencies: PCIE_LATENCIES,
   hotPlug: true,
-  messages: [...codec('v1', {}).names, IOMMU_MAP],
+  messages: [...codec('v1', inBandMessages).names, IOMMU_MAP],
+  ownMessages: { inBand: inBandMessages },
   check: (plan) => checkPci(plan as BusPlan),
   ...linkEnds({
     requestTimeout: 'pci.requestTimeout',
     statusPoll: 'pci.statusPoll',
+    room: () => FIFO_MESSAGES,
     driverLink: (environment: BusEnvironment<PciOptions>, client) =>
       new PciDriverLink(environment, client),
     deviceLink: (environment, client) => new PciDeviceLink(environment, client),

@@ -3,7 +3,13 @@ import { z } from 'zod';
 import type { BusPlan, Finding, WithOptions } from '../../platform/contracts/index.ts';
 import { checkPcieOptions, INTERRUPT_KINDS, pcieOptions } from '../../platform/pcie/index.ts';
 import { count, oneOfNames, size, time } from '../../platform/scenario/fields.ts';
-import { checkMessageSize, discovery, pingInterval, SPSC_SLOT_SIZE } from '../common/index.ts';
+import {
+  checkMessageSize,
+  dataPath,
+  discovery,
+  pingInterval,
+  SPSC_SLOT_SIZE,
+} from '../common/index.ts';
 import { FIFOS_MAX } from './registers.ts';
 
 const LOAD_WIDTHS = [4, 8, 16, 32, 64] as const;
@@ -57,6 +63,7 @@ export const pciOptions = z.strictObject({
     .prefault('64B')
     .describe('Largest message: a slot has 64 B, of which the code of 2025 uses 48 B.'),
   discovery: discovery('messages'),
+  data: dataPath(),
   pingInterval: pingInterval(),
 });
 

@@ -1,10 +1,17 @@
 // The Xen bus as a row of the table of buses.
 import type { BusEnvironment, BusPlan } from '../../platform/contracts/index.ts';
 import { codec } from '../../platform/virtio/messages/index.ts';
-import { checkHotPlug, checkMessageSize, defineMessageBus, linkEnds } from '../common/index.ts';
+import {
+  checkHotPlug,
+  checkMessageSize,
+  defineMessageBus,
+  inBandMessages,
+  linkEnds,
+} from '../common/index.ts';
 import { XenDeviceLink } from './device-link.ts';
 import { XenDriverLink } from './driver-link.ts';
 import { checkXen, type XenOptions, xenOptions } from './options.ts';
+import { DEVICE_QUEUE } from './shared-page.ts';
 import { xenTiming } from './timing.ts';
 
 export const xen = defineMessageBus({
@@ -14,7 +21,8 @@ export const xen = defineMessageBus({
   options: xenOptions,
   timing: xenTiming,
   latencies: ['memory.lineLatency', 'xen.eventDelivery', 'xen.eventOutlier', 'xen.xenstore'],
-  messages: codec('v1', {}).names,
+  messages: codec('v1', inBandMessages).names,
+  ownMessages: { inBand: inBandMessages },
   hotPlug: true,
   check: (plan, topology) => [
     ...checkMessageSize(plan as BusPlan),
@@ -24,6 +32,7 @@ export const xen = defineMessageBus({
   ...linkEnds({
     requestTimeout: 'xen.requestTimeout',
     statusPoll: 'xen.statusPoll',
+    room: () => DEVICE_QUEUE.capacity,
     driverLink: (environment: BusEnvironment<XenOptions>, client) =>
       new XenDriverLink(environment, client),
     deviceLink: (environment, client) => new XenDeviceLink(environment, client),

@@ -62,6 +62,8 @@ export class QueueEngine implements DmaClient, CpuClient {
   #lookAgain = false;
   /** The driver may be told of what was returned before the last look. */
   #mayTell = true;
+  /** A write is being handed to the port. */
+  #posting = false;
 
   constructor(owner: QueueOwner, index: number) {
     this.#owner = owner;
@@ -103,7 +105,7 @@ export class QueueEngine implements DmaClient, CpuClient {
     const { dma } = this.#owner;
     const ring = this.#ring!;
     ring.gatherUsed(dma, chain, written);
-    if (!dma.write(this, this.#epoch * STEPS + STEP_WRITE)) return false;
+    if (!this.#post()) return false;
     this.mark(chain, Milestone.used);
     ring.usedWritten(chain);
     this.gate?.returned();
@@ -124,7 +126,7 @@ export class QueueEngine implements DmaClient, CpuClient {
       ring.gatherUsed(dma, chains[i], written[i]);
       ring.usedWritten(chains[i]);
     }
-    if (!dma.write(this, this.#epoch * STEPS + STEP_WRITE)) return false;
+    if (!this.#post()) return false;
     this.gate?.returned();
     this.available();
     return true;
@@ -177,8 +179,16 @@ export class QueueEngine implements DmaClient, CpuClient {
       `${name} queue ${this.index}: ${verb} of ${fault.length} bytes at bus address ` +
         `0x${fault.address.toString(16)} refused: ${fault.reason}`,
     );
-    // A refused write is the completing device's to handle: it still owns the chain.
-    if (step !== STEP_WRITE) this.#chart.send(BROKEN);
+    // A write that is refused at once is the completing device's to handle: it still owns the chain.
+    if (!this.#posting) this.#chart.send(BROKEN);
+  }
+
+  /** Posts the gathered writes. Returns false when they were refused. */
+  #post(): boolean {
+    this.#posting = true;
+    const posted = this.#owner.dma.write(this, this.#epoch * STEPS + STEP_WRITE);
+    this.#posting = false;
+    return posted;
   }
 
   /** Tells the chart what came of a read; `more` is what it calls another read. */
@@ -197,7 +207,7 @@ export class QueueEngine implements DmaClient, CpuClient {
   #nothingFound(): void {
     const { dma } = this.#owner;
     if (this.#ring!.gatherArm(dma)) {
-      if (!dma.write(this, this.#epoch * STEPS + STEP_WRITE)) {
+      if (!this.#post()) {
         this.#chart.send(BROKEN);
         return;
       }

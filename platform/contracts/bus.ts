@@ -61,7 +61,8 @@ export interface DeviceBusClient {
 
 /** A bus instance on the device's node. */
 export interface DeviceBusEnd extends BusParameters {
-  readonly dma: DmaPort;
+  /** How a device reaches its driver's memory; asked for once by each. */
+  dmaOf(deviceNumber: number): DmaPort;
   attach(deviceNumber: number, client: DeviceBusClient): void;
   /** Sends a response or an event; copies the bytes. */
   send(bytes: Uint8Array, length: number): void;

@@ -43,6 +43,8 @@ export interface Definition<
   readonly messages?: readonly string[];
   /** For a bus: it may join a node to itself, its two sides being the kernel and a process, say. */
   readonly withinNode?: boolean;
+  /** For a bus: what its options ask for that is in no draft of virtio-msg, in a few words each. */
+  beyondDrafts?(options: Readonly<Record<string, unknown>>): readonly string[];
   /** Devices can come and go while a bus of this type is up. */
   readonly hotPlug?: boolean;
   /** Nodes with a bus of this type may stop and start again while the run goes on. */

@@ -50,6 +50,8 @@ export interface BusPlan {
   readonly revision: Revision;
   /** Options of the bus type, parsed by its schema. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** What of it is in no draft of virtio-msg, in a few words each. */
+  readonly beyondDrafts: readonly string[];
 }
 
 /** Revisions of virtio-msg, oldest first. */

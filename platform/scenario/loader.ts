@@ -219,8 +219,9 @@ class Loader {
       }
       const ports = { driverPort: this.#ports[driver]++, devicePort: this.#ports[device]++ };
       const { type, revision } = frame;
-      const deviceName = frame.device;
-      const plan = { index, name, type, driver, device, deviceName, ...ports, revision, options };
+      const beyondDrafts = this.#tables.buses[type].beyondDrafts?.(options) ?? [];
+      const ends = { driver, device, deviceName: frame.device, ...ports };
+      const plan = { index, name, type, ...ends, revision, options, beyondDrafts };
       this.#paths.set(plan, path);
       this.#buses[index] = plan;
     }

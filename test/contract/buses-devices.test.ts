@@ -72,7 +72,7 @@ describe.each(pairs)('$device over $bus', ({ bus, device }) => {
     const { rig } = rigOf({ bus, device, revision: name });
     expect(rig.run()).toBe('done');
     expect(rig.violations).toEqual([]);
-    const frames = rig.transportFrames;
+    const frames = rig.transportFrames.get(0)!;
     const broken = frames.flatMap((bytes) => brokenRules(revision(name), bytes, bytes.length));
     expect(broken).toEqual([]);
     expect([...new Set(frames.map((bytes) => peekDevice(bytes)))]).toEqual([DEVICE]);
@@ -86,15 +86,18 @@ describe.each(pairs)('$device over $bus', ({ bus, device }) => {
     };
     const reference = digest('xstate', 1);
     expect([digest('compiled', 1), digest('compiled', 1)]).toEqual([reference, reference]);
-    if (device === 'blk' || device === 'rng') expect(digest('compiled', 2)).not.toBe(reference);
+    // Random bytes that never leave the memory of one node are in no packet, and in no digest.
+    const stays = BUS_CASES[bus].type === 'loopback' && BUS_CASES[bus]['data'] === 'inBand';
+    const shows = device === 'blk' || (device === 'rng' && !stays);
+    if (shows) expect(digest('compiled', 2)).not.toBe(reference);
   });
 
   it.each(ringsOver(bus))(
     'survives a reset in full swing, and starts again, on a ring: %s',
     (ring) => {
       const { rig, listening } = rigOf({ bus, device, ring });
-      // The device has just been told of something, not for the first time.
-      runWhile(rig, () => listening.notifications() < 4);
+      // The device has just been told of something, not for the first time. (Slow ones are told twice only.)
+      runWhile(rig, () => listening.notifications() < 2);
       expect([rig.outcome.workloads[0].done, rig.violations]).toEqual([false, []]);
       const busy = rig.kernel.now;
       // Behind its driver's back, who has requests under way.

@@ -155,7 +155,7 @@ export class FakeBus implements Component {
     };
     return {
       ...this.#parameters(),
-      dma,
+      dmaOf: () => dma,
       attach: (number, client) => void this.devices.set(number, client),
       send: (bytes, length) => this.#carry('toDriver', bytes.slice(0, length)),
     };

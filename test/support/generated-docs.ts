@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { inBandMessages } from '../../buses/common/in-band/messages.ts';
 import { ffaMessages } from '../../buses/ffa/messages.ts';
 import { loopbackMessages } from '../../buses/loopback/messages.ts';
 import { registers as pciRegisters } from '../../buses/pci/registers.ts';
@@ -344,6 +345,7 @@ export const GENERATED_PAGES: Readonly<Record<string, Parts>> = {
     devices: timingTable(...Object.keys(devices)),
   },
   'buses/README.md': { types: definitionTable(Object.values(buses)) },
+  'buses/common/in-band/README.md': { messages: messagesMarkdown(inBandMessages) },
   'devices/README.md': { types: definitionTable(Object.values(devices)) },
   ...pagesOf('buses', buses),
   ...pagesOf('devices', devices),

@@ -67,6 +67,7 @@ export function makeLinkEnds(
   );
   const { driver, device } = LINKS[plan.type];
   const maxMessageSize = plan.options['maxMessageSize'] as number;
+  const inBand = plan.options['data'] === 'inBand';
   const timing = { requestTimeout: TIMEOUT, statusPollInterval: TIMEOUT, maxMessageSize };
   const environment = (node: Node) => ({
     node,
@@ -78,6 +79,7 @@ export function makeLinkEnds(
     ...timing,
     environment: driverEnvironment,
     discovery,
+    inBand,
     pingInterval: (plan.options['pingInterval'] as number | undefined) ?? Infinity,
     link: (client) => driver(driverEnvironment, client),
   });
@@ -85,6 +87,7 @@ export function makeLinkEnds(
   const deviceEnd = new LinkDeviceEnd({
     ...timing,
     environment: deviceEnvironment,
+    inBand: inBand ? { window: (plan.options['elements'] as number) - 2 } : null,
     link: (client) => device(deviceEnvironment, client),
   });
   const drivers = numbers.map((number) => {

@@ -11,7 +11,7 @@ import { combineDigests, type Kernel, type Packet } from '../../platform/kernel/
 import type { EngineName } from '../../platform/machine/index.ts';
 import type { Violation } from '../../platform/node/index.ts';
 import type { LooseMessage } from '../../platform/virtio/messages/index.ts';
-import { codec, peekIsBus } from '../../platform/virtio/messages/index.ts';
+import { codec, peekId, peekIsBus } from '../../platform/virtio/messages/index.ts';
 import { type ScenarioParts, topologyOf } from './scenarios.ts';
 
 /** A packet as it leaves its node. */
@@ -56,13 +56,16 @@ export interface RigOptions {
 
 export type RigEnding = 'done' | 'limit' | 'stalled';
 
+/** Transport messages with such ids are in no draft. */
+const IMPLEMENTATION_IDS = 0x80;
+
 export class Rig {
   readonly topology: Topology;
   readonly group: Group;
   readonly kernel: Kernel;
   readonly messages: SeenMessage[] = [];
-  /** Every transport message that was sent, whatever carries it. */
-  readonly transportFrames: Uint8Array[] = [];
+  /** Every transport message of the drafts that was sent, by bus. */
+  readonly transportFrames = new Map<number, Uint8Array[]>();
   filter: PacketFilter = () => true;
   readonly #tables: ModelTables;
   #started = false;
@@ -81,8 +84,11 @@ export class Rig {
       outbox: null,
       anatomy: false,
       trace: false,
-      observe: () => (bytes, length, dropped) => {
-        if (!dropped && !peekIsBus(bytes)) this.transportFrames.push(bytes.slice(0, length));
+      observe: (bus) => (bytes, length, dropped) => {
+        if (dropped || peekIsBus(bytes) || peekId(bytes) >= IMPLEMENTATION_IDS) return;
+        const frames = this.transportFrames.get(bus) ?? [];
+        this.transportFrames.set(bus, frames);
+        frames.push(bytes.slice(0, length));
       },
     });
     this.kernel = this.group.kernel;

@@ -44,7 +44,7 @@ describe('an area', () => {
     expect(driverEnd.busAddress(RAM_BASE + 20)).toBe(AREA_SPAN + 20);
     linux.memory.writeU32(RAM_BASE + 20, 0x44332211);
     const client = new Dma();
-    const { dma } = deviceEnd;
+    const dma = deviceEnd.dmaOf();
     dma.readSegment(AREA_SPAN + 20, 2);
     dma.readSegment(AREA_SPAN + 22, 2);
     dma.read(client, 7);
@@ -64,7 +64,7 @@ describe('an area', () => {
   ])('is not left by an access %s', (_, address, length) => {
     const { kernel, deviceEnd } = shared(PAGE_SIZE);
     const client = new Dma();
-    const { dma } = deviceEnd;
+    const dma = deviceEnd.dmaOf();
     dma.readSegment(AREA_SPAN, 1);
     dma.readSegment(address, length);
     dma.read(client, 1);
@@ -137,8 +137,8 @@ describe('an area', () => {
     driverEnd.send(reset, reset.length);
     kernel.runUntil(3 * MILLISECOND);
     const client = new Dma();
-    deviceEnd.dma.readSegment(AREA_SPAN, 1);
-    deviceEnd.dma.read(client, 1);
+    deviceEnd.dmaOf().readSegment(AREA_SPAN, 1);
+    deviceEnd.dmaOf().read(client, 1);
     expect(client.faults.length).toBe(1);
     expect(driverEnd.handles.reclaim(1)).toBe(true);
   });
@@ -149,8 +149,8 @@ describe('an area', () => {
     driverEnd.send(unshare, unshare.length);
     kernel.runUntil(3 * MILLISECOND);
     const client = new Dma();
-    deviceEnd.dma.readSegment(AREA_SPAN, 1);
-    deviceEnd.dma.read(client, 1);
+    deviceEnd.dmaOf().readSegment(AREA_SPAN, 1);
+    deviceEnd.dmaOf().read(client, 1);
     expect(client.faults.length).toBe(1);
     // The driver's end has reclaimed it.
     expect(driverEnd.handles.reclaim(1)).toBe(false);
@@ -162,7 +162,7 @@ describe('an area', () => {
     driverEnd.handles.relinquish(1, 1);
     driverEnd.handles.reclaim(1);
     const client = new Dma();
-    const { dma } = deviceEnd;
+    const dma = deviceEnd.dmaOf();
     dma.readSegment(AREA_SPAN + 8, 4);
     dma.read(client, 3);
     dma.writeSegment(AREA_SPAN, Uint8Array.of(1), 0, 1);
@@ -187,8 +187,8 @@ describe('an area', () => {
       AREA_SPAN,
       2 * AREA_SPAN,
     ]);
-    deviceEnd.dma.writeSegment(2 * AREA_SPAN, Uint8Array.of(0x77), 0, 1);
-    expect(deviceEnd.dma.write(new Dma(), 1)).toBe(true);
+    deviceEnd.dmaOf().writeSegment(2 * AREA_SPAN, Uint8Array.of(0x77), 0, 1);
+    expect(deviceEnd.dmaOf().write(new Dma(), 1)).toBe(true);
     kernel.runUntil(3 * MILLISECOND);
     linux.memory.writeU8(RAM_BASE, 1);
     expect([linux.memory.readU8(RAM_BASE), linux.memory.readU8(data)]).toEqual([1, 0]);
@@ -221,8 +221,8 @@ describe('an area', () => {
       ]);
       const client = new Dma();
       for (let page = 0; page < 3; page++) {
-        deviceEnd.dma.readSegment(AREA_SPAN + page * PAGE_SIZE, 1);
-        deviceEnd.dma.read(client, page);
+        deviceEnd.dmaOf().readSegment(AREA_SPAN + page * PAGE_SIZE, 1);
+        deviceEnd.dmaOf().read(client, page);
       }
       return 3 - client.faults.length;
     };
@@ -253,8 +253,8 @@ describe('AREA_SHARE', () => {
     expect(linux.violations.described.map(({ code }) => code)).toEqual(['UNEXPECTED_RESPONSE']);
     expect(drivers[0].log).toEqual(['online', 'allocated']);
     const client = new Dma();
-    deviceEnd.dma.readSegment(AREA_SPAN, 1);
-    deviceEnd.dma.read(client, 1);
+    deviceEnd.dmaOf().readSegment(AREA_SPAN, 1);
+    deviceEnd.dmaOf().read(client, 1);
     expect(client.faults).toEqual([]);
   });
 });

@@ -39,8 +39,8 @@ function readArea({ kernel, deviceEnd }: ReturnType<typeof shared>): string {
     readDone: (_, bytes) => (found = bytes[0].toString(16)),
     refused: (_, { reason }) => (found = reason),
   };
-  deviceEnd.dma.readSegment(AREA_SPAN, 1);
-  deviceEnd.dma.read(client, 1);
+  deviceEnd.dmaOf().readSegment(AREA_SPAN, 1);
+  deviceEnd.dmaOf().read(client, 1);
   kernel.runUntil(kernel.now + MILLISECOND / 10);
   return found;
 }

@@ -79,6 +79,7 @@ test('the example of the design becomes a topology', () => {
       driverPort: 0,
       devicePort: 0,
       revision: 'v1',
+      beyondDrafts: [],
       options: { messages: 'direct', events: 'notification', timeout: 5e12 },
     },
   ]);

@@ -8,6 +8,8 @@ import { byName, grouped, ratio, total } from './sums.ts';
 
 export interface BusReport {
   readonly type: string;
+  /** What of it is in no draft of virtio-msg. */
+  readonly beyondDrafts: readonly string[];
   readonly messages: number;
   readonly bytes: number;
   /** Share of the simulated time in which the busier direction of the data path moved bytes. */
@@ -60,7 +62,7 @@ export function busReports(
     facts.groups.flatMap((group) => group.buses),
     ({ bus }) => bus,
   );
-  return byName(topology.buses, ({ index, type }) => {
+  return byName(topology.buses, ({ index, type, beyondDrafts }) => {
     const own = ends.get(index) ?? [];
     const count = (name: string) => own.map(({ statistics }) => statistics[name] ?? 0);
     const using = users.get(index) ?? [];
@@ -69,6 +71,7 @@ export function busReports(
     const messages = total(count('messages'));
     return {
       type,
+      beyondDrafts,
       messages,
       bytes: total(count('bytes')),
       utilisation: ratio(Math.max(0, ...count('linkBusyPs')), facts.simulatedPs),

@@ -42,6 +42,7 @@ export function reportText(
     ...unfinishedLines(report, paint),
     ...section(paint, latencyTable(report)),
     ...section(paint, busTable(report)),
+    ...beyondDraftsLines(report),
     ...section(paint, perRequestTable(report)),
     ...section(paint, networkTable(report)),
     ...section(paint, nodeTable(report)),
@@ -167,6 +168,16 @@ function busTable({ buses }: Report): Table {
     formatShare(bus.utilisation),
   ]);
   return { title: 'Buses', head, rows, right: 2 };
+}
+
+/** Buses with something that is in no draft of virtio-msg: what they show is no property of it. */
+function beyondDraftsLines({ buses }: Report): string[] {
+  const users = new Map<string, string[]>();
+  for (const [name, { beyondDrafts }] of Object.entries(buses)) {
+    for (const what of beyondDrafts) users.set(what, [...(users.get(what) ?? []), name]);
+  }
+  const lines = [...users].map(([what, names]) => `${what}: ${names.join(', ')}`);
+  return lines.length === 0 ? [] : ['', 'In no draft of virtio-msg:', ...lines];
 }
 
 /** Carriers side by side; only where there are several to compare. */

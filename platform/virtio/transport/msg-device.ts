@@ -72,7 +72,7 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
     this.#node = node;
     this.#name = name;
     this.#bus = bus;
-    this.dma = bus.dma;
+    this.dma = bus.dmaOf(deviceNumber);
     this.#number = deviceNumber;
     this.#model = model;
     this.#revision = revision(bus.revision);
