@@ -1,5 +1,5 @@
 // Enumeration by GET_DEVICES as the driver's end goes through it: what to ask next, what was found.
-import type { Revision } from '../../platform/contracts/index.ts';
+import type { DeviceBits, Revision } from '../../platform/contracts/index.ts';
 import {
   capacity,
   type DevicesRequest,
@@ -21,18 +21,19 @@ export class DeviceWindow {
   readonly #slots: number;
   readonly #rules: RevisionRules;
 
-  constructor(name: Revision, maxMessageSize: number) {
-    const slots = Math.min(WINDOW_MAX, capacity(name, maxMessageSize).deviceSlots);
+  constructor(name: Revision, maxMessageSize: number, deviceBits: DeviceBits = 16) {
+    const { deviceSlots } = capacity(name, maxMessageSize, deviceBits);
+    const slots = Math.min(WINDOW_MAX, deviceSlots);
     // Before v2 a window is a multiple of 8; it is never wrong to ask so.
     this.#slots = slots - (slots % 8);
-    this.#rules = revision(name).rules;
+    this.#rules = revision(name, deviceBits).rules;
     this.request = { offset: 0, count: this.#slots };
   }
 
   /** Takes an answer. Returns whether there is more to ask, or null for an answer against the rules. */
   answered(response: DevicesResponse): 'MORE' | 'DONE' | null {
     if (!devicesResponseIsLegal(this.#rules, this.request, response)) return null;
-    for (const number of devicesIn(response)) this.found.add(number);
+    for (const number of devicesIn(this.#rules, response)) this.found.add(number);
     const next = nextDevicesRequest(this.#rules, response, this.#slots);
     if (next === null) return 'DONE';
     this.request = next;

@@ -11,7 +11,10 @@ export {
   checkHotPlug,
   checkMessageSize,
   dataPath,
+  deviceBitsOf,
+  deviceNumbers,
   discovery,
+  headerSizeOf,
   pingInterval,
 } from './link-options.ts';
 export { MessageBacklog } from './message-backlog.ts';

@@ -2,6 +2,7 @@
 // which there are, and answers PING.
 import type {
   BusEnvironment,
+  DeviceBits,
   DeviceBusClient,
   DeviceBusEnd,
   DmaPort,
@@ -19,6 +20,7 @@ import {
   type DevicesRequest,
   devicesRequestIsLegal,
   headerIsSound,
+  headerSizeFor,
   codec as makeCodec,
   peekDevice,
   peekIsBus,
@@ -38,6 +40,7 @@ export interface LinkDeviceEndOptions {
   readonly maxMessageSize: number;
   readonly requestTimeout: number;
   readonly statusPollInterval: number;
+  readonly deviceBits: DeviceBits;
   /** Devices reach memory by messages, not over the link, of which so many may wait for an answer; or null. */
   readonly inBand: { readonly window: number } | null;
   link(client: LinkClient): DeviceLink;
@@ -51,7 +54,9 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
   readonly maxMessageSize: number;
   readonly requestTimeout: number;
   readonly statusPollInterval: number;
+  readonly deviceBits: DeviceBits;
   readonly #node: Node;
+  readonly #headerSize: number;
   readonly #codec: Codec<StandardMessages>;
   readonly #sender: FaultySender;
   readonly #counter: MessageCounter;
@@ -63,16 +68,18 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
   #heard = false;
 
   constructor(options: LinkDeviceEndOptions) {
-    const { environment, maxMessageSize, inBand } = options;
+    const { environment, maxMessageSize, deviceBits, inBand } = options;
     const { node, plan, faults, observer } = environment;
     this.name = plan.name;
     this.revision = plan.revision;
     this.maxMessageSize = maxMessageSize;
     this.requestTimeout = options.requestTimeout;
     this.statusPollInterval = options.statusPollInterval;
+    this.deviceBits = deviceBits;
+    this.#headerSize = headerSizeFor(deviceBits);
     this.#node = node;
     this.#clients = new DeviceClients(plan.name);
-    this.#codec = makeCodec(plan.revision, inBand === null ? {} : inBandMessages);
+    this.#codec = makeCodec(plan.revision, inBand === null ? {} : inBandMessages, deviceBits);
     this.#counter = new MessageCounter(this.#codec, observer);
     this.#sender = new FaultySender({
       node,
@@ -87,6 +94,7 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
         : new InBandDeviceSide({
             ...{ node, name: plan.name, maxMessageSize, timeout: options.requestTimeout },
             window: inBand.window,
+            headerSize: this.#headerSize,
             send: (bytes, length) => this.#sender.send(bytes, length),
           });
     node.kernel.bindPort(plan.devicePort, node.add(this));
@@ -145,13 +153,13 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
   }
 
   frame(bytes: Uint8Array, length: number): void {
-    if (!headerIsSound(bytes, length)) {
+    if (!headerIsSound(bytes, length, 0, this.#headerSize)) {
       return this.#violation('MALFORMED_MESSAGE', 'a message without a sound header');
     }
     this.#heard = true;
     if (peekIsBus(bytes)) return this.#busFrame(bytes, length);
     if (this.#memory?.take(bytes, length)) return;
-    const device = peekDevice(bytes);
+    const device = peekDevice(bytes, 0, this.#headerSize);
     const client = this.#clients.get(device);
     if (client?.message(bytes, length)) return;
     if (client === undefined && !this.#clients.isAbsent(device)) {
@@ -192,11 +200,11 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
   }
 
   #getDevices(request: DevicesRequest, token: number): void {
-    const { rules } = revision(this.revision);
+    const { rules } = revision(this.revision, this.deviceBits);
     if (!devicesRequestIsLegal(rules, request)) {
       return this.#violation('UNEXPECTED_MESSAGE', 'GET_DEVICES with a window that is not legal');
     }
-    const { deviceSlots } = capacity(this.revision, this.maxMessageSize);
+    const { deviceSlots } = capacity(this.revision, this.maxMessageSize, this.deviceBits);
     const body = answerDevices(rules, request, this.deviceNumbers(), deviceSlots);
     this.#sendMessage({ type: 'res.GET_DEVICES', dev: 0, token, body });
   }

@@ -2,6 +2,7 @@
 // them, and watches whether the peer is alive.
 import type {
   BusEnvironment,
+  DeviceBits,
   DriverBusClient,
   DriverBusEnd,
   Observed,
@@ -16,6 +17,7 @@ import {
   type Codec,
   DeviceState,
   headerIsSound,
+  headerSizeFor,
   codec as makeCodec,
   peekDevice,
   peekIsBus,
@@ -42,6 +44,7 @@ export interface LinkDriverEndOptions {
   readonly maxMessageSize: number;
   readonly requestTimeout: number;
   readonly statusPollInterval: number;
+  readonly deviceBits: DeviceBits;
   readonly discovery: 'messages' | 'static';
   /** ps between two PINGs; Infinity for none. */
   readonly pingInterval: number;
@@ -58,7 +61,9 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
   readonly maxMessageSize: number;
   readonly requestTimeout: number;
   readonly statusPollInterval: number;
+  readonly deviceBits: DeviceBits;
   readonly #node: Node;
+  readonly #headerSize: number;
   readonly #options: LinkDriverEndOptions;
   readonly #codec: Codec<StandardMessages>;
   readonly #sender: FaultySender;
@@ -82,16 +87,18 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
   #downReason = '';
 
   constructor(options: LinkDriverEndOptions) {
-    const { environment, maxMessageSize, requestTimeout } = options;
+    const { environment, maxMessageSize, deviceBits, requestTimeout } = options;
     const { node, plan, faults, observer } = environment;
     this.name = plan.name;
     this.revision = plan.revision;
     this.maxMessageSize = maxMessageSize;
     this.requestTimeout = requestTimeout;
     this.statusPollInterval = options.statusPollInterval;
+    this.deviceBits = deviceBits;
+    this.#headerSize = headerSizeFor(deviceBits);
     this.#node = node;
     this.#options = options;
-    this.#codec = makeCodec(plan.revision, options.inBand ? inBandMessages : {});
+    this.#codec = makeCodec(plan.revision, options.inBand ? inBandMessages : {}, deviceBits);
     this.#counter = new MessageCounter(this.#codec, observer);
     this.#sender = new FaultySender({
       node,
@@ -99,7 +106,7 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
       counter: this.#counter,
       forward: (bytes, length) => this.#forward(bytes, length),
     });
-    this.#window = new DeviceWindow(plan.revision, maxMessageSize);
+    this.#window = new DeviceWindow(plan.revision, maxMessageSize, deviceBits);
     this.#frame = new Uint8Array(maxMessageSize);
     node.kernel.bindPort(plan.driverPort, node.add(this));
     this.#link = options.link(this);
@@ -127,7 +134,7 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
   }
 
   send(bytes: Uint8Array, length: number): void {
-    if (!peekIsBus(bytes) && !this.#reachable.has(peekDevice(bytes)))
+    if (!peekIsBus(bytes) && !this.#reachable.has(peekDevice(bytes, 0, this.#headerSize)))
       return this.#unroutable(bytes);
     this.#sender.send(bytes, length);
   }
@@ -176,7 +183,7 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
 
   frame(bytes: Uint8Array, length: number): void {
     this.#heard++;
-    if (!headerIsSound(bytes, length)) {
+    if (!headerIsSound(bytes, length, 0, this.#headerSize)) {
       return this.#violation('MALFORMED_MESSAGE', 'a message without a sound header');
     }
     if (this.#inBand === null) this.#route(bytes, length);
@@ -186,6 +193,7 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
   #makeInBand(): InBandDriverSide {
     return new InBandDriverSide({
       ...{ node: this.#node, name: this.name, maxMessageSize: this.maxMessageSize },
+      headerSize: this.#headerSize,
       send: (bytes, length) => this.#sender.send(bytes, length),
       pass: (bytes, length) => this.#route(bytes, length),
     });
@@ -193,7 +201,7 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
 
   #route(bytes: Uint8Array, length: number): void {
     if (peekIsBus(bytes)) return this.#busFrame(bytes, length);
-    const device = peekDevice(bytes);
+    const device = peekDevice(bytes, 0, this.#headerSize);
     const client = this.#clients.get(device);
     if (client === undefined) this.#violation('UNKNOWN_DEVICE', `device ${device}`);
     else if (this.#reachable.has(device)) client.message(bytes, length);
@@ -260,7 +268,7 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
 
   /** A request for a device that is not online fails at once; an event for it is lost. */
   #unroutable(bytes: Uint8Array): void {
-    const device = peekDevice(bytes);
+    const device = peekDevice(bytes, 0, this.#headerSize);
     if (peekIsEvent(bytes)) return;
     const reason = `${this.name} has no device number ${device}`;
     this.#clients.get(device)?.undeliverable(peekToken(bytes), reason);

@@ -2,16 +2,17 @@
 import type { BusEnvironment } from '../../platform/contracts/index.ts';
 import { LinkDeviceEnd } from './link-device-end.ts';
 import { LinkDriverEnd } from './link-driver-end.ts';
+import { deviceBitsOf } from './link-options.ts';
 import type { DeviceLink, DriverLink, LinkClient } from './message-link.ts';
 
 /** What every bus over a link has among its options. */
-interface LinkOptions {
+type LinkOptions = {
   readonly maxMessageSize: number;
   /** Static when left out: some links tell of devices in a way of their own. */
   readonly discovery?: 'messages' | 'static' | undefined;
   readonly pingInterval?: number | undefined;
   readonly data: 'shared' | 'inBand';
-}
+};
 
 export interface LinkEndsOptions<Options extends LinkOptions> {
   /** Timing constants of the bus: how long a request may take, and when to ask a status again. */
@@ -32,11 +33,15 @@ export function linkEnds<Options extends LinkOptions>(parts: LinkEndsOptions<Opt
       maxMessageSize: environment.plan.options.maxMessageSize,
       requestTimeout: costs.value(costs.idOf(parts.requestTimeout)),
       statusPollInterval: costs.value(costs.idOf(parts.statusPoll)),
+      deviceBits: deviceBitsOf(environment.plan.options),
     };
   };
   return {
-    beyondDrafts: ({ data }: Readonly<Record<string, unknown>>) =>
-      data === 'inBand' ? ['in-band data'] : [],
+    deviceBits: deviceBitsOf,
+    beyondDrafts: (options: Readonly<Record<string, unknown>>) => [
+      ...(options['data'] === 'inBand' ? ['in-band data'] : []),
+      ...(deviceBitsOf(options) === 32 ? ['device numbers of 32 bits'] : []),
+    ],
     createDriverEnd: (environment: BusEnvironment<Options>) => {
       const { discovery = 'static', pingInterval = Infinity, data } = environment.plan.options;
       return new LinkDriverEnd({

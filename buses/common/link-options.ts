@@ -1,8 +1,8 @@
 // Options that buses over links share, and the check of their largest message.
 import { z } from 'zod';
-import type { BusPlan, Finding, Topology } from '../../platform/contracts/index.ts';
+import type { BusPlan, DeviceBits, Finding, Topology } from '../../platform/contracts/index.ts';
 import { oneOfNames, time } from '../../platform/scenario/fields.ts';
-import { checkCarries } from '../../platform/virtio/messages/index.ts';
+import { checkCarries, headerSizeFor } from '../../platform/virtio/messages/index.ts';
 import { WireError } from '../../platform/wire/index.ts';
 
 /** How the driver's side learns which devices there are. */
@@ -30,10 +30,29 @@ export const dataPath = () =>
         'messages (inBand), which are in no draft of virtio-msg.',
     );
 
+/** How wide device numbers are in headers. */
+export const deviceNumbers = () =>
+  oneOfNames(['16bit', '32bit'])
+    .default('16bit')
+    .describe(
+      'Device numbers in headers: of 16 bits, or of 32, which makes every message two bytes longer and is in ' +
+        'no draft of virtio-msg.',
+    );
+
+/** Bits of the device numbers of a bus. */
+export function deviceBitsOf(options: Readonly<Record<string, unknown>>): DeviceBits {
+  return options['deviceNumbers'] === '32bit' ? 32 : 16;
+}
+
+/** Bytes of the header of a message of a bus. */
+export function headerSizeOf(options: Readonly<Record<string, unknown>>): number {
+  return headerSizeFor(deviceBitsOf(options));
+}
+
 /** A bus must carry every message that a device of its revision has to understand. */
 export function checkMessageSize({ revision, options }: BusPlan): readonly Finding[] {
   try {
-    checkCarries(revision, options['maxMessageSize'] as number);
+    checkCarries(revision, options['maxMessageSize'] as number, deviceBitsOf(options));
     return [];
   } catch (error) {
     if (!(error instanceof WireError)) throw error;

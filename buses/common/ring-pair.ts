@@ -1,5 +1,6 @@
 // Two message rings and their doorbells, as one end of a bus uses them: one to send, one to receive.
 import { type CpuClient, InterruptLine, type Node } from '../../platform/node/index.ts';
+import { HEADER_SIZE } from '../../platform/virtio/messages/index.ts';
 import type { LinkClient } from './message-link.ts';
 import type { RingLayout } from './ring-layout.ts';
 import type { RingMemory } from './ring-memory.ts';
@@ -11,6 +12,8 @@ export interface RingPairOptions {
   /** Unique on the node: bus and side. */
   readonly name: string;
   readonly maxMessageSize: number;
+  /** Bytes of a message's header; that of the drafts when left out. */
+  readonly headerSize?: number;
   readonly client: LinkClient;
   readonly sending: RingLayout;
   readonly receiving: RingLayout;
@@ -60,6 +63,7 @@ export class RingPair implements CpuClient {
       layout: options.sending,
       memory: options.memory(),
       maxMessageSize,
+      headerSize: options.headerSize ?? HEADER_SIZE,
       fullRetry,
       doorbell,
       ringDoorbell: () => {

@@ -33,6 +33,8 @@ export interface RingSenderOptions {
   readonly layout: RingLayout;
   readonly memory: RingMemory;
   readonly maxMessageSize: number;
+  /** Bytes of a message's header; that of the drafts when left out. */
+  readonly headerSize?: number;
   /** ps before a full ring is looked at again. */
   readonly fullRetry: number;
   /** Timing constant: what the doorbell costs the core that rings it. */
@@ -80,7 +82,7 @@ export class RingSender implements CpuClient, RingReader {
 
   constructor(options: RingSenderOptions) {
     this.#options = options;
-    this.#backlog = new MessageBacklog(options.maxMessageSize);
+    this.#backlog = new MessageBacklog(options.maxMessageSize, options.headerSize);
     this.#slot = new Uint8Array(options.layout.slotSize);
     this.#chart = options.node.charts.start(ringSenderChart, {
       name: options.name,

@@ -164,7 +164,7 @@ export class DriverSession implements CpuClient {
   devices(body: FfaMessageOf<'res.GET_DEVICES'>['body']): void {
     const { rules } = revision(this.#options.plan.revision);
     if (!devicesResponseIsLegal(rules, this.#window, body)) return this.malformed();
-    for (const number of devicesIn(body)) this.#found.add(number);
+    for (const number of devicesIn(rules, body)) this.#found.add(number);
     const next = nextDevicesRequest(rules, body, this.#slots);
     if (next !== null) this.#window = next;
     this.#chart.send({ type: next === null ? 'DONE' : 'MORE' });

@@ -2,7 +2,13 @@
 import { z } from 'zod';
 import type { BusPlan, WithOptions } from '../../platform/contracts/index.ts';
 import { oneOfNames, size, time } from '../../platform/scenario/fields.ts';
-import { dataPath, discovery, pingInterval, SPSC_SLOT_SIZE } from '../common/index.ts';
+import {
+  dataPath,
+  deviceNumbers,
+  discovery,
+  pingInterval,
+  SPSC_SLOT_SIZE,
+} from '../common/index.ts';
 
 export const ivshmemOptions = z.strictObject({
   maxMessageSize: size({ min: 8, max: SPSC_SLOT_SIZE })
@@ -25,6 +31,7 @@ export const ivshmemOptions = z.strictObject({
     .prefault('0ps')
     .describe('Time from the start of the run until the device side is ready.'),
   discovery: discovery('messages'),
+  deviceNumbers: deviceNumbers(),
   data: dataPath(),
   pingInterval: pingInterval(),
 });

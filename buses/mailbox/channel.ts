@@ -2,7 +2,13 @@
 import type { BusEnvironment, Statistics } from '../../platform/contracts/index.ts';
 import type { Packet } from '../../platform/kernel/index.ts';
 import { InterruptLine } from '../../platform/node/index.ts';
-import { type LinkClient, type OrderedLink, type RingMemory, RingPair } from '../common/index.ts';
+import {
+  headerSizeOf,
+  type LinkClient,
+  type OrderedLink,
+  type RingMemory,
+  RingPair,
+} from '../common/index.ts';
 import { MessageUnit } from './message-unit.ts';
 import type { MailboxOptions } from './options.ts';
 import { FLAG_CLEAR, FLAG_SET } from './packets.ts';
@@ -45,6 +51,7 @@ export class MailboxChannel {
       node,
       name: `${plan.name}.${side}`,
       maxMessageSize,
+      headerSize: headerSizeOf(plan.options),
       client,
       sending: sends ? this.area.toDevice : this.area.toDriver,
       receiving: sends ? this.area.toDriver : this.area.toDevice,

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { BusPlan, WithOptions } from '../../platform/contracts/index.ts';
 import { count, oneOfNames, size, time } from '../../platform/scenario/fields.ts';
-import { dataPath, discovery, pingInterval } from '../common/index.ts';
+import { dataPath, deviceNumbers, discovery, pingInterval } from '../common/index.ts';
 
 export const mailboxOptions = z.strictObject({
   maxMessageSize: size({ min: 8, max: 264, multipleOf: 4 })
@@ -27,6 +27,7 @@ export const mailboxOptions = z.strictObject({
       'Known defects to have. shortStride: elements lie as many bytes apart as there are elements.',
     ),
   discovery: discovery('static'),
+  deviceNumbers: deviceNumbers(),
   data: dataPath(),
   pingInterval: pingInterval(),
 });

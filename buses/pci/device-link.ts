@@ -4,8 +4,10 @@ import type { BusEnvironment, DmaPort, Statistics } from '../../platform/contrac
 import type { Component, Packet } from '../../platform/kernel/index.ts';
 import { PAGE_SIZE } from '../../platform/node/index.ts';
 import { Endpoint, type PciePath, pathOf, pcieTimingIds } from '../../platform/pcie/index.ts';
+import { peekDevice } from '../../platform/virtio/messages/index.ts';
 import {
   type DeviceLink,
+  headerSizeOf,
   type LinkClient,
   OwnRingMemory,
   PeerRingMemory,
@@ -40,6 +42,7 @@ export class PciDeviceLink implements DeviceLink, Component {
   readonly #fifoDma: DmaPort;
   /** Memory behind BAR 1. */
   readonly #memory: number;
+  readonly #headerSize: number;
   #fifos: (Fifo | null)[] = [];
   /** Counters of FIFOs that are no more. */
   #past: Statistics = {};
@@ -53,6 +56,7 @@ export class PciDeviceLink implements DeviceLink, Component {
     this.#environment = environment;
     this.#client = client;
     this.#path = pathOf(options);
+    this.#headerSize = headerSizeOf(options);
     this.#endpoint = new Endpoint({
       node,
       path: this.#path,
@@ -84,7 +88,7 @@ export class PciDeviceLink implements DeviceLink, Component {
   }
 
   send(bytes: Uint8Array, length: number): void {
-    const fifo = fifoOf(bytes, this.#fifos.length);
+    const fifo = fifoOf(bytes, this.#fifos.length, this.#headerSize);
     this.#fifos[fifo]?.send(bytes, length);
   }
 
@@ -186,8 +190,8 @@ export class PciDeviceLink implements DeviceLink, Component {
 }
 
 /** The FIFO that a message goes through: that of its device. Messages of the bus have number 0. */
-export function fifoOf(bytes: Uint8Array, fifos: number): number {
-  return (bytes[2] | (bytes[3] << 8)) % fifos;
+export function fifoOf(bytes: Uint8Array, fifos: number, headerSize: number): number {
+  return peekDevice(bytes, 0, headerSize) % fifos;
 }
 
 /** Bytes of all FIFOs in host memory. */

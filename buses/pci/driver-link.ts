@@ -28,6 +28,7 @@ import { writeU32 } from '../../platform/wire/index.ts';
 import {
   type DriverLink,
   HostPages,
+  headerSizeOf,
   type LinkClient,
   OwnRingMemory,
   type RingMemory,
@@ -70,6 +71,7 @@ export class PciDriverLink implements DriverLink {
   readonly #poller: Chart<unknown, PollEvent>;
   readonly #doorbell = new Uint8Array(4);
   readonly #sendsShort: boolean;
+  readonly #headerSize: number;
   #fifos: Fifo[] = [];
   /** Counters of FIFOs that are no more. */
   #past: Statistics = {};
@@ -86,6 +88,7 @@ export class PciDriverLink implements DriverLink {
     this.#environment = environment;
     this.#client = client;
     this.#path = pathOf(options);
+    this.#headerSize = headerSizeOf(options);
     this.#sendsShort = options.quirks.includes('shortMessages');
     this.#translation = options.iommu
       ? new Iommu(options.iotlb)
@@ -133,7 +136,7 @@ export class PciDriverLink implements DriverLink {
   }
 
   send(bytes: Uint8Array, length: number): void {
-    const fifo = this.#fifos[fifoOf(bytes, this.#fifos.length)];
+    const fifo = this.#fifos[fifoOf(bytes, this.#fifos.length, this.#headerSize)];
     fifo?.send(this.#sendsShort ? withoutBody(bytes, length) : bytes, length);
   }
 

@@ -3,6 +3,7 @@
 import type { Statistics } from '../../platform/contracts/index.ts';
 import type { Node } from '../../platform/node/index.ts';
 import {
+  headerSizeOf,
   type LinkClient,
   type RingLayout,
   type RingMemory,
@@ -125,6 +126,7 @@ export class Fifo {
       node,
       name: `${name}.${this.#generation++}`,
       maxMessageSize: plan.options.maxMessageSize,
+      headerSize: headerSizeOf(plan.options),
       client,
       sending: isDriver ? layouts.driver : layouts.device,
       receiving: isDriver ? layouts.device : layouts.driver,

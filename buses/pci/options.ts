@@ -6,6 +6,7 @@ import { count, oneOfNames, size, time } from '../../platform/scenario/fields.ts
 import {
   checkMessageSize,
   dataPath,
+  deviceNumbers,
   discovery,
   pingInterval,
   SPSC_SLOT_SIZE,
@@ -63,6 +64,7 @@ export const pciOptions = z.strictObject({
     .prefault('64B')
     .describe('Largest message: a slot has 64 B, of which the code of 2025 uses 48 B.'),
   discovery: discovery('messages'),
+  deviceNumbers: deviceNumbers(),
   data: dataPath(),
   pingInterval: pingInterval(),
 });

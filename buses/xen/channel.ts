@@ -3,7 +3,13 @@
 import type { BusEnvironment, Statistics } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
 import type { Packet, RandomStream } from '../../platform/kernel/index.ts';
-import { type LinkClient, type OrderedLink, type RingMemory, RingPair } from '../common/index.ts';
+import {
+  headerSizeOf,
+  type LinkClient,
+  type OrderedLink,
+  type RingMemory,
+  RingPair,
+} from '../common/index.ts';
 import { domainOf } from './domain.ts';
 import type { EventChannels } from './event-channels.ts';
 import type { XenOptions } from './options.ts';
@@ -53,6 +59,7 @@ export class XenChannel {
       node,
       name: `${plan.name}.${side}`,
       maxMessageSize,
+      headerSize: headerSizeOf(plan.options),
       client,
       sending: sends ? DRIVER_QUEUE : DEVICE_QUEUE,
       receiving: sends ? DEVICE_QUEUE : DRIVER_QUEUE,

@@ -2,7 +2,13 @@
 import { z } from 'zod';
 import type { BusPlan, Finding, Topology, WithOptions } from '../../platform/contracts/index.ts';
 import { count, oneOfNames, size, time } from '../../platform/scenario/fields.ts';
-import { dataPath, discovery, pingInterval, SPSC_SLOT_SIZE } from '../common/index.ts';
+import {
+  dataPath,
+  deviceNumbers,
+  discovery,
+  pingInterval,
+  SPSC_SLOT_SIZE,
+} from '../common/index.ts';
 
 export const xenOptions = z.strictObject({
   maxMessageSize: size({ min: 8, max: SPSC_SLOT_SIZE })
@@ -39,6 +45,7 @@ export const xenOptions = z.strictObject({
     .optional()
     .describe('The device domain that was destroyed is there again.'),
   discovery: discovery('static'),
+  deviceNumbers: deviceNumbers(),
   data: dataPath(),
   pingInterval: pingInterval(),
 });

@@ -1,12 +1,14 @@
 // Where a virtio-msg transport meets the bus that carries its messages. A bus knows of transport
 // messages only their header; a transport knows of its bus only what stands here.
 import type { DmaPort } from './dma.ts';
-import type { Revision } from './topology.ts';
+import type { DeviceBits, Revision } from './topology.ts';
 
 /** What a bus tells of itself before any transport message (virtio-msg: bus parameters). */
 export interface BusParameters {
   readonly name: string;
   readonly revision: Revision;
+  /** 16 when left out; 32 is a dialect that is in no draft. */
+  readonly deviceBits?: DeviceBits | undefined;
   /** Largest message in bytes, both directions. */
   readonly maxMessageSize: number;
   /** ps that a response may take before the request is sent again. */

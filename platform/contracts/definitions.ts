@@ -1,7 +1,14 @@
 // How devices, buses, drivers and workloads present themselves: one data object each, collected in
 // the tables of devices/, buses/ and guests/. Loader, report, docs and contract tests read these.
 import type { ZodObject } from 'zod';
-import type { BusPlan, DevicePlan, EvidenceKind, Topology, WorkloadPlan } from './topology.ts';
+import type {
+  BusPlan,
+  DeviceBits,
+  DevicePlan,
+  EvidenceKind,
+  Topology,
+  WorkloadPlan,
+} from './topology.ts';
 
 /** A timing constant that a model needs; profiles give it value, source and kind. */
 export interface TimingDefinition {
@@ -45,6 +52,8 @@ export interface Definition<
   readonly withinNode?: boolean;
   /** For a bus: what its options ask for that is in no draft of virtio-msg, in a few words each. */
   beyondDrafts?(options: Readonly<Record<string, unknown>>): readonly string[];
+  /** For a bus: how wide its device numbers are; 16 bits when left out. */
+  deviceBits?(options: Readonly<Record<string, unknown>>): DeviceBits;
   /** Devices can come and go while a bus of this type is up. */
   readonly hotPlug?: boolean;
   /** Nodes with a bus of this type may stop and start again while the run goes on. */

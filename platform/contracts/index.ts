@@ -33,6 +33,7 @@ export type {
 } from './models.ts';
 export {
   type BusPlan,
+  type DeviceBits,
   type DevicePlan,
   type EvidenceKind,
   type ExpectationPlan,

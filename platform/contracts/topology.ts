@@ -58,12 +58,15 @@ export interface BusPlan {
 export const REVISIONS = ['rfc3', 'v1', 'v2'] as const;
 export type Revision = (typeof REVISIONS)[number];
 
+/** Bits of the device numbers in message headers: 16 in all drafts. */
+export type DeviceBits = 16 | 32;
+
 export interface DevicePlan {
   readonly index: number;
   readonly name: string;
   readonly type: string;
   readonly bus: number;
-  /** Device number on the bus, 0 … 65535. */
+  /** Device number on the bus, 0 … 65535, or 0 … 2^32 - 1 where the bus can say so. */
   readonly number: number;
   readonly options: Readonly<Record<string, unknown>>;
   /** When it comes and when it goes, in ps; there from the beginning, and to the end, without them. */

@@ -17,6 +17,7 @@ import { assert } from '../errors.ts';
 import { NODES_MAX } from '../kernel/index.ts';
 import { constantTable } from '../timing/index.ts';
 import { type Entry, expandCopies } from './copies.ts';
+import { DeviceNumbers } from './device-numbers.ts';
 import { parseExpectations, REPORT_KEYS } from './expectations.ts';
 import { parseFaults } from './faults.ts';
 import { checkHotPlug } from './hot-plug.ts';
@@ -26,14 +27,7 @@ import { NetworkSection } from './networks.ts';
 import { ScenarioError } from './problem.ts';
 import { applyOverrides, loadProfile } from './profile.ts';
 import { checkRestarts } from './restarts.ts';
-import {
-  busFrame,
-  DEVICE_NUMBER_MAX,
-  deviceFrame,
-  nodeFrame,
-  scenarioFrame,
-  workloadFrame,
-} from './schema.ts';
+import { busFrame, deviceFrame, nodeFrame, scenarioFrame, workloadFrame } from './schema.ts';
 import { EntryParser, isMapping, parseWith } from './typed-entry.ts';
 import { type Path, YamlSource } from './yaml-source.ts';
 
@@ -65,7 +59,6 @@ class Loader {
   readonly #buses: BusPlan[] = [];
   readonly #devices: DevicePlan[] = [];
   readonly #workloads: WorkloadPlan[] = [];
-  readonly #badNumbers = new Set<string>();
   /** Next free packet port by node. */
   readonly #ports: number[] = [];
   /** Where a plan of a bus, device or workload stands in the file. */
@@ -235,9 +228,7 @@ class Loader {
       word: 'device',
       folder: this.#folder,
     });
-    /** Names by bus and number, and copies so far by entry and bus. */
-    const taken = new Map<string, string>();
-    const copies = new Map<string, number>();
+    const numbers = new DeviceNumbers(this.#source);
     for (const [index, entry] of this.#entries('devices', raw).entries()) {
       this.#deviceNames.add(entry, index);
       this.#refuseReportKey(entry);
@@ -246,7 +237,8 @@ class Loader {
       const { frame, options } = parsed;
       const bus = this.#busNames.find({ name: frame.bus, path: [...entry.path, 'bus'] });
       if (bus === null) continue;
-      const number = this.#numberOf(entry, frame.number, { bus, copies, taken });
+      const place = { bus, name: this.#buses[bus]?.name ?? 'this bus', max: this.#numberMax(bus) };
+      const number = numbers.take(entry, frame.number, place);
       if (number === null) continue;
       const { addAt, removeAt } = frame;
       const plan = {
@@ -272,41 +264,11 @@ class Loader {
     this.#source.report({ code: 'BAD_VALUE', path, at: 'key', message, expected: 'another name' });
   }
 
-  /** Number on the bus; copies that share a bus take consecutive ones. */
-  #numberOf(
-    entry: Entry,
-    first: number,
-    place: { bus: number; copies: Map<string, number>; taken: Map<string, string> },
-  ): number | null {
-    const { bus, copies, taken } = place;
-    const path = [...entry.path, 'number'];
-    const key = `${bus} ${entry.base}`;
-    const earlier = copies.get(key) ?? 0;
-    copies.set(key, earlier + 1);
-    const number = entry.indexedKeys.includes('number') ? first : first + earlier;
-    const owner = taken.get(`${bus} ${number}`);
-    if (owner === undefined && number <= DEVICE_NUMBER_MAX) {
-      taken.set(`${bus} ${number}`, entry.name);
-      return number;
-    }
-    // The copies of one entry share a place in the file: the first mistake stands for all.
-    if (this.#badNumbers.has(entry.base)) return null;
-    this.#badNumbers.add(entry.base);
-    if (owner === undefined) {
-      const message = `copy '${entry.name}' would have number ${number}`;
-      const expected = `numbers up to ${DEVICE_NUMBER_MAX}`;
-      this.#source.report({ code: 'OUT_OF_RANGE', path, at: 'value', message, expected });
-      return null;
-    }
-    const busName = this.#buses[bus]?.name ?? 'this bus';
-    this.#source.report({
-      code: 'DUPLICATE_NUMBER',
-      path,
-      at: 'value',
-      message: `number ${number} on ${busName} is already that of device '${owner}'`,
-      expected: 'a number that no other device of the bus has',
-    });
-    return null;
+  /** Largest device number on a bus; one that could not be loaded is not asked. */
+  #numberMax(bus: number): number {
+    const plan = this.#buses[bus] as BusPlan | undefined;
+    if (plan === undefined) return Infinity;
+    return 2 ** (this.#tables.buses[plan.type].deviceBits?.(plan.options) ?? 16) - 1;
   }
 
   #loadWorkloads(raw: readonly unknown[]): void {

@@ -5,7 +5,8 @@ import { REVISIONS } from '../contracts/index.ts';
 import { count, oneOfNames, rate, size, time } from './fields.ts';
 
 export const COPIES_MAX = 65_536;
-export const DEVICE_NUMBER_MAX = 65_535;
+/** Largest device number of the buses that have 32 bits for it. */
+export const DEVICE_NUMBER_MAX = 2 ** 32 - 1;
 const PAGE = 4096;
 const MEMORY_MAX = 2 ** 40;
 
@@ -71,7 +72,7 @@ export const deviceFrame = z.strictObject({
   type: z.string().describe('Type of device.'),
   bus: z.string().describe('Bus that carries the device.'),
   number: count({ max: DEVICE_NUMBER_MAX }).describe(
-    'Device number on the bus. Copies on one bus take consecutive numbers from it.',
+    'Device number on the bus, up to 65535 on most. Copies on one bus take consecutive numbers from it.',
   ),
   addAt: time({ min: 1 })
     .optional()

@@ -1,6 +1,7 @@
 // What every device promises over every bus: it comes up, its workload's data is what it must be, a reset
 // in full swing does no harm, and it can be started again; the same bytes and digests on both engines.
 import { describe, expect, it } from 'vitest';
+import { deviceBitsOf } from '../../buses/common/index.ts';
 import { tables } from '../../platform/cli/tables.ts';
 import { REVISIONS } from '../../platform/contracts/topology.ts';
 import { brokenRules, peekDevice, revision } from '../../platform/virtio/messages/index.ts';
@@ -11,11 +12,11 @@ import {
   contractTopology,
   DEVICE_CASES,
   listeningTables,
+  numberOn,
   OLDER_TRANSPORTS,
   RING_CASES,
 } from './cases.ts';
 
-const DEVICE = 5;
 const MILLISECOND = 1_000_000_000;
 const buses = Object.keys(BUS_CASES);
 const devices = Object.keys(DEVICE_CASES);
@@ -73,9 +74,12 @@ describe.each(pairs)('$device over $bus', ({ bus, device }) => {
     expect(rig.run()).toBe('done');
     expect(rig.violations).toEqual([]);
     const frames = rig.transportFrames.get(0)!;
-    const broken = frames.flatMap((bytes) => brokenRules(revision(name), bytes, bytes.length));
+    const info = revision(name, deviceBitsOf(BUS_CASES[bus]));
+    const broken = frames.flatMap((bytes) => brokenRules(info, bytes, bytes.length));
     expect(broken).toEqual([]);
-    expect([...new Set(frames.map((bytes) => peekDevice(bytes)))]).toEqual([DEVICE]);
+    const { headerSize } = info.codec;
+    const numbers = new Set(frames.map((bytes) => peekDevice(bytes, 0, headerSize)));
+    expect([...numbers]).toEqual([numberOn(bus)]);
   });
 
   it('gives one digest on both engines and when repeated, another for another seed', () => {

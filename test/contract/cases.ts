@@ -1,5 +1,6 @@
 // What the contract suite needs to know of each row of the tables: how a scenario has the bus, and which
 // small workload puts the device through its paces with verified data. A row without a case fails there.
+import { deviceBitsOf } from '../../buses/common/index.ts';
 import { tables } from '../../platform/cli/tables.ts';
 import type {
   BusDefinition,
@@ -62,6 +63,7 @@ export const BUS_CASES: Readonly<Record<string, { readonly type: string } & Entr
   'xen with data in band': { type: 'xen', data: 'inBand' },
   'mailbox with data in band': { type: 'mailbox', data: 'inBand', maxMessageSize: '264B' },
   'pci with data in band': { type: 'pci', data: 'inBand', fifos: 2 },
+  'pci with device numbers of 32 bits': { type: 'pci', deviceNumbers: '32bit', fifos: 2 },
   'loopback with data in band': { type: 'loopback', device: 'linux', data: 'inBand' },
   'virtio-mmio': { type: 'virtio-mmio' },
   'virtio-mmio without ioeventfd': { type: 'virtio-mmio', ioeventfd: false },
@@ -162,6 +164,11 @@ export const RING_CASES: Readonly<Record<string, Entry>> = {
   },
 };
 
+/** Number of the device under test: one that takes more than 16 bits, where a bus has them. */
+export function numberOn(bus: string): number {
+  return deviceBitsOf(BUS_CASES[bus]) === 32 ? 200_005 : 5;
+}
+
 /** Name of the device under test. */
 const DUT = 'dut';
 
@@ -191,7 +198,7 @@ export function contractTopology(choice: Choice): LoadedScenario {
     },
     networks: more.networks ?? {},
     devices: {
-      [DUT]: { type: device, bus: 'bus0', number: 5, ...options, ...RING_CASES[ring] },
+      [DUT]: { type: device, bus: 'bus0', number: numberOn(bus), ...options, ...RING_CASES[ring] },
       ...more.devices,
     },
     workloads: [{ device: DUT, ...workload }],

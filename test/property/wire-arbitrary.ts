@@ -20,8 +20,9 @@ export function valueArbitrary(layout: Layout): fc.Arbitrary<Record_> {
 }
 
 /** Generates messages of one leg. */
-export function messageArbitrary(leg: Leg): fc.Arbitrary<LooseMessage> {
-  const dev = leg.row.scope === 'bus' ? fc.constant(0) : fc.integer({ min: 0, max: 0xffff });
+export function messageArbitrary(leg: Leg, deviceBits = 16): fc.Arbitrary<LooseMessage> {
+  const number = fc.integer({ min: 0, max: 2 ** deviceBits - 1 });
+  const dev = leg.row.scope === 'bus' ? fc.constant(0) : number;
   return fc.record({
     type: fc.constant(leg.type),
     dev,

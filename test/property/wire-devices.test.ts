@@ -1,5 +1,5 @@
 // Enumeration finds every device exactly once, whatever numbers exist and however few slots a
-// message has, in every revision; and every answer on the way is legal.
+// message has, in every revision, and with numbers of 32 bits; and every answer on the way is legal.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { REVISIONS } from '../../platform/contracts/topology.ts';
@@ -14,15 +14,25 @@ import {
   revision,
 } from '../../platform/virtio/messages/index.ts';
 
-const numbersArbitrary = fc
-  .uniqueArray(fc.oneof(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 0, max: 65535 })), {
-    maxLength: 60,
-  })
-  .map((numbers) => numbers.sort((a, b) => a - b));
+const dialects = REVISIONS.flatMap((name) => [
+  { name, deviceBits: 16 as const },
+  { name, deviceBits: 32 as const },
+]);
 
-describe.each(REVISIONS)('enumeration in %s', (name) => {
-  const info = revision(name);
+describe.each(dialects)('enumeration in $name with $deviceBits bits', ({ name, deviceBits }) => {
+  const info = revision(name, deviceBits);
   const { rules, codec } = info;
+  const numbersArbitrary = fc
+    .uniqueArray(
+      fc.oneof(
+        fc.integer({ min: 0, max: 300 }),
+        fc.integer({ min: 0, max: 65_535 }),
+        fc.integer({ min: 0, max: 2 ** deviceBits - 1 }),
+        fc.integer({ min: 2 ** deviceBits - 20, max: 2 ** deviceBits - 1 }),
+      ),
+      { maxLength: 60 },
+    )
+    .map((numbers) => numbers.sort((a, b) => a - b));
 
   it('finds every device once, by legal messages', () => {
     const slots = fc.integer({ min: 1, max: 250 }).map((n) => n * 8);
@@ -39,7 +49,7 @@ describe.each(REVISIONS)('enumeration in %s', (name) => {
             devicesResponseIsLegal(rules, request, body) &&
             brokenRules(info, bytes, length).length === 0;
           expect(legal).toBe(true);
-          found.push(...devicesIn(body));
+          found.push(...devicesIn(rules, body));
           request = nextDevicesRequest(rules, body, asked);
         }
         expect(found).toEqual(numbers);
@@ -54,7 +64,7 @@ describe.each(REVISIONS)('enumeration in %s', (name) => {
         const request = { offset: at * 8, count: 0 };
         const body = answerDevices(rules, request, numbers, 2000);
         expect(devicesResponseIsLegal(rules, request, body)).toBe(true);
-        expect(devicesIn(body)).toEqual([]);
+        expect(devicesIn(rules, body)).toEqual([]);
       }),
       { seed: 6, numRuns: 200 },
     );

@@ -1,5 +1,10 @@
 // Both ends of a bus that moves messages over a link, without transports, with recorders in their place.
-import type { DeviceLink, DriverLink, LinkClient } from '../../buses/common/index.ts';
+import {
+  type DeviceLink,
+  type DriverLink,
+  deviceBitsOf,
+  type LinkClient,
+} from '../../buses/common/index.ts';
 import { LinkDeviceEnd } from '../../buses/common/link-device-end.ts';
 import { LinkDriverEnd } from '../../buses/common/link-driver-end.ts';
 import { IvshmemDeviceLink } from '../../buses/ivshmem/device-link.ts';
@@ -67,8 +72,14 @@ export function makeLinkEnds(
   );
   const { driver, device } = LINKS[plan.type];
   const maxMessageSize = plan.options['maxMessageSize'] as number;
+  const deviceBits = deviceBitsOf(plan.options);
   const inBand = plan.options['data'] === 'inBand';
-  const timing = { requestTimeout: TIMEOUT, statusPollInterval: TIMEOUT, maxMessageSize };
+  const timing = {
+    requestTimeout: TIMEOUT,
+    statusPollInterval: TIMEOUT,
+    maxMessageSize,
+    deviceBits,
+  };
   const environment = (node: Node) => ({
     node,
     plan: plan as never,

@@ -233,7 +233,7 @@ describe('list', () => {
     [['devices', 'blk'], /capacity +size +64MiB +Size of a disk/],
     [['buses', 'ffa'], /mediator +spmc \| hypervisor +spmc +Who/],
     [['workloads', 'fio'], /blockSize +size +4KiB +Bytes/],
-    [['devices', 'blk'], /number +0 … 65535 or \{i\} +required/],
+    [['devices', 'blk'], /number +0 … 4294967295 or \{i\} +required/],
     [['devices', 'rng'], /rng\.rate +rate/],
     [['profiles', 'arm-neoverse-n1'], /memory\.lineLatency +47ns +measured +nviennot/],
     [['scenarios', 'ffa/first-request'], /Devices \(1\)/],
@@ -329,10 +329,23 @@ describe('decode', () => {
     expect(error).toContain('  with --bus ffa: req RESET dev=0 tok=1\n');
   });
 
-  test.each(['virtio-mmio', 'nobus'])('a bus %s without messages of its own is refused', async (bus) => {
-    const { code, error } = await busbar(['decode', '--bus', bus, RESET]);
-    expect(code).toBe(2);
-    expect(error).toContain('ffa, ffa:optee, loopback');
+  test.each(['virtio-mmio', 'nobus'])(
+    'a bus %s without messages of its own is refused',
+    async (bus) => {
+      const { code, error } = await busbar(['decode', '--bus', bus, RESET]);
+      expect(code).toBe(2);
+      expect(error).toContain('ffa, ffa:optee, ivshmem, loopback');
+    },
+  );
+
+  test('reads device numbers of 32 bits when asked to', async () => {
+    const wide = '0042 0700 0000 0e00 0100 03000000';
+    const out = 'req EVENT_USED dev=65543 tok=0 index=3\n';
+    expect(await busbar(['decode', '--device-bits', '32', wide])).toEqual({
+      code: 0,
+      out,
+      error: '',
+    });
   });
 });
 

@@ -2,12 +2,13 @@
 // keeps the queues of a bus from being flooded.
 import { describe, expect, it } from 'vitest';
 import { InBandDriverSide } from '../../buses/common/in-band/driver-side.ts';
-import { chunkBytes, inBandMessages } from '../../buses/common/in-band/messages.ts';
+import { InBandFormat } from '../../buses/common/in-band/format.ts';
+import { inBandMessages } from '../../buses/common/in-band/messages.ts';
 import { runScenario } from '../../platform/index.ts';
 import { reportText } from '../../platform/observe/report/index.ts';
 import { ScenarioError } from '../../platform/scenario/index.ts';
 import { PLAIN } from '../../platform/text/index.ts';
-import { codec } from '../../platform/virtio/messages/index.ts';
+import { codec, HEADER_SIZE } from '../../platform/virtio/messages/index.ts';
 import { fromHex, toHex } from '../../platform/wire/index.ts';
 import { inBandBench, pattern } from '../support/in-band-bench.ts';
 import { TIMEOUT } from '../support/link-ends.ts';
@@ -42,7 +43,7 @@ describe('the messages', () => {
   });
 
   it('bring 48 bytes of a read and 44 of a write in 64', () => {
-    expect(chunkBytes(64)).toEqual({ read: 48, write: 44 });
+    expect(new InBandFormat(HEADER_SIZE, 64)).toMatchObject({ readMax: 48, writtenMax: 44 });
   });
 });
 
@@ -202,7 +203,7 @@ it('an access that makes no sense is a violation', () => {
   const { linux } = testNodes();
   const sent: string[] = [];
   const side = new InBandDriverSide({
-    ...{ node: linux, name: 'bus0', maxMessageSize: 64 },
+    ...{ node: linux, name: 'bus0', maxMessageSize: 64, headerSize: HEADER_SIZE },
     send: (bytes, length) => sent.push(toHex(bytes, 0, length)),
     pass: () => sent.push('passed'),
   });

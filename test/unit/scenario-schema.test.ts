@@ -90,7 +90,7 @@ test.each([
   ['unknown type', 'type: blk, bus: ffa0, number: 0', 'type: blq, bus: ffa0, number: 0'],
   ['option of another type', 'messages: direct', 'capacity: 1MiB'],
   ['value outside a list', 'messages: direct', 'messages: dircet'],
-  ['number above its limit', 'number: 0', 'number: 65536'],
+  ['number above its limit', 'number: 0', 'number: 4294967296'],
   ['missing required option', ', rw: read', ''],
   ['unknown message', 'EVENT_USED', 'EVENT_UESD'],
   ['unknown timing constant', 'ffa.worldSwitch', 'ffa.wordSwitch'],

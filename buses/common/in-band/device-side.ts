@@ -5,7 +5,8 @@ import type { Node } from '../../../platform/node/index.ts';
 import { peekDevice } from '../../../platform/virtio/messages/index.ts';
 import { ChunkWindow } from './chunk-window.ts';
 import { CopyQueue } from './copy-queue.ts';
-import { isInBand, Kind, peekKind, peekReadLength } from './messages.ts';
+import { InBandFormat } from './format.ts';
+import { isInBand, Kind } from './messages.ts';
 import { InBandPort } from './port.ts';
 
 export interface InBandDeviceOptions {
@@ -13,6 +14,7 @@ export interface InBandDeviceOptions {
   /** The bus. */
   readonly name: string;
   readonly maxMessageSize: number;
+  readonly headerSize: number;
   /** ps that an answer may take. */
   readonly timeout: number;
   /** Chunks that may be under way without an answer. */
@@ -23,14 +25,16 @@ export interface InBandDeviceOptions {
 
 export class InBandDeviceSide {
   readonly #options: InBandDeviceOptions;
+  readonly #format: InBandFormat;
   readonly #window: ChunkWindow;
   readonly #ports = new Map<number, InBandPort>();
   readonly #outgoing: CopyQueue;
   readonly #answers: CopyQueue;
 
   constructor(options: InBandDeviceOptions) {
-    const { node, maxMessageSize: frameSize } = options;
+    const { node, headerSize, maxMessageSize: frameSize } = options;
     this.#options = options;
+    this.#format = new InBandFormat(headerSize, frameSize);
     this.#window = new ChunkWindow(options.window, () => this.#outgoing.resume());
     this.#outgoing = new CopyQueue({
       node,
@@ -41,18 +45,18 @@ export class InBandDeviceSide {
     this.#answers = new CopyQueue({
       node,
       frameSize,
-      pass: (bytes) => this.#ports.get(peekDevice(bytes))!.answered(bytes),
+      pass: (bytes) => this.#portFor(bytes)!.answered(bytes),
     });
   }
 
   /** The port of a device. */
   portOf(device: number): DmaPort {
-    const { node, name, maxMessageSize, timeout } = this.#options;
+    const { node, name, timeout } = this.#options;
     const port = new InBandPort({
       node,
       name: `${name}.memory${device}`,
       device,
-      maxMessageSize,
+      format: this.#format,
       timeout,
       window: this.#window,
       send: (bytes, length, data) => this.#outgoing.push(bytes, length, data),
@@ -69,8 +73,9 @@ export class InBandDeviceSide {
 
   /** Takes an answer of the driver's side. Returns false for other messages. */
   take(bytes: Uint8Array, length: number): boolean {
-    if (!isInBand(bytes) || !this.#ports.has(peekDevice(bytes))) return false;
-    const copied = peekKind(bytes) === Kind.readAnswer ? peekReadLength(bytes) : 0;
+    if (!isInBand(bytes) || this.#portFor(bytes) === undefined) return false;
+    const isRead = this.#format.kind(bytes) === Kind.readAnswer;
+    const copied = isRead ? this.#format.readLength(bytes) : 0;
     this.#answers.push(bytes, length, copied);
     return true;
   }
@@ -92,8 +97,12 @@ export class InBandDeviceSide {
     return { memoryReads, memoryWrites, memoryRefused };
   }
 
+  #portFor(bytes: Uint8Array): InBandPort | undefined {
+    return this.#ports.get(peekDevice(bytes, 0, this.#options.headerSize));
+  }
+
   #sendNow(bytes: Uint8Array, length: number): void {
-    if (isInBand(bytes) && !this.#ports.get(peekDevice(bytes))!.sent(bytes)) return;
+    if (isInBand(bytes) && !this.#portFor(bytes)!.sent(bytes)) return;
     this.#options.send(bytes, length);
   }
 }

@@ -5,20 +5,8 @@ import type { Node } from '../../../platform/node/index.ts';
 import { peekDevice, peekToken } from '../../../platform/virtio/messages/index.ts';
 import { DevicePages, pagesOfMemory } from '../device-pages.ts';
 import { CopyQueue } from './copy-queue.ts';
-import {
-  chunkBytes,
-  isInBand,
-  Kind,
-  MemoryStatus,
-  peekAddress,
-  peekKind,
-  peekLength,
-  peekSequence,
-  READ_DATA,
-  WRITTEN_DATA,
-  writeReadAnswer,
-  writeWriteAnswer,
-} from './messages.ts';
+import { InBandFormat } from './format.ts';
+import { isInBand, Kind, MemoryStatus } from './messages.ts';
 
 /** The last write of a device that anything was heard of. */
 interface Write {
@@ -33,6 +21,7 @@ export interface InBandDriverOptions {
   /** The bus. */
   readonly name: string;
   readonly maxMessageSize: number;
+  readonly headerSize: number;
   /** Sends a message; copies its bytes. */
   send(bytes: Uint8Array, length: number): void;
   /** Takes a message that is none of memory. */
@@ -44,16 +33,16 @@ export class InBandDriverSide {
   readonly #pages: DevicePages;
   readonly #incoming: CopyQueue;
   readonly #frame: Uint8Array;
-  readonly #readMax: number;
+  readonly #format: InBandFormat;
   /** By device: its chunks come one write after another. */
   readonly #writes = new Map<number, Write>();
 
   constructor(options: InBandDriverOptions) {
-    const { node, maxMessageSize } = options;
+    const { node, headerSize, maxMessageSize } = options;
     this.#options = options;
     this.#pages = new DevicePages(pagesOfMemory(node.memory));
     this.#frame = new Uint8Array(maxMessageSize);
-    this.#readMax = chunkBytes(maxMessageSize).read;
+    this.#format = new InBandFormat(headerSize, maxMessageSize);
     this.#incoming = new CopyQueue({
       node,
       frameSize: maxMessageSize,
@@ -79,16 +68,16 @@ export class InBandDriverSide {
 
   /** Takes a message with a sound header; it is handled after those before it. */
   take(bytes: Uint8Array, length: number): void {
-    if (isInBand(bytes)) return this.#incoming.push(bytes, length, peekLength(bytes));
+    if (isInBand(bytes)) return this.#incoming.push(bytes, length, this.#format.length(bytes));
     if (this.#incoming.isBusy) this.#incoming.push(bytes, length, 0);
     else this.#options.pass(bytes, length);
   }
 
   #handle(bytes: Uint8Array, length: number): void {
     if (!isInBand(bytes)) return this.#options.pass(bytes, length);
-    switch (peekKind(bytes)) {
+    switch (this.#format.kind(bytes)) {
       case Kind.read:
-        if (peekLength(bytes) <= this.#readMax) return this.#read(bytes);
+        if (this.#format.length(bytes) <= this.#format.readMax) return this.#read(bytes);
         return this.#malformed();
       case Kind.posted:
         this.#write(bytes);
@@ -103,27 +92,27 @@ export class InBandDriverSide {
   #read(bytes: Uint8Array): void {
     const { node, send } = this.#options;
     const granted = this.#mayReach(bytes, 'MEM_READ');
-    const length = granted ? peekLength(bytes) : 0;
+    const length = granted ? this.#format.length(bytes) : 0;
     const status = granted ? MemoryStatus.OK : MemoryStatus.DENIED;
-    const size = writeReadAnswer(
+    const size = this.#format.writeReadAnswer(
       this.#frame,
-      peekDevice(bytes),
+      this.#deviceOf(bytes),
       peekToken(bytes),
-      peekSequence(bytes),
+      this.#format.sequence(bytes),
       length,
       status,
     );
-    node.memory.copyOut(peekAddress(bytes), this.#frame, READ_DATA, length);
+    node.memory.copyOut(this.#format.address(bytes), this.#frame, this.#format.readData, length);
     send(this.#frame, size);
   }
 
   #answeredWrite(bytes: Uint8Array): void {
     const { status } = this.#write(bytes);
-    const size = writeWriteAnswer(
+    const size = this.#format.writeWriteAnswer(
       this.#frame,
-      peekDevice(bytes),
+      this.#deviceOf(bytes),
       peekToken(bytes),
-      peekSequence(bytes),
+      this.#format.sequence(bytes),
       status,
     );
     this.#options.send(this.#frame, size);
@@ -138,16 +127,21 @@ export class InBandDriverSide {
       return write;
     }
     const { memory } = this.#options.node;
-    memory.copyIn(peekAddress(bytes), bytes, WRITTEN_DATA, peekLength(bytes));
+    memory.copyIn(
+      this.#format.address(bytes),
+      bytes,
+      this.#format.writtenData,
+      this.#format.length(bytes),
+    );
     write.next++;
     return write;
   }
 
   /** The write that a chunk belongs to: the one under way, if this is the chunk that it waits for. */
   #writeOf(bytes: Uint8Array): Write {
-    const device = peekDevice(bytes);
+    const device = this.#deviceOf(bytes);
     const token = peekToken(bytes);
-    const sequence = peekSequence(bytes);
+    const sequence = this.#format.sequence(bytes);
     let write = this.#writes.get(device);
     if (write === undefined) {
       write = { token, next: 0, status: MemoryStatus.OK };
@@ -163,9 +157,9 @@ export class InBandDriverSide {
   }
 
   #mayReach(bytes: Uint8Array, access: string): boolean {
-    const device = peekDevice(bytes);
-    const address = peekAddress(bytes);
-    const length = peekLength(bytes);
+    const device = this.#deviceOf(bytes);
+    const address = this.#format.address(bytes);
+    const length = this.#format.length(bytes);
     if (this.#pages.holds(device, address, length)) return true;
     const { node, name } = this.#options;
     node.violations.report(
@@ -174,6 +168,10 @@ export class InBandDriverSide {
         'its driver has not taken this memory for it',
     );
     return false;
+  }
+
+  #deviceOf(bytes: Uint8Array): number {
+    return peekDevice(bytes, 0, this.#options.headerSize);
   }
 
   #malformed(): void {

@@ -5,20 +5,8 @@ import { copyBytes, type Node, type ViolationCode } from '../../../platform/node
 import { peekToken } from '../../../platform/virtio/messages/index.ts';
 import { Access } from './access.ts';
 import type { ChunkWindow } from './chunk-window.ts';
-import {
-  CHUNKS_MAX,
-  chunkBytes,
-  Kind,
-  MemoryStatus,
-  peekAnswerSequence,
-  peekAnswerStatus,
-  peekKind,
-  peekReadLength,
-  READ_DATA,
-  WRITTEN_DATA,
-  writeReadRequest,
-  writeWriteRequest,
-} from './messages.ts';
+import type { InBandFormat } from './format.ts';
+import { CHUNKS_MAX, Kind, MemoryStatus } from './messages.ts';
 import { type WatchEffect, type WatchEvent, watchChart } from './watch-chart.ts';
 
 const TOKEN_MAX = 0xffff;
@@ -32,7 +20,7 @@ export interface InBandPortOptions {
   /** Unique on the node. */
   readonly name: string;
   readonly device: number;
-  readonly maxMessageSize: number;
+  readonly format: InBandFormat;
   /** ps that an answer may take. */
   readonly timeout: number;
   /** Shared by the ports of a bus. */
@@ -46,7 +34,6 @@ export class InBandPort implements DmaPort {
   writes = 0;
   refusals = 0;
   readonly #options: InBandPortOptions;
-  readonly #chunkBytes: { readonly read: number; readonly write: number };
   readonly #frame: Uint8Array;
   readonly #watch: Chart<unknown, WatchEvent>;
   /** Accesses under way by token. */
@@ -56,10 +43,9 @@ export class InBandPort implements DmaPort {
   #token = 0;
 
   constructor(options: InBandPortOptions) {
-    const { node, name, maxMessageSize, timeout } = options;
+    const { node, name, format, timeout } = options;
     this.#options = options;
-    this.#chunkBytes = chunkBytes(maxMessageSize);
-    this.#frame = new Uint8Array(maxMessageSize);
+    this.#frame = new Uint8Array(format.maxMessageSize);
     this.#watch = node.charts.start(watchChart, {
       name: `${name}.watch`,
       input: { timeout },
@@ -69,11 +55,11 @@ export class InBandPort implements DmaPort {
   }
 
   readSegment(address: number, length: number): void {
-    this.#gathered.addSegment(address, length, this.#chunkBytes.read);
+    this.#gathered.addSegment(address, length, this.#options.format.readMax);
   }
 
   writeSegment(address: number, source: Uint8Array, offset: number, length: number): void {
-    this.#gathered.addSegment(address, length, this.#chunkBytes.write);
+    this.#gathered.addSegment(address, length, this.#options.format.writtenMax);
     this.#gathered.addData(source, offset, length);
   }
 
@@ -82,10 +68,10 @@ export class InBandPort implements DmaPort {
     if (token < 0) return;
     this.reads++;
     const { count, addresses, lengths } = this.#underWay.get(token)!;
-    const { device, send } = this.#options;
+    const { device, format, send } = this.#options;
     const frame = this.#frame;
     for (let i = 0; i < count; i++) {
-      send(frame, writeReadRequest(frame, device, token, addresses[i], i, lengths[i]), 0);
+      send(frame, format.writeReadRequest(frame, device, token, addresses[i], i, lengths[i]), 0);
     }
   }
 
@@ -94,14 +80,22 @@ export class InBandPort implements DmaPort {
     if (token < 0) return false;
     this.writes++;
     const { count, addresses, lengths, bytes } = this.#underWay.get(token)!;
-    const { device, window, send } = this.#options;
+    const { device, format, window, send } = this.#options;
     const frame = this.#frame;
     let done = 0;
     for (let i = 0; i < count; i++) {
       const answered = i === count - 1 || window.wantsAnswer(i);
       const length = lengths[i];
-      const size = writeWriteRequest(frame, answered, device, token, addresses[i], i, length);
-      copyBytes(bytes, done, frame, WRITTEN_DATA, length);
+      const size = format.writeWriteRequest(
+        frame,
+        answered,
+        device,
+        token,
+        addresses[i],
+        i,
+        length,
+      );
+      copyBytes(bytes, done, frame, format.writtenData, length);
       done += length;
       send(frame, size, length);
     }
@@ -120,22 +114,23 @@ export class InBandPort implements DmaPort {
 
   /** Takes an answer of the driver's side. */
   answered(frame: Uint8Array): void {
-    const kind = peekKind(frame);
+    const { format, window, node } = this.#options;
+    const kind = format.kind(frame);
     const token = peekToken(frame);
     const access = this.#underWay.get(token);
     if (kind !== Kind.readAnswer && kind !== Kind.writeAnswer) {
       return this.#violation('MALFORMED_MESSAGE', 'an answer about memory that makes no sense');
     }
-    const sequence = peekAnswerSequence(frame);
+    const sequence = format.answerSequence(frame);
     if (access === undefined || access.write !== (kind === Kind.writeAnswer)) {
       return this.#violation('UNEXPECTED_RESPONSE', `no access has the token ${token}`);
     }
     if (sequence < access.answered || sequence >= access.sent) {
       return this.#violation('UNEXPECTED_RESPONSE', `chunk ${sequence} waits for no answer`);
     }
-    access.heardAt = this.#options.node.kernel.now;
+    access.heardAt = node.kernel.now;
     if (!access.failed) this.#use(access, frame, sequence);
-    this.#options.window.giveBack(sequence + 1 - access.answered);
+    window.giveBack(sequence + 1 - access.answered);
     access.answered = sequence + 1;
     if (access.answered === access.count) this.#finish(token, access);
   }
@@ -167,14 +162,15 @@ export class InBandPort implements DmaPort {
   }
 
   #use(access: Access, frame: Uint8Array, sequence: number): void {
-    const status = peekAnswerStatus(frame);
+    const { format } = this.#options;
+    const status = format.answerStatus(frame);
     if (status === MemoryStatus.DENIED) {
       this.#refuse(access, 'its driver has not taken this memory for it');
     } else if (status !== MemoryStatus.OK) {
       this.#refuse(access, 'a part of it was lost on its way');
     } else if (
       !access.write &&
-      !access.takeChunk(sequence, frame, READ_DATA, peekReadLength(frame))
+      !access.takeChunk(sequence, frame, format.readData, format.readLength(frame))
     ) {
       this.#refuse(access, 'an answer was lost on its way');
     }

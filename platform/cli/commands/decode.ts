@@ -11,6 +11,7 @@ const ONE_BYTE = /^(0x)?[0-9a-f]{2}$/i;
 
 interface DecodeFlags {
   readonly revision: Revision;
+  readonly deviceBits: '16' | '32';
   readonly bus?: Dialect;
 }
 
@@ -30,6 +31,11 @@ export function addDecode(program: Command, io: Io, done: (code: ExitCode) => vo
     .argument('[hex...]', 'one message each, or its bytes one by one; none: a line each of stdin')
     .addOption(
       new Option('--revision <name>', 'revision of virtio-msg').choices(REVISIONS).default('v1'),
+    )
+    .addOption(
+      new Option('--device-bits <bits>', 'bits of device numbers; 32 are in no draft')
+        .choices(['16', '32'])
+        .default('16'),
     )
     .option(
       '--bus <type[:dialect]>',
@@ -65,7 +71,7 @@ async function decode(words: readonly string[], flags: DecodeFlags, io: Io): Pro
   let code: ExitCode = EXIT.ok;
   const show = (text: string, place: string) => {
     try {
-      io.out(`${decodeLine(text, flags.revision, flags.bus?.messages)}\n`);
+      io.out(`${lineOf(text, flags, flags.bus?.messages)}\n`);
     } catch (error) {
       if (!(error instanceof WireError || error instanceof UsageError)) throw error;
       io.error(`error: ${place}${error.message}\n${hintFor(error, text, flags)}`);
@@ -86,21 +92,25 @@ async function decode(words: readonly string[], flags: DecodeFlags, io: Io): Pro
   return code;
 }
 
+function lineOf(text: string, { revision, deviceBits }: DecodeFlags, messages?: MessageTable) {
+  return decodeLine(text, revision, messages, deviceBits === '32' ? 32 : 16);
+}
+
 /** Names the buses that would know a message. */
-function hintFor(error: Error, text: string, { revision, bus }: DecodeFlags): string {
+function hintFor(error: Error, text: string, flags: DecodeFlags): string {
   if (!(error instanceof WireError) || error.code !== 'UNKNOWN_ID') return '';
   return dialects()
-    .filter(({ name }) => name !== bus?.name)
+    .filter(({ name }) => name !== flags.bus?.name)
     .flatMap(({ name, messages }) => {
-      const line = decodedOrNull(text, revision, messages);
+      const line = decodedOrNull(text, flags, messages);
       return line === null ? [] : [`  with --bus ${name}: ${line}\n`];
     })
     .join('');
 }
 
-function decodedOrNull(text: string, revision: Revision, messages: MessageTable): string | null {
+function decodedOrNull(text: string, flags: DecodeFlags, messages: MessageTable): string | null {
   try {
-    return decodeLine(text, revision, messages);
+    return lineOf(text, flags, messages);
   } catch (error) {
     if (error instanceof WireError) return null;
     throw error;

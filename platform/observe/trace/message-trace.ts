@@ -4,7 +4,6 @@ import { type MessageRecord, senderOf } from '../../hosts/index.ts';
 import {
   type Codec,
   codec,
-  HEADER_SIZE,
   peekDevice,
   peekIsBus,
   peekToken,
@@ -80,9 +79,10 @@ export class MessageTrace implements Iterable<TracedMessage> {
   #messageAt(record: MessageRecord, index: number): TracedMessage {
     const { bus, from, dropped } = senderOf(record.sender[index]);
     const bytes = record.bytes.subarray(index === 0 ? 0 : record.end[index - 1], record.end[index]);
-    const whole = bytes.length >= HEADER_SIZE;
-    const { message, body, text } = decoded(this.#codecOf(bus, from), bytes);
-    const number = whole && !peekIsBus(bytes) ? peekDevice(bytes) : null;
+    const known = this.#codecOf(bus, from);
+    const whole = bytes.length >= known.headerSize;
+    const { message, body, text } = decoded(known, bytes);
+    const number = whole && !peekIsBus(bytes) ? peekDevice(bytes, 0, known.headerSize) : null;
     return {
       ps: record.at[index],
       bus: this.#source.topology.buses[bus].name,
@@ -104,9 +104,11 @@ export class MessageTrace implements Iterable<TracedMessage> {
     const known = this.#codecs.get(key);
     if (known !== undefined) return known;
     const plan = this.#source.topology.buses[bus];
-    const { ownMessages = {}, dialectOf } = this.#source.buses[plan.type];
+    const { ownMessages = {}, dialectOf, deviceBits } = this.#source.buses[plan.type];
     const dialect = dialectOf?.(plan, from) ?? Object.keys(ownMessages)[0];
-    const made = codec(plan.revision, ownMessages[dialect] ?? {}) as unknown as Codec<never>;
+    const own = ownMessages[dialect] ?? {};
+    const bits = deviceBits?.(plan.options) ?? 16;
+    const made = codec(plan.revision, own, bits) as unknown as Codec<never>;
     this.#codecs.set(key, made);
     return made;
   }

@@ -57,23 +57,28 @@ export class Codec<T extends MessageTable> {
   /** Names of the rows, by row index. */
   readonly names: readonly string[];
   readonly legs: readonly Leg[];
+  /** Bytes of the header of its messages. */
+  readonly headerSize: number;
   readonly #byType = new Map<string, Leg>();
   /** Leg by type byte and id: `type << 8 | id`. */
   readonly #byHeader: (Leg | null)[] = Array(4 << 8).fill(null);
   /** Row index by scope and id, for counting without decoding: `bus << 8 | id`. */
   readonly #rowIndex = new Int16Array(2 << 8).fill(NO_ROW);
 
-  constructor(table: T) {
+  constructor(table: T, headerSize = HEADER_SIZE) {
     this.table = table;
+    this.headerSize = headerSize;
     this.names = Object.keys(table);
     const legs: Leg[] = [];
     this.names.forEach((name, rowIndex) => {
       const row = table[name];
       const bus = row.scope === 'bus' ? TYPE_BUS : 0;
       this.#rowIndex[(bus << 7) | row.id] = rowIndex;
-      if (row.request !== undefined) legs.push(makeLeg(name, row, rowIndex, row.request, bus));
+      if (row.request !== undefined)
+        legs.push(makeLeg(name, row, rowIndex, row.request, bus, headerSize));
       if (row.response !== undefined) {
-        legs.push(makeLeg(name, row, rowIndex, row.response, bus | TYPE_RESPONSE));
+        const typeByte = bus | TYPE_RESPONSE;
+        legs.push(makeLeg(name, row, rowIndex, row.response, typeByte, headerSize));
       }
     });
     for (const leg of legs) {
@@ -96,14 +101,16 @@ export class Codec<T extends MessageTable> {
     const loose = message as LooseMessage;
     const leg = this.leg(loose.type);
     const body = loose.body as Value<Layout>;
-    const size = HEADER_SIZE + leg.layout.sizeOf(body);
-    checkHeader(loose, leg);
+    const { headerSize } = this;
+    const size = headerSize + leg.layout.sizeOf(body);
+    checkHeader(loose, leg, headerSize);
     if (size > limit || size > EXPRESSIBLE_SIZE_MAX) {
       const most = Math.min(limit, EXPRESSIBLE_SIZE_MAX);
       throw new WireError('SIZE', `${leg.type} needs ${size} bytes, at most ${most} are possible`);
     }
-    leg.layout.encode(body, target, at + HEADER_SIZE);
-    writeHeader(target, at, leg.typeByte, leg.row.id, loose.dev, loose.token, size);
+    leg.layout.encode(body, target, at + headerSize);
+    const { dev, token } = loose;
+    writeHeader(target, at, leg.typeByte, leg.row.id, dev, token, size, headerSize);
     return size;
   }
 
@@ -113,10 +120,11 @@ export class Codec<T extends MessageTable> {
    */
   decode(bytes: Uint8Array, length: number, at = 0): MessageOf<T> {
     const leg = this.legAt(bytes, length, at);
-    const body = leg.layout.decode(bytes, at + HEADER_SIZE, peekSize(bytes, at) - HEADER_SIZE);
+    const { headerSize } = this;
+    const body = leg.layout.decode(bytes, at + headerSize, peekSize(bytes, at) - headerSize);
     const message: LooseMessage = {
       type: leg.type,
-      dev: peekDevice(bytes, at),
+      dev: peekDevice(bytes, at, headerSize),
       token: peekToken(bytes, at),
       body,
     };
@@ -126,11 +134,12 @@ export class Codec<T extends MessageTable> {
   /** Finds the leg that a header names. Throws WireError SHORT, SIZE or UNKNOWN_ID. */
   legAt(bytes: Uint8Array, length: number, at = 0): Leg {
     const present = Math.min(length, bytes.length - at);
-    if (present < HEADER_SIZE) {
-      throw new WireError('SHORT', `${present} bytes are less than a header of ${HEADER_SIZE}`);
+    const { headerSize } = this;
+    if (present < headerSize) {
+      throw new WireError('SHORT', `${present} bytes are less than a header of ${headerSize}`);
     }
     const size = peekSize(bytes, at);
-    if (size < HEADER_SIZE) throw new WireError('SIZE', `msg_size ${size} is less than a header`);
+    if (size < headerSize) throw new WireError('SIZE', `msg_size ${size} is less than a header`);
     if (size > present) {
       throw new WireError('SHORT', `msg_size is ${size}, but only ${present} bytes are there`);
     }
@@ -172,6 +181,7 @@ function makeLeg(
   rowIndex: number,
   layout: Layout,
   typeByte: number,
+  headerSize: number,
 ): Leg {
   const isResponse = (typeByte & TYPE_RESPONSE) !== 0;
   const type = `${isResponse ? 'res' : 'req'}.${name}`;
@@ -184,13 +194,14 @@ function makeLeg(
     isResponse,
     typeByte,
     layout: codec,
-    leastSize: HEADER_SIZE + codec.fixedSize,
-    usefulSize: HEADER_SIZE + codec.usefulSize,
+    leastSize: headerSize + codec.fixedSize,
+    usefulSize: headerSize + codec.usefulSize,
   };
 }
 
-function checkHeader({ dev, token }: LooseMessage, leg: Leg): void {
-  if (!Number.isInteger(dev) || dev < 0 || dev > 0xffff) {
+function checkHeader({ dev, token }: LooseMessage, leg: Leg, headerSize: number): void {
+  const devMax = headerSize === HEADER_SIZE ? 0xffff : 0xffff_ffff;
+  if (!Number.isInteger(dev) || dev < 0 || dev > devMax) {
     throw new WireError('RANGE', `${leg.type}: dev_num cannot be ${dev}`);
   }
   if (!Number.isInteger(token) || token < 0 || token > 0xffff) {

@@ -17,10 +17,7 @@ export interface DevicesResponse extends DevicesRequest {
   readonly bitmap: Uint8Array;
 }
 
-type WindowRules = Pick<RevisionRules, 'deviceWindowStep' | 'nextOffsetRule'>;
-
-/** One more than the largest device number. */
-const DEVICE_NUMBERS = 65536;
+type WindowRules = Pick<RevisionRules, 'deviceWindowStep' | 'nextOffsetRule' | 'deviceNumbers'>;
 
 /** True when a request asks for a window that the revision allows. */
 export function devicesRequestIsLegal(rules: WindowRules, request: DevicesRequest): boolean {
@@ -75,11 +72,11 @@ export function devicesResponseIsLegal(
 }
 
 /** Lists the device numbers that a response names, ascending. */
-export function devicesIn(response: DevicesResponse): number[] {
+export function devicesIn(rules: WindowRules, response: DevicesResponse): number[] {
   const numbers: number[] = [];
   for (let bit = 0; bit < response.count; bit++) {
     const number = response.offset + bit;
-    if (number >= DEVICE_NUMBERS) break;
+    if (number >= rules.deviceNumbers) break;
     if ((response.bitmap[bit >> 3] & (1 << (bit & 7))) !== 0) numbers.push(number);
   }
   return numbers;
@@ -96,7 +93,7 @@ export function nextDevicesRequest(
   if (nextOffset <= response.offset) return null;
   const step = rules.deviceWindowStep;
   const offset = nextOffset - (nextOffset % step);
-  const count = Math.min(slots, DEVICE_NUMBERS - offset);
+  const count = Math.min(slots, rules.deviceNumbers - offset);
   return { offset, count: count - (count % step) };
 }
 

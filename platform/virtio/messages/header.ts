@@ -6,10 +6,22 @@
 //   | type | msg_id | dev_num | token | msg_size | payload …
 //   +------+--------+---------+-------+----------+---------
 //   type bit 0: response; bit 1: bus message; bits 7:2 zero.
+//
+// In no draft is the dialect with device numbers of 32 bits: their upper half follows msg_size, and the
+// payload begins at 10. Functions that care take the size of the header.
+import type { DeviceBits } from '../../contracts/index.ts';
 import { readU16, readU32, writeU16, writeU32 } from '../../wire/index.ts';
 
 /** Bytes of the header. */
 export const HEADER_SIZE = 8;
+
+/** Bytes of the header with a device number of 32 bits, which is in no draft. */
+export const WIDE_HEADER_SIZE = 10;
+
+/** Bytes of the header with device numbers of this width. */
+export function headerSizeFor(deviceBits: DeviceBits): number {
+  return deviceBits === 16 ? HEADER_SIZE : WIDE_HEADER_SIZE;
+}
 
 /** Largest size that the 16-bit field can say. */
 export const EXPRESSIBLE_SIZE_MAX = 65535;
@@ -33,8 +45,8 @@ export const EVENT_CONFIG_ID = 0x40;
 export const EVENT_AVAIL_ID = 0x41;
 export const EVENT_USED_ID = 0x42;
 
-const EVENT_AVAIL_SIZE = 16;
-const EVENT_USED_SIZE = 12;
+const EVENT_AVAIL_BODY = 8;
+const EVENT_USED_BODY = 4;
 
 /** Reads the type, without its reserved bits. */
 export function peekType(bytes: Uint8Array, at = 0): number {
@@ -47,8 +59,9 @@ export function peekId(bytes: Uint8Array, at = 0): number {
 }
 
 /** Reads dev_num. */
-export function peekDevice(bytes: Uint8Array, at = 0): number {
-  return readU16(bytes, at + 2);
+export function peekDevice(bytes: Uint8Array, at = 0, headerSize = HEADER_SIZE): number {
+  const low = readU16(bytes, at + 2);
+  return headerSize === HEADER_SIZE ? low : low + readU16(bytes, at + HEADER_SIZE) * 65_536;
 }
 
 /** Reads the token. */
@@ -77,10 +90,15 @@ export function peekIsEvent(bytes: Uint8Array, at = 0): boolean {
 }
 
 /** True when the header is whole and its size lies within `length` bytes. */
-export function headerIsSound(bytes: Uint8Array, length: number, at = 0): boolean {
-  if (length < HEADER_SIZE) return false;
+export function headerIsSound(
+  bytes: Uint8Array,
+  length: number,
+  at = 0,
+  headerSize = HEADER_SIZE,
+): boolean {
+  if (length < headerSize) return false;
   const size = readU16(bytes, at + 6);
-  return size >= HEADER_SIZE && size <= length;
+  return size >= headerSize && size <= length;
 }
 
 /** Puts another token in, as a bus does that keeps its own correlation. */
@@ -102,12 +120,14 @@ export function writeHeader(
   device: number,
   token: number,
   size: number,
+  headerSize = HEADER_SIZE,
 ): void {
   bytes[at] = type;
   bytes[at + 1] = id;
-  writeU16(bytes, at + 2, device);
+  writeU16(bytes, at + 2, device % 65_536);
   writeU16(bytes, at + 4, token);
   writeU16(bytes, at + 6, size);
+  if (headerSize !== HEADER_SIZE) writeU16(bytes, at + 8, Math.floor(device / 65_536));
 }
 
 /**
@@ -120,11 +140,13 @@ export function writeEventAvail(
   token: number,
   queue: number,
   nextOffset: number,
+  headerSize = HEADER_SIZE,
 ): number {
-  writeHeader(bytes, 0, 0, EVENT_AVAIL_ID, device, token, EVENT_AVAIL_SIZE);
-  writeU32(bytes, 8, queue);
-  writeU32(bytes, 12, nextOffset);
-  return EVENT_AVAIL_SIZE;
+  const size = headerSize + EVENT_AVAIL_BODY;
+  writeHeader(bytes, 0, 0, EVENT_AVAIL_ID, device, token, size, headerSize);
+  writeU32(bytes, headerSize, queue);
+  writeU32(bytes, headerSize + 4, nextOffset);
+  return size;
 }
 
 /** Writes EVENT_USED at the start of `bytes` and returns its length. */
@@ -133,10 +155,12 @@ export function writeEventUsed(
   device: number,
   token: number,
   queue: number,
+  headerSize = HEADER_SIZE,
 ): number {
-  writeHeader(bytes, 0, 0, EVENT_USED_ID, device, token, EVENT_USED_SIZE);
-  writeU32(bytes, 8, queue);
-  return EVENT_USED_SIZE;
+  const size = headerSize + EVENT_USED_BODY;
+  writeHeader(bytes, 0, 0, EVENT_USED_ID, device, token, size, headerSize);
+  writeU32(bytes, headerSize, queue);
+  return size;
 }
 
 /** Writes the empty response to a request: its header, turned round. Returns the length. */
@@ -153,23 +177,33 @@ export function writeEmptyResponse(bytes: Uint8Array, request: Uint8Array, at = 
 }
 
 /** True when the `length` bytes at `at` are a whole EVENT_AVAIL. */
-export function isEventAvail(bytes: Uint8Array, length: number, at = 0): boolean {
-  return isEvent(bytes, length, at, EVENT_AVAIL_ID, EVENT_AVAIL_SIZE);
+export function isEventAvail(
+  bytes: Uint8Array,
+  length: number,
+  at = 0,
+  headerSize = HEADER_SIZE,
+): boolean {
+  return isEvent(bytes, length, at, EVENT_AVAIL_ID, headerSize + EVENT_AVAIL_BODY);
 }
 
 /** True when the `length` bytes at `at` are a whole EVENT_USED. */
-export function isEventUsed(bytes: Uint8Array, length: number, at = 0): boolean {
-  return isEvent(bytes, length, at, EVENT_USED_ID, EVENT_USED_SIZE);
+export function isEventUsed(
+  bytes: Uint8Array,
+  length: number,
+  at = 0,
+  headerSize = HEADER_SIZE,
+): boolean {
+  return isEvent(bytes, length, at, EVENT_USED_ID, headerSize + EVENT_USED_BODY);
 }
 
 /** Reads the queue index of an EVENT_AVAIL or EVENT_USED. */
-export function peekEventQueue(bytes: Uint8Array, at = 0): number {
-  return readU32(bytes, at + 8);
+export function peekEventQueue(bytes: Uint8Array, at = 0, headerSize = HEADER_SIZE): number {
+  return readU32(bytes, at + headerSize);
 }
 
 /** Reads next_offset and wrap (bit 31) of an EVENT_AVAIL. */
-export function peekEventNextOffset(bytes: Uint8Array, at = 0): number {
-  return readU32(bytes, at + 12);
+export function peekEventNextOffset(bytes: Uint8Array, at = 0, headerSize = HEADER_SIZE): number {
+  return readU32(bytes, at + headerSize + 4);
 }
 
 function isEvent(bytes: Uint8Array, length: number, at: number, id: number, least: number) {

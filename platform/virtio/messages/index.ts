@@ -16,6 +16,7 @@ export {
   EXPRESSIBLE_SIZE_MAX,
   HEADER_SIZE,
   headerIsSound,
+  headerSizeFor,
   isEventAvail,
   isEventUsed,
   MessageType,

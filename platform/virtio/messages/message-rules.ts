@@ -4,7 +4,6 @@
 import { EVENT_BIT, WireError } from '../../wire/index.ts';
 import type { Leg, LooseMessage } from './codec.ts';
 import {
-  HEADER_SIZE,
   peekDevice,
   peekIsBus,
   peekIsEvent,
@@ -181,7 +180,7 @@ function unknownRule(info: RevisionInfo, bytes: Uint8Array): string {
 }
 
 function checkHeader(
-  { rules }: RevisionInfo,
+  { rules, codec }: RevisionInfo,
   bytes: Uint8Array,
   busMax: number,
   broken: BrokenRule[],
@@ -191,8 +190,9 @@ function checkHeader(
   if ((bytes[0] & ~TYPE_MASK) !== 0) {
     broken.push({ rule: 'HDR-2', text: 'reserved bits of the type are set' });
   }
-  if (peekIsBus(bytes) && peekDevice(bytes) !== 0) {
-    broken.push({ rule: 'HDR-3', text: `a bus message has dev_num ${peekDevice(bytes)}` });
+  const device = peekDevice(bytes, 0, codec.headerSize);
+  if (peekIsBus(bytes) && device !== 0) {
+    broken.push({ rule: 'HDR-3', text: `a bus message has dev_num ${device}` });
   }
   if (isEvent && rules.eventTokenZero && token !== 0) {
     broken.push({ rule: 'TOK-2', text: `an event has the token ${token}` });
@@ -215,13 +215,14 @@ function checkFraming(
   length: number,
   broken: BrokenRule[],
 ): void {
-  const used = HEADER_SIZE + layout.usedSize(bytes, HEADER_SIZE, peekSize(bytes) - HEADER_SIZE);
+  const { headerSize } = info.codec;
+  const used = headerSize + layout.usedSize(bytes, headerSize, peekSize(bytes) - headerSize);
   for (let at = used; at < length; at++) {
     if (bytes[at] === 0) continue;
     broken.push({ rule: 'HDR-7', text: `padding at byte ${at} is not zero` });
     break;
   }
-  if (!layout.reservedIsZero(bytes, HEADER_SIZE)) {
+  if (!layout.reservedIsZero(bytes, headerSize)) {
     const rule = reservedRule(info, name);
     broken.push({ rule, text: `reserved fields of ${name} are not zero` });
   }

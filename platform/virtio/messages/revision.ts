@@ -1,17 +1,19 @@
 // The revisions of virtio-msg as data: what each changes of the table, and the rules that differ
 // between them. Shared code asks these rows, never for the revision's name.
 
-import type { Revision } from '../../contracts/index.ts';
+import type { DeviceBits, Revision } from '../../contracts/index.ts';
 import { assert } from '../../errors.ts';
 import { checkMessages, type MessageRow, type MessageTable, WireError } from '../../wire/index.ts';
 import { Codec, type Leg } from './codec.ts';
-import { EXPRESSIBLE_SIZE_MAX } from './header.ts';
+import { EXPRESSIBLE_SIZE_MAX, headerSizeFor } from './header.ts';
 import {
   type Differences,
   type StandardMessages,
   type StandardName,
   standardMessages,
   v2Rows,
+  v2WideRows,
+  wideRows,
 } from './table.ts';
 
 /** How one revision differs from the others in behaviour. */
@@ -51,6 +53,8 @@ export interface RevisionRules {
   readonly eventOnDriverStatus: boolean;
   /** The bus has transport feature bits. */
   readonly hasTransportFeatures: boolean;
+  /** Device numbers that there are, from 0 on: 65536 in all drafts. */
+  readonly deviceNumbers: number;
 }
 
 const rfc3Rules: RevisionRules = {
@@ -73,6 +77,7 @@ const rfc3Rules: RevisionRules = {
   asynchronousReset: false,
   eventOnDriverStatus: false,
   hasTransportFeatures: false,
+  deviceNumbers: 2 ** 16,
 };
 
 const v1Rules: RevisionRules = {
@@ -129,22 +134,29 @@ export interface RevisionInfo {
 }
 
 const differences: Readonly<
-  Record<Revision, { readonly rules: RevisionRules; readonly rows: Differences }>
+  Record<
+    Revision,
+    {
+      readonly rules: RevisionRules;
+      readonly rows: Differences;
+      /** With device numbers of 32 bits. */
+      readonly wideRows: Differences;
+    }
+  >
 > = {
-  rfc3: { rules: rfc3Rules, rows: {} },
-  v1: { rules: v1Rules, rows: {} },
-  v2: { rules: v2Rules, rows: v2Rows },
+  rfc3: { rules: rfc3Rules, rows: {}, wideRows },
+  v1: { rules: v1Rules, rows: {}, wideRows },
+  v2: { rules: v2Rules, rows: v2Rows, wideRows: v2WideRows },
 };
 
 const revisions = {
-  rfc3: makeRevision('rfc3'),
-  v1: makeRevision('v1'),
-  v2: makeRevision('v2'),
+  16: { rfc3: makeRevision('rfc3', 16), v1: makeRevision('v1', 16), v2: makeRevision('v2', 16) },
+  32: { rfc3: makeRevision('rfc3', 32), v1: makeRevision('v1', 32), v2: makeRevision('v2', 32) },
 } as const;
 
-/** Returns a revision. */
-export function revision(name: Revision): RevisionInfo {
-  return revisions[name];
+/** Returns a revision, or its dialect with device numbers of 32 bits, which is in no draft. */
+export function revision(name: Revision, deviceBits: DeviceBits = 16): RevisionInfo {
+  return revisions[deviceBits][name];
 }
 
 /**
@@ -154,23 +166,24 @@ export function revision(name: Revision): RevisionInfo {
 export function codec<const P extends MessageTable>(
   name: Revision,
   busMessages: P,
+  deviceBits: DeviceBits = 16,
 ): Codec<StandardMessages & P> {
   for (const [message, row] of Object.entries(busMessages)) {
     const isPrivate = row.id >= 0x80 || (row.id === 0 && row.request === undefined);
     assert(isPrivate, `${message}: id ${row.id} belongs to the standard`);
     assert(!(message in standardMessages), `${message} is the name of a standard message`);
   }
-  const table = { ...tableOf(name), ...busMessages };
+  const table = { ...tableOf(name, deviceBits), ...busMessages };
   checkMessages(table);
-  return new Codec(table);
+  return new Codec(table, headerSizeFor(deviceBits));
 }
 
 /**
  * Throws WireError SIZE when a bus with this maximum cannot carry what the revision requires,
  * naming the messages that do not fit, and RANGE when no bus can have that maximum.
  */
-export function checkCarries(name: Revision, busMax: number): void {
-  const { rules, codec: messages, largestSize } = revisions[name];
+export function checkCarries(name: Revision, busMax: number, deviceBits: DeviceBits = 16): void {
+  const { rules, codec: messages, largestSize } = revision(name, deviceBits);
   if (!Number.isInteger(busMax) || busMax < 0 || busMax > largestSize) {
     throw new WireError(
       'RANGE',
@@ -194,8 +207,8 @@ export function checkCarries(name: Revision, busMax: number): void {
 }
 
 /** Returns how much the variable messages hold on a bus with this maximum message size. */
-export function capacity(name: Revision, busMax: number): Capacity {
-  const { codec: messages } = revisions[name];
+export function capacity(name: Revision, busMax: number, deviceBits: DeviceBits = 16): Capacity {
+  const { codec: messages } = revision(name, deviceBits);
   const room = (type: string) => Math.max(0, busMax - messages.leg(type).leastSize);
   return {
     configBytes: Math.min(room('res.GET_CONFIG'), room('req.SET_CONFIG')),
@@ -208,9 +221,9 @@ export function capacity(name: Revision, busMax: number): Capacity {
   };
 }
 
-function makeRevision(name: Revision): RevisionInfo {
-  const { rules } = differences[name];
-  const messages = new Codec(tableOf(name));
+function makeRevision(name: Revision, deviceBits: DeviceBits): RevisionInfo {
+  const rules = { ...differences[name].rules, deviceNumbers: 2 ** deviceBits };
+  const messages = new Codec(tableOf(name, deviceBits), headerSizeFor(deviceBits));
   const largest = requiredLegs(messages).reduce((a, b) => (b.usefulSize > a.usefulSize ? b : a));
   return {
     name,
@@ -222,11 +235,12 @@ function makeRevision(name: Revision): RevisionInfo {
   };
 }
 
-function tableOf(name: Revision): StandardMessages {
+function tableOf(name: Revision, deviceBits: DeviceBits): StandardMessages {
   const changes: Differences = differences[name].rows;
+  const widened: Differences = deviceBits === 16 ? {} : differences[name].wideRows;
   const rows = Object.entries(standardMessages).map(([message, row]): [string, MessageRow] => [
     message,
-    { ...row, ...changes[message as StandardName] },
+    { ...row, ...changes[message as StandardName], ...widened[message as StandardName] },
   ]);
   const table = Object.fromEntries(rows);
   checkMessages(table);

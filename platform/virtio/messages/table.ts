@@ -284,6 +284,9 @@ export type Differences = {
   };
 };
 
+/** v2 has another name for READY. */
+const v2DeviceState = { ADDED: DeviceState.READY, REMOVED: DeviceState.REMOVED } as const;
+
 /** The rows that v2 changed. */
 export const v2Rows = {
   GET_DEVICE_INFO: {
@@ -326,6 +329,30 @@ export const v2Rows = {
     response: { offset: le16, nextOffset: le16, count: le16, bitmap: bitmap('count') },
   },
   EVENT_DEVICE: {
-    request: { number: le16, state: oneOf({ ADDED: 1, REMOVED: 2 }, le16) },
+    request: { number: le16, state: oneOf(v2DeviceState, le16) },
+  },
+} as const satisfies Differences;
+
+const le32By8 = multipleOf(le32, 8);
+
+/** The bodies of rfc3 and v1 with device numbers of 32 bits, which are in no draft. */
+export const wideRows = {
+  GET_DEVICES: {
+    request: { offset: le32By8, count: le16By8 },
+    response: { offset: le32By8, count: le16By8, nextOffset: le32, bitmap: bitmap('count') },
+  },
+  EVENT_DEVICE: {
+    request: { number: le32, state: oneOf(DeviceState, le16) },
+  },
+} as const satisfies Differences;
+
+/** The same for v2. */
+export const v2WideRows = {
+  GET_DEVICES: {
+    request: { offset: le32, count: le16 },
+    response: { offset: le32, nextOffset: le32, count: le16, bitmap: bitmap('count') },
+  },
+  EVENT_DEVICE: {
+    request: { number: le32, state: oneOf(v2DeviceState, le16) },
   },
 } as const satisfies Differences;

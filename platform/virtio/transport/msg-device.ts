@@ -12,7 +12,6 @@ import { WireError } from '../../wire/index.ts';
 import { F, featureBlocks, withFeatureBlocks } from '../bits.ts';
 import {
   capacity,
-  HEADER_SIZE,
   isEventAvail,
   peekEventNextOffset,
   peekEventQueue,
@@ -61,6 +60,7 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
   readonly #number: number;
   readonly #model: DeviceModel;
   readonly #revision: RevisionInfo;
+  readonly #headerSize: number;
   readonly #configBytesMax: number;
   readonly #featureBlocksMax: number;
   readonly #queues = new Map<number, QueueParameters>();
@@ -75,17 +75,20 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
     this.dma = bus.dmaOf(deviceNumber);
     this.#number = deviceNumber;
     this.#model = model;
-    this.#revision = revision(bus.revision);
-    const limits = capacity(bus.revision, bus.maxMessageSize);
+    const { deviceBits = 16, maxMessageSize } = bus;
+    this.#revision = revision(bus.revision, deviceBits);
+    this.#headerSize = this.#revision.codec.headerSize;
+    const limits = capacity(bus.revision, maxMessageSize, deviceBits);
     this.#configBytesMax = limits.configBytes;
     this.#featureBlocksMax = limits.featureBlocks;
-    this.#frame = new Uint8Array(bus.maxMessageSize);
+    this.#frame = new Uint8Array(maxMessageSize);
     model.connect(this);
     bus.attach(deviceNumber, this);
   }
 
   notifyUsed(queue: number): void {
-    this.#bus.send(this.#frame, writeEventUsed(this.#frame, this.#number, 0, queue));
+    const frame = this.#frame;
+    this.#bus.send(frame, writeEventUsed(frame, this.#number, 0, queue, this.#headerSize));
   }
 
   notifyConfig(): void {
@@ -99,8 +102,10 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
   }
 
   message(bytes: Uint8Array, length: number): boolean {
-    if (isEventAvail(bytes, length)) {
-      this.#model.available(peekEventQueue(bytes), peekEventNextOffset(bytes));
+    const headerSize = this.#headerSize;
+    if (isEventAvail(bytes, length, 0, headerSize)) {
+      const next = peekEventNextOffset(bytes, 0, headerSize);
+      this.#model.available(peekEventQueue(bytes, 0, headerSize), next);
       return true;
     }
     const message = this.#decode(bytes, length);
@@ -121,7 +126,7 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
     if (message.type !== 'req.SET_VQUEUE') return true;
     const { codec, rules } = this.#revision;
     if (rules.queueEnable !== 'byFlags') return true;
-    if (codec.leg(message.type).layout.reservedIsZero(bytes, HEADER_SIZE)) return true;
+    if (codec.leg(message.type).layout.reservedIsZero(bytes, this.#headerSize)) return true;
     this.#violation('ILLEGAL_STEP', 'SET_VQUEUE with a reserved word that is not 0');
     return false;
   }

@@ -58,6 +58,7 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient {
   readonly #bus: DriverBusEnd;
   readonly #number: number;
   readonly #revision: RevisionInfo;
+  readonly #headerSize: number;
   readonly #memory: DeviceMemory;
   readonly #chart: Chart<unknown, ExchangeEvent>;
   readonly #frame: Uint8Array;
@@ -76,8 +77,10 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient {
     this.#name = name;
     this.#bus = bus;
     this.#number = deviceNumber;
-    this.#revision = revision(bus.revision);
-    const { featureBlocks, configBytes } = capacity(bus.revision, bus.maxMessageSize);
+    const { deviceBits = 16, maxMessageSize } = bus;
+    this.#revision = revision(bus.revision, deviceBits);
+    this.#headerSize = this.#revision.codec.headerSize;
+    const { featureBlocks, configBytes } = capacity(bus.revision, maxMessageSize, deviceBits);
     this.#memory = {
       revision: this.#revision,
       featureBlocksMax: featureBlocks,
@@ -154,8 +157,8 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient {
   }
 
   notify(queue: number, next: number): void {
-    const length = writeEventAvail(this.#frame, this.#number, 0, queue, next);
-    this.#bus.send(this.#frame, length);
+    const frame = this.#frame;
+    this.#bus.send(frame, writeEventAvail(frame, this.#number, 0, queue, next, this.#headerSize));
   }
 
   online(): void {
@@ -190,11 +193,11 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient {
   }
 
   message(bytes: Uint8Array, length: number): void {
-    if (isEventUsed(bytes, length)) {
-      this.#listener!.used(peekEventQueue(bytes));
+    if (isEventUsed(bytes, length, 0, this.#headerSize)) {
+      this.#listener!.used(peekEventQueue(bytes, 0, this.#headerSize));
       return;
     }
-    if (length >= 8 && peekIsResponse(bytes)) {
+    if (length >= this.#headerSize && peekIsResponse(bytes)) {
       // A response to nothing, or to a request given up: dropped without further traffic.
       if (this.#awaited !== peekId(bytes) || this.#token !== peekToken(bytes)) {
         this.strays++;
