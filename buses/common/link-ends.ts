@@ -18,6 +18,8 @@ export interface LinkEndsOptions<Options extends LinkOptions> {
   /** Timing constants of the bus: how long a request may take, and when to ask a status again. */
   readonly requestTimeout: string;
   readonly statusPoll: string;
+  /** Bytes of the largest message of a transport, where that is not what an element of a queue holds. */
+  messageMax?(options: Options): number;
   /** Messages that a queue of the link holds. */
   room(options: Options): number;
   driverLink(environment: BusEnvironment<Options>, client: LinkClient): DriverLink;
@@ -28,12 +30,13 @@ export interface LinkEndsOptions<Options extends LinkOptions> {
 export function linkEnds<Options extends LinkOptions>(parts: LinkEndsOptions<Options>) {
   const shared = (environment: BusEnvironment<Options>) => {
     const { costs } = environment.node;
+    const { options } = environment.plan;
     return {
       environment,
-      maxMessageSize: environment.plan.options.maxMessageSize,
+      maxMessageSize: parts.messageMax?.(options) ?? options.maxMessageSize,
       requestTimeout: costs.value(costs.idOf(parts.requestTimeout)),
       statusPollInterval: costs.value(costs.idOf(parts.statusPoll)),
-      deviceBits: deviceBitsOf(environment.plan.options),
+      deviceBits: deviceBitsOf(options),
     };
   };
   return {

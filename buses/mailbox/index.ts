@@ -9,11 +9,15 @@ import {
   inBandMessages,
   linkEnds,
 } from '../common/index.ts';
+import { ALPHA_SIZE, AlphaDeviceLink, AlphaDriverLink, CONFIG_BYTES } from './alpha/index.ts';
 import { MailboxDeviceLink } from './device-link.ts';
 import { MailboxDriverLink } from './driver-link.ts';
 import { type MailboxOptions, mailboxOptions } from './options.ts';
 import { sharedArea } from './shared-area.ts';
 import { mailboxTiming } from './timing.ts';
+
+/** Bytes of a message of v1 with as much of the configuration as one of ALPHA has. */
+const ALPHA_MESSAGE_MAX = 20 + CONFIG_BYTES;
 
 export const mailbox = defineMessageBus({
   type: 'mailbox',
@@ -26,7 +30,7 @@ export const mailbox = defineMessageBus({
   ownMessages: { inBand: inBandMessages },
   hotPlug: true,
   check: (plan, topology) => [
-    ...checkMessageSize(plan as BusPlan),
+    ...(isAlpha(plan as BusPlan) ? checkAlpha(plan as BusPlan) : checkMessageSize(plan as BusPlan)),
     ...checkHotPlug(plan as BusPlan, topology),
     ...checkCarveOut(plan as BusPlan),
   ],
@@ -34,11 +38,57 @@ export const mailbox = defineMessageBus({
     requestTimeout: 'mailbox.requestTimeout',
     statusPoll: 'mailbox.statusPoll',
     room: ({ elements }: MailboxOptions) => elements - 1,
+    messageMax: ({ dialect, maxMessageSize }) =>
+      dialect === 'alpha' ? ALPHA_MESSAGE_MAX : maxMessageSize,
     driverLink: (environment: BusEnvironment<MailboxOptions>, client) =>
-      new MailboxDriverLink(environment, client),
-    deviceLink: (environment, client) => new MailboxDeviceLink(environment, client),
+      isAlpha(environment.plan)
+        ? new AlphaDriverLink(environment, client, alphaOptions(environment))
+        : new MailboxDriverLink(environment, client),
+    deviceLink: (environment, client) =>
+      isAlpha(environment.plan)
+        ? new AlphaDeviceLink(environment, client, ALPHA_MESSAGE_MAX)
+        : new MailboxDeviceLink(environment, client),
   }),
 });
+
+function isAlpha({ options }: Pick<BusPlan, 'options'>): boolean {
+  return options['dialect'] === 'alpha';
+}
+
+function alphaOptions({ node }: BusEnvironment<MailboxOptions>) {
+  const timeout = node.costs.value(node.costs.idOf('mailbox.requestTimeout'));
+  // Whoever waits behind a lost answer must not give up at the same instant.
+  return { maxMessageSize: ALPHA_MESSAGE_MAX, timeout: timeout / 2 };
+}
+
+/** The messages of 2024 say less than any revision: what they have no word for is refused. */
+function checkAlpha({ revision, options }: BusPlan): readonly Finding[] {
+  const { maxMessageSize, discovery, pingInterval, deviceNumbers, data } =
+    options as MailboxOptions;
+  const findings: (Finding | false)[] = [
+    maxMessageSize < ALPHA_SIZE && {
+      field: 'maxMessageSize',
+      message: `messages of ${ALPHA_SIZE} bytes do not fit into ${maxMessageSize}`,
+      expected: `${ALPHA_SIZE}B at least`,
+    },
+    revision !== 'v1' && {
+      field: 'revision',
+      message: 'the alpha dialect is older than all revisions; transports are told v1 beside it',
+      expected: 'v1',
+    },
+    (discovery !== 'static' || pingInterval !== undefined) && {
+      field: discovery !== 'static' ? 'discovery' : 'pingInterval',
+      message: 'the alpha dialect has no bus messages',
+      expected: 'discovery: static, and no pingInterval',
+    },
+    (deviceNumbers !== '16bit' || data !== 'shared') && {
+      field: deviceNumbers !== '16bit' ? 'deviceNumbers' : 'data',
+      message: 'the alpha dialect has no such messages',
+      expected: 'device numbers of 16 bits and shared data',
+    },
+  ];
+  return findings.filter((finding) => finding !== false);
+}
 
 /** The queues must leave at least a page for virtqueues. */
 function checkCarveOut({ options }: BusPlan): readonly Finding[] {

@@ -8,6 +8,12 @@ export const mailboxOptions = z.strictObject({
   maxMessageSize: size({ min: 8, max: 264, multipleOf: 4 })
     .prefault('64B')
     .describe('Bytes of an element, which is the largest message.'),
+  dialect: oneOfNames(['draft', 'alpha'])
+    .default('draft')
+    .describe(
+      'Messages of the revision, or those of 2024 that open-amp has: 40 bytes, without tokens, and one ' +
+        'exchange at a time.',
+    ),
   elements: count({ min: 2, max: 64 })
     .default(4)
     .describe('Elements of each queue, of which one stays free (open-amp: 4).'),

@@ -9,11 +9,11 @@ import { Rig } from '../support/rig.ts';
 import {
   BUS_CASES,
   type Choice,
+  carriesMessages,
   contractTopology,
   DEVICE_CASES,
   listeningTables,
   numberOn,
-  OLDER_TRANSPORTS,
   RING_CASES,
 } from './cases.ts';
 
@@ -24,7 +24,6 @@ const rings = Object.keys(RING_CASES);
 const pairs = buses.flatMap((bus) => devices.map((device) => ({ bus, device })));
 /** All formats over the first bus; over the others the simplest and the one with most features. */
 const ringsOver = (bus: string) => (bus === buses[0] ? rings : [rings[0], rings.at(-1)!]);
-const carriesMessages = (bus: string) => !OLDER_TRANSPORTS.has(BUS_CASES[bus].type);
 const revisionsOver = (bus: string) => (carriesMessages(bus) ? REVISIONS : []);
 /** Reply to the last operation that brings a device up. */
 const LIVE = '{"type":"reply.status","status":15}';

@@ -42,6 +42,12 @@ export const BUS_CASES: Readonly<Record<string, { readonly type: string } & Entr
     elements: 2,
     discovery: 'messages',
   },
+  'mailbox with the messages of 2024': {
+    type: 'mailbox',
+    carveOut: '12MiB',
+    dialect: 'alpha',
+    maxMessageSize: '40B',
+  },
   'xen with mapped grants': { type: 'xen' },
   'xen with copies': {
     type: 'xen',
@@ -79,11 +85,7 @@ export const BUS_CASES: Readonly<Record<string, { readonly type: string } & Entr
 };
 
 /** Transports older than virtio-msg: no messages cross them, and they tell less of a device. */
-export const OLDER_TRANSPORTS: ReadonlySet<string> = new Set([
-  'virtio-ccw',
-  'virtio-mmio',
-  'virtio-pci',
-]);
+const OLDER_TRANSPORTS: ReadonlySet<string> = new Set(['virtio-ccw', 'virtio-mmio', 'virtio-pci']);
 
 export interface DeviceCase {
   readonly device?: Entry;
@@ -163,6 +165,12 @@ export const RING_CASES: Readonly<Record<string, Entry>> = {
     notificationData: true,
   },
 };
+
+/** True for a bus that carries the messages of all revisions, whole. */
+export function carriesMessages(bus: string): boolean {
+  const { type, dialect } = BUS_CASES[bus];
+  return !OLDER_TRANSPORTS.has(type) && dialect !== 'alpha';
+}
 
 /** Number of the device under test: one that takes more than 16 bits, where a bus has them. */
 export function numberOn(bus: string): number {

@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { inBandMessages } from '../../buses/common/in-band/messages.ts';
 import { ffaMessages } from '../../buses/ffa/messages.ts';
 import { loopbackMessages } from '../../buses/loopback/messages.ts';
+import { alphaMarkdown } from '../../buses/mailbox/alpha/messages.ts';
 import { registers as pciRegisters } from '../../buses/pci/registers.ts';
 import { layoutHeader, queueHead } from '../../buses/pci/self-describing.ts';
 import { commands } from '../../buses/virtio-ccw/commands.ts';
@@ -271,6 +272,7 @@ const { buses, devices, drivers, workloads } = tables;
 const EXTRA_PARTS: Readonly<Record<string, Parts>> = {
   'buses/ffa': { messages: messagesMarkdown(ffaMessages) },
   'buses/loopback': { messages: messagesMarkdown(loopbackMessages) },
+  'buses/mailbox': { alpha: alphaMarkdown() },
   'buses/pci': {
     registers: registersTable(pciRegisters),
     header: layoutMarkdown(layoutHeader.layout),
