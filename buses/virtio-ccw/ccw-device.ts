@@ -14,7 +14,7 @@ import {
 import { CLASSIC_QUEUES_MAX, CONTROL_UNIT_TYPE, type CommandName, commands } from './commands.ts';
 
 /** Features that are reserved on this transport (§4.3.4). */
-const RESERVED_FEATURES = F.RING_RESET;
+const RESERVED_FEATURES = F.RING_RESET | F.ADMIN_VQ;
 const REVISIONS = [1, 2];
 const NO_REVISION = 0;
 /** Indicators are one big-endian number of 8 bytes; this is its lowest byte. */

@@ -102,6 +102,8 @@ export class CcwDriverTransport implements DriverTransport {
         featureBlocks: FEATURE_BLOCKS,
         configSize: CONFIG_SIZE,
         queuesMax: QUEUES_MAX,
+        adminStart: 0,
+        adminCount: 0,
       };
       this.#reply({ type: 'reply.info', info });
     });

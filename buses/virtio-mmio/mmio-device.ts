@@ -5,7 +5,7 @@ import type {
   DmaPort,
   QueueSetup,
 } from '../../platform/contracts/index.ts';
-import { featureBlocks, withFeatureBlocks } from '../../platform/virtio/index.ts';
+import { F, featureBlocks, withFeatureBlocks } from '../../platform/virtio/index.ts';
 import { writeU32 } from '../../platform/wire/index.ts';
 import { INTERRUPT_CONFIG, INTERRUPT_USED, MAGIC, registers as R, VERSION } from './registers.ts';
 
@@ -18,6 +18,8 @@ interface QueueRegisters {
 }
 
 const TWO_32 = 2 ** 32;
+/** Features that are reserved on this transport (§4.2.5), and not offered over it. */
+const RESERVED_FEATURES = F.ADMIN_VQ;
 
 /** Registers of the halves of a queue's addresses. */
 const AREA_HALVES: ReadonlyMap<
@@ -81,7 +83,7 @@ export class MmioDeviceTransport implements DeviceTransport {
       case R.VendorID.at:
         return model.info.vendorId;
       case R.DeviceFeatures.at:
-        return featureBlocks(model.features, this.#deviceFeaturesSel, 1)[0];
+        return featureBlocks(model.features & ~RESERVED_FEATURES, this.#deviceFeaturesSel, 1)[0];
       case R.QueueSizeMax.at:
         return model.queueSizeMax(this.#queueSel);
       case R.QueueReady.at:

@@ -66,6 +66,8 @@ export class MmioDriverTransport implements DriverTransport {
           featureBlocks: FEATURE_BLOCKS,
           configSize: CONFIG_SIZE,
           queuesMax: QUEUES_MAX,
+          adminStart: 0,
+          adminCount: 0,
         };
         this.#reply({ type: 'reply.info', info });
       },

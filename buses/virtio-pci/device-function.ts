@@ -13,7 +13,7 @@ import {
   type PcieFunction,
   type PciePath,
 } from '../../platform/pcie/index.ts';
-import { featureBlocks, withFeatureBlocks } from '../../platform/virtio/index.ts';
+import { F, featureBlocks, withFeatureBlocks } from '../../platform/virtio/index.ts';
 import { readU16, readU32, writeU32 } from '../../platform/wire/index.ts';
 import type { VirtioPciOptions } from './options.ts';
 import {
@@ -165,13 +165,16 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
     const index = this.#queueSelect;
     const queue = this.#queues.get(index);
     const sizeMax = model.queueSizeMax(index);
+    const { queuesMax, adminStart, adminCount } = model.info;
+    // Where they are is told only to drivers that have taken the feature.
+    const hasAdmin = (model.driverFeatures & F.ADMIN_VQ) !== 0n;
     const value = {
       deviceFeatureSelect: this.#deviceFeatureSelect,
       deviceFeature: featureBlocks(model.features, this.#deviceFeatureSelect, 1)[0],
       driverFeatureSelect: this.#driverFeatureSelect,
       driverFeature: featureBlocks(model.driverFeatures, this.#driverFeatureSelect, 1)[0],
       configMsixVector: this.#configVector,
-      numQueues: model.info.queuesMax,
+      numQueues: queuesMax - adminCount,
       deviceStatus: model.status,
       configGeneration: model.configGeneration & 0xff,
       queueSelect: index,
@@ -184,6 +187,8 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
       queueDevice: BigInt(queue?.device ?? 0),
       queueNotifConfigData: 0,
       queueReset: 0,
+      adminQueueIndex: hasAdmin ? adminStart : 0,
+      adminQueueNum: hasAdmin ? adminCount : 0,
     };
     commonConfig.encode(value, this.#common, 0);
     for (let i = 0; i < length; i++) target[i] = this.#common[at + i] ?? 0;

@@ -3,7 +3,7 @@
 import type { QueueSetup, TransportReply } from '../../platform/contracts/index.ts';
 import type { Access, ProbedFunction, Script } from '../../platform/pcie/index.ts';
 import { CAPABILITY_ID, capabilitiesOf } from '../../platform/pcie/index.ts';
-import { featureBlocks, withFeatureBlocks } from '../../platform/virtio/index.ts';
+import { F, featureBlocks, withFeatureBlocks } from '../../platform/virtio/index.ts';
 import { readU32 } from '../../platform/wire/index.ts';
 import {
   CAPABILITY_SIZE,
@@ -63,6 +63,8 @@ export function structuresOf({ bars, capabilities }: ProbedFunction): Structures
 export class DriverScripts {
   readonly #structures: Structures;
   readonly #found: ProbedFunction;
+  /** ADMIN_VQ was taken: the registers that speak of it count. */
+  #hasAdmin = false;
 
   constructor(structures: Structures, found: ProbedFunction) {
     this.#structures = structures;
@@ -70,13 +72,17 @@ export class DriverScripts {
   }
 
   *getInfo(): Script<TransportReply> {
-    const queuesMax = yield this.#load('numQueues');
+    const queues = yield this.#load('numQueues');
+    const adminStart = this.#hasAdmin ? yield this.#load('adminQueueIndex') : 0;
+    const adminCount = this.#hasAdmin ? yield this.#load('adminQueueNum') : 0;
     const info = {
       deviceId: this.#found.deviceId - DEVICE_ID_BASE,
       vendorId: this.#found.vendorId,
       featureBlocks: FEATURE_BLOCKS,
       configSize: this.#structures.configSize,
-      queuesMax,
+      queuesMax: Math.max(queues, adminStart + adminCount),
+      adminStart,
+      adminCount,
     };
     return { type: 'reply.info', info };
   }
@@ -91,6 +97,7 @@ export class DriverScripts {
   }
 
   *setFeatures(features: bigint): Script<TransportReply> {
+    this.#hasAdmin = (features & F.ADMIN_VQ) !== 0n;
     for (let block = 0; block < FEATURE_BLOCKS; block++) {
       yield this.#store('driverFeatureSelect', block);
       yield this.#store('driverFeature', featureBlocks(features, block, 1)[0]);

@@ -47,6 +47,8 @@ export const commonConfig = new LayoutCodec('virtio_pci_common_cfg', {
   queueDevice: le64,
   queueNotifConfigData: le16,
   queueReset: le16,
+  adminQueueIndex: le16,
+  adminQueueNum: le16,
 });
 export type CommonField = keyof typeof commonConfig.layout & string;
 

@@ -21,6 +21,12 @@ export const ringOptions = {
     .boolean()
     .default(false)
     .describe('Offer RING_RESET: one queue can be reset while the others go on.'),
+  adminQueues: z
+    .int()
+    .min(0)
+    .max(8)
+    .default(0)
+    .describe('Offer ADMIN_VQ, with so many administration virtqueues behind the others.'),
 } as const;
 
 export type RingOptions = z.output<z.ZodObject<typeof ringOptions>>;
@@ -32,6 +38,7 @@ export function ringFeatures(options: RingOptions): bigint {
     (options.eventIdx ? F.EVENT_IDX : 0n) |
     (options.indirect ? F.INDIRECT_DESC : 0n) |
     (options.notificationData ? F.NOTIFICATION_DATA : 0n) |
-    (options.ringReset ? F.RING_RESET : 0n)
+    (options.ringReset ? F.RING_RESET : 0n) |
+    (options.adminQueues > 0 ? F.ADMIN_VQ : 0n)
   );
 }

@@ -1,6 +1,7 @@
 // What all virtio devices share: the status register and its chart, feature negotiation, configuration
 // space with its generation, and the queues. A device adds what it does with a chain.
 import type {
+  AdminService,
   DeviceInfo,
   DeviceModel,
   DevicePlan,
@@ -12,8 +13,10 @@ import { assert } from '../../platform/errors.ts';
 import type { Chart } from '../../platform/machine/index.ts';
 import type { Node } from '../../platform/node/index.ts';
 import { F, QUEUE_SIZE_MAX, STATUS } from '../../platform/virtio/index.ts';
+import { Administration } from './administration.ts';
 import type { Chain } from './chain.ts';
 import { type DeviceEffect, type DeviceEvent, deviceChart } from './device-chart.ts';
+import type { RingOptions } from './options.ts';
 import { QueueEngine, type QueueOwner } from './queue-engine.ts';
 
 /** 'BUSB', little-endian: the vendor that GET_DEVICE_INFO reports. */
@@ -28,6 +31,11 @@ export interface DeviceTraits {
   readonly requiredFeatures?: bigint;
   readonly config: Uint8Array;
   readonly queueSizes: readonly number[];
+}
+
+/** What a device needs to know of its plan. */
+interface OwnPlan extends Pick<DevicePlan, 'name' | 'index'> {
+  readonly options: Pick<RingOptions, 'adminQueues'>;
 }
 
 /** Status bits that the driver sets, lowest step first, with the event each stands for. */
@@ -53,10 +61,11 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
   readonly #requiredFeatures: bigint;
   readonly #queueSizes: readonly number[];
   readonly #chart: Chart<unknown, DeviceEvent>;
+  readonly #administration: Administration;
   #transport: DeviceTransport | null = null;
   #stepBit = 0;
 
-  constructor(node: Node, plan: Pick<DevicePlan, 'name' | 'index'>, traits: DeviceTraits) {
+  constructor(node: Node, plan: OwnPlan, traits: DeviceTraits) {
     this.node = node;
     this.name = plan.name;
     this.index = plan.index;
@@ -64,19 +73,20 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
     this.#requiredFeatures = F.VERSION_1 | F.ACCESS_PLATFORM | (traits.requiredFeatures ?? 0n);
     this.config = traits.config;
     this.#queueSizes = traits.queueSizes;
-    this.info = {
-      deviceId: traits.deviceId,
-      vendorId: VENDOR_ID,
-      featureBlocks: 2,
-      configSize: traits.config.length,
-      queuesMax: traits.queueSizes.length,
-    };
+    this.info = infoOf(traits, plan.options.adminQueues);
     this.#chart = node.charts.start(deviceChart, {
       name: `${plan.name}.device`,
       perform: (effect: DeviceEffect) => this.#perform(effect),
     });
     this.#chart.begin();
     this.queues = traits.queueSizes.map((_, index) => new QueueEngine(this, index));
+    const { adminStart: start, adminCount: count } = this.info;
+    this.#administration = new Administration({
+      device: this,
+      start,
+      count,
+      broken: () => this.needsReset(),
+    });
   }
 
   /** Serves a chain; in the end the device calls `queue.complete`. */
@@ -128,11 +138,11 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
   }
 
   queueSizeMax(index: number): number {
-    return this.#queueSizes[index] ?? 0;
+    return this.#queueSizes[index] ?? this.#administration.sizeMax(index);
   }
 
   queueSetup(index: number): QueueSetup | null {
-    return this.queues[index]?.setup ?? null;
+    return this.#engineOf(index)?.setup ?? null;
   }
 
   setQueue(setup: QueueSetup): void {
@@ -145,7 +155,7 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
       return;
     }
     // A live device serves the queue from now on: one set up late, or anew after it was reset.
-    const queue = this.queues[index];
+    const queue = this.#engineOf(index)!;
     const live = this.#chart.matches('driverOk');
     if (live) this.#stop(queue);
     queue.setup = setup;
@@ -153,14 +163,18 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
   }
 
   resetQueue(index: number): void {
-    const queue = this.queues[index];
+    const queue = this.#engineOf(index);
     if (queue === undefined) return;
     this.#stop(queue);
     queue.setup = null;
   }
 
+  serveAdminQueue(setup: QueueSetup, service: AdminService): void {
+    this.#administration.serve(setup, service);
+  }
+
   available(queue: number): void {
-    const engine = this.queues[queue];
+    const engine = this.#engineOf(queue);
     if (engine === undefined) {
       this.node.violations.report('BAD_REQUEST', `${this.name}: notification of queue ${queue}`);
       return;
@@ -211,17 +225,23 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
         );
       case 'start':
         for (const queue of this.queues) queue.start();
-        return;
+        return this.#administration.start();
       case 'reset':
         return this.#reset();
       case 'needsReset':
         this.status |= STATUS.DEVICE_NEEDS_RESET;
         for (const queue of this.queues) this.#stop(queue);
+        this.#administration.stopAll();
         return this.#transport!.notifyConfig();
     }
   }
 
+  #engineOf(index: number): QueueEngine | undefined {
+    return this.queues[index] ?? this.#administration.engineOf(index);
+  }
+
   #stop(queue: QueueEngine): void {
+    if (this.queues[queue.index] !== queue) return this.#administration.stop(queue);
     queue.stop();
     this.forget(queue);
   }
@@ -231,7 +251,21 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
       this.#stop(queue);
       queue.setup = null;
     }
+    this.#administration.reset();
     this.status = 0;
     this.driverFeatures = 0n;
   }
+}
+
+/** Administration virtqueues come behind all others. */
+function infoOf({ deviceId, config, queueSizes }: DeviceTraits, adminQueues: number): DeviceInfo {
+  return {
+    deviceId,
+    vendorId: VENDOR_ID,
+    featureBlocks: 2,
+    configSize: config.length,
+    queuesMax: queueSizes.length + adminQueues,
+    adminStart: adminQueues === 0 ? 0 : queueSizes.length,
+    adminCount: adminQueues,
+  };
 }

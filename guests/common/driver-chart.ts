@@ -61,6 +61,8 @@ export interface DriverInput {
 
 interface Context extends DriverInput {
   readonly queue: number;
+  /** Queues that will be used. */
+  readonly queuesPlanned: number;
   /** Recoveries since the last progress. */
   readonly recoveries: number;
 }
@@ -98,9 +100,11 @@ export const driverChart = setup({
     queueUsable: ({ event }) => event.type === 'reply.queue' && event.sizeMax > 0,
     queueIsSet: ({ event }) => event.type === 'reply.queue' && event.size > 0,
     usableAndMore: ({ context, event }) =>
-      event.type === 'reply.queue' && event.sizeMax > 0 && context.queue + 1 < context.queueCount,
+      event.type === 'reply.queue' &&
+      event.sizeMax > 0 &&
+      context.queue + 1 < context.queuesPlanned,
     setAndMore: ({ context, event }) =>
-      event.type === 'reply.queue' && event.size > 0 && context.queue + 1 < context.queueCount,
+      event.type === 'reply.queue' && event.size > 0 && context.queue + 1 < context.queuesPlanned,
   },
   actions: {
     getInfo: emit({ type: 'getInfo' }),
@@ -115,8 +119,8 @@ export const driverChart = setup({
     plan: emit({ type: 'plan' }),
     setQueueCount: assign({
       queue: 0,
-      queueCount: ({ context, event }) =>
-        event.type === 'QUEUES' ? event.count : context.queueCount,
+      queuesPlanned: ({ context, event }) =>
+        event.type === 'QUEUES' ? event.count : context.queuesPlanned,
     }),
     allocate: emit({ type: 'allocate' }),
     setQueue: emit(({ context }) => ({ type: 'setQueue' as const, index: context.queue })),
@@ -142,7 +146,7 @@ export const driverChart = setup({
   },
 }).createMachine({
   id: 'driver',
-  context: ({ input }) => ({ ...input, queue: 0, recoveries: 0 }),
+  context: ({ input }) => ({ ...input, queue: 0, queuesPlanned: 0, recoveries: 0 }),
   initial: 'offline',
   on: {
     OFFLINE: {
@@ -275,7 +279,11 @@ export const driverChart = setup({
     planningQueues: {
       description: 'Features and configuration are known: how many queues will be used?',
       entry: 'plan',
-      on: { QUEUES: { target: 'queryingQueue', actions: 'setQueueCount' } },
+      on: {
+        QUEUES: { target: 'queryingQueue', actions: 'setQueueCount' },
+        // Where administration virtqueues are may be told only under their feature.
+        'reply.info': { target: 'planningQueues', reenter: true, actions: 'remember' },
+      },
     },
     queryingQueue: {
       description: 'How large may each queue be?',

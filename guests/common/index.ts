@@ -1,3 +1,4 @@
+export { adminChart } from './admin-chart.ts';
 export { defineWorkload } from './definition.ts';
 export { driverChart } from './driver-chart.ts';
 export type { DriverTraits } from './driver-traits.ts';

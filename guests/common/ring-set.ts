@@ -1,7 +1,7 @@
 // The rings of a driver in the memory that it shares with its device: how large, where each lies, and
 // making them, at first and again after a reset. Indirect tables lie behind their ring.
 import type { DriverTransport, QueueSetup } from '../../platform/contracts/index.ts';
-import type { Memory } from '../../platform/node/index.ts';
+import type { Node } from '../../platform/node/index.ts';
 import {
   DESC_SIZE,
   type DriverRing,
@@ -14,7 +14,7 @@ import {
 } from '../../platform/virtio/index.ts';
 
 export interface RingSetOptions {
-  readonly memory: Memory;
+  readonly node: Node;
   readonly transport: DriverTransport;
   /** Queue size that the driver would like; the device's limit may be lower. */
   readonly sizeWanted: number;
@@ -102,7 +102,8 @@ export class RingSet {
   }
 
   #makeRing(start: number, size: number): DriverRing {
-    const { memory, transport, segmentsMax } = this.#options;
+    const { node, transport, segmentsMax } = this.#options;
+    const { memory } = node;
     const table = start + lines(this.#areas(0, size).length);
     const indirect = this.#has(F.INDIRECT_DESC)
       ? { address: table, busAddress: transport.busAddress(table), segmentsMax }

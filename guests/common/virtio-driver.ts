@@ -19,24 +19,13 @@ import {
   type DriverEvent,
   driverChart,
 } from './driver-chart.ts';
-import type { DriverTraits } from './driver-traits.ts';
+import { DriverQueues } from './driver-queues.ts';
+import { CORE_FEATURES, type DriverTraits, SEGMENTS_MAX } from './driver-traits.ts';
 import { LiveOperations } from './live-operations.ts';
-import { RingSet } from './ring-set.ts';
 
 /** Steps below this number are the shared part's. */
 export const FIRST_OWN_STEP = 8;
 const STEP_REAP = 0;
-/** Segments of an indirect table unless the driver says otherwise. */
-const SEGMENTS_MAX = 4;
-
-/** What every driver here can do, and takes when it is offered. */
-const CORE_FEATURES =
-  F.VERSION_1 |
-  F.ACCESS_PLATFORM |
-  F.RING_PACKED |
-  F.EVENT_IDX |
-  F.INDIRECT_DESC |
-  F.NOTIFICATION_DATA;
 
 export abstract class VirtioDriver implements Driver, TransportListener, CpuClient {
   readonly node: Node;
@@ -57,7 +46,7 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
   /** When the scenario plugs the device in. */
   readonly #comesAt: number;
   readonly #chart: Chart<unknown, DriverEvent>;
-  readonly #rings: RingSet;
+  readonly #queues: DriverQueues;
   readonly #reaping: boolean[] = [];
   readonly #operations: LiveOperations;
   #offered = 0n;
@@ -78,8 +67,9 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
     this.transport = transport;
     this.#traits = traits;
     this.#comesAt = plan.addAt ?? 0;
-    this.#rings = new RingSet({
-      memory: node.memory,
+    this.#queues = new DriverQueues({
+      node,
+      name: plan.name,
       transport,
       sizeWanted: traits.queueSize,
       segmentsMax: traits.segmentsMax ?? SEGMENTS_MAX,
@@ -102,8 +92,13 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
     return this.#chart.state;
   }
 
+  /** Opcodes of administration commands that device and driver agreed on; empty without ADMIN_VQ. */
+  get adminCommands(): readonly number[] {
+    return this.#queues.admin.commands;
+  }
+
   protected get rings(): readonly DriverRing[] {
-    return this.#rings.rings;
+    return this.#queues.own.rings;
   }
 
   /** Bytes of buffers that the driver wants behind its rings, which end `start` bytes into a page. */
@@ -186,6 +181,8 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
   }
 
   used(queue: number): void {
+    const { admin } = this.#queues;
+    if (queue === admin.queue) return admin.used();
     const ring = this.rings[queue];
     if (!this.live || ring === undefined || this.#reaping[queue]) return;
     this.#reaping[queue] = true;
@@ -201,7 +198,7 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
 
   deliver(step: number, a: number, epoch: number): void {
     if (step >= FIRST_OWN_STEP) return this.work(step, a);
-    if (this.live && epoch === this.#rings.epochOf(a)) this.#reap(a);
+    if (this.live && epoch === this.#queues.own.epochOf(a)) this.#reap(a);
   }
 
   /** Reads configuration bytes of a live device; `configRead` is called with them. */
@@ -240,7 +237,7 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
 
   /** Counts this use of a chain's head; see MilestoneLog for what the count is good for. */
   protected countUse(queue: number, head: number): number {
-    return this.#rings.countUse(queue, head);
+    return this.#queues.own.countUse(queue, head);
   }
 
   #liveOperations(): LiveOperations {
@@ -261,7 +258,8 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
   #wentLive(): void {
     this.live = true;
     this.downReason = null;
-    this.wentLive(this.#memory + this.#rings.bytes);
+    this.wentLive(this.#memory + this.#queues.bytes);
+    this.#queues.admin.begin();
     if (this.#configStale) this.configurationChanged();
     this.#configStale = false;
   }
@@ -274,7 +272,7 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
       return this.kick(queue);
     }
     const cost = this.node.charge(timing.ringReap) + this.node.charge(timing.complete);
-    const epoch = this.#rings.epochOf(queue);
+    const epoch = this.#queues.own.epochOf(queue);
     cpu.submit(Priority.interrupt, cost, this, STEP_REAP, queue, epoch, this.coreOf(queue));
   }
 
@@ -301,16 +299,16 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
   #completed(queue: number, head: number): void {
     this.proven();
     const { usedLength } = this.rings[queue];
-    this.completed(queue, head, usedLength, this.#rings.lastUse(queue, head));
+    this.completed(queue, head, usedLength, this.#queues.own.lastUse(queue, head));
   }
 
   /** The device has let go of a queue: takes what it has returned, and makes the ring anew. */
   #remake(queue: number): QueueSetup {
     const ring = this.rings[queue];
     for (let head = ring.reap(); head >= 0; head = ring.reap()) this.#completed(queue, head);
-    this.#rings.make(queue);
+    this.#queues.own.make(queue);
     this.#reaping[queue] = false;
-    return this.#rings.setup(queue);
+    return this.#queues.own.setup(queue);
   }
 
   #perform(effect: DriverEffect): void {
@@ -325,20 +323,20 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
         return transport.getFeatures();
       case 'setFeatures':
         this.features = this.#offered & (this.#traits.features | CORE_FEATURES);
-        this.#rings.plan(this.features);
+        this.#queues.plan(this.features);
         return transport.setFeatures(this.features);
       case 'getConfig':
         return transport.getConfig(0, Math.min(this.configWanted(), this.info!.configSize));
       case 'getQueue':
-        return transport.getQueue(effect.index);
+        return transport.getQueue(this.#queues.indexAt(effect.index));
       case 'allocate':
         return this.#allocate();
       case 'setQueue':
-        return transport.setQueue(this.#rings.setup(effect.index));
+        return transport.setQueue(this.#queues.setupAt(effect.index));
       case 'remember':
         return this.#remember(effect.reply);
       case 'plan':
-        return this.#chart.send({ type: 'QUEUES', count: this.queuesWanted() });
+        return this.#planQueues();
       case 'operationOver':
         return this.#operations.reply(effect.reply);
       case 'live':
@@ -350,13 +348,22 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
         this.recoveries++;
         this.#unproven = true;
         this.#operations.clear();
+        this.#queues.admin.stop();
         return this.interrupted();
       case 'down':
         this.live = false;
         this.#operations.clear();
+        this.#queues.admin.stop();
         this.downReason ??= effect.reason;
         return this.wentDown(this.downReason);
     }
+  }
+
+  #planQueues(): void {
+    const count = this.#queues.planCount(this.queuesWanted(), this.info!);
+    if (count !== null) return this.#chart.send({ type: 'QUEUES', count });
+    this.#busy = true;
+    this.transport.getInfo();
   }
 
   #remember(reply: TransportReply): void {
@@ -371,11 +378,11 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
         this.config = new Uint8Array(reply.data);
         return;
       case 'reply.queue':
-        return this.#rings.add(reply.index, reply.sizeMax);
+        return this.#queues.sized(reply.index, reply.sizeMax);
       case 'reply.memory':
         this.#memory = reply.address;
         this.#reaping.length = 0;
-        return this.#rings.place(reply.address);
+        return this.#queues.place(reply.address);
       default:
         assert(false, `${this.name}: nothing to remember of ${reply.type}`);
     }
@@ -383,7 +390,7 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
 
   /** Memory for rings and buffers; what there is from before a reset will do. */
   #allocate(): void {
-    const rings = this.#rings.bytes;
+    const rings = this.#queues.bytes;
     const length = rings + this.bufferBytes(rings);
     if (this.#memory !== 0 && length <= this.#memoryLength) {
       this.#busy = false;

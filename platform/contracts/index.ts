@@ -53,6 +53,7 @@ export {
   type World,
 } from './topology.ts';
 export type {
+  AdminService,
   DeviceInfo,
   DeviceModel,
   DeviceTransport,

@@ -9,7 +9,11 @@ export interface DeviceInfo {
   readonly vendorId: number;
   readonly featureBlocks: number;
   readonly configSize: number;
+  /** Queues that the device has at the most, administration virtqueues among them. */
   readonly queuesMax: number;
+  /** Index of the first administration virtqueue, and how many there are: 0 and 0 without any. */
+  readonly adminStart: number;
+  readonly adminCount: number;
 }
 
 export interface QueueSetup {
@@ -86,6 +90,14 @@ export interface DeviceTransport {
   notifyConfig(): void;
 }
 
+/** Whoever executes the commands of an administration virtqueue. */
+export interface AdminService {
+  /** Executes a command, given as the bytes that the device reads; returns those that it writes. */
+  execute(command: Uint8Array): Uint8Array;
+  /** The queue can't go on: its ring was refused or makes no sense. */
+  broken(): void;
+}
+
 /** What a transport sees of the device model behind it. */
 export interface DeviceModel {
   readonly info: DeviceInfo;
@@ -107,6 +119,11 @@ export interface DeviceModel {
   queueSetup(index: number): QueueSetup | null;
   setQueue(setup: QueueSetup): void;
   resetQueue(index: number): void;
+  /**
+   * Serves an administration virtqueue of the transport's own, until the next reset: a split ring without
+   * any features, whose index is that of no other queue. `available` tells of its buffers as well.
+   */
+  serveAdminQueue(setup: QueueSetup, service: AdminService): void;
   /** The driver has made buffers available. */
   available(queue: number, next: number): void;
 }

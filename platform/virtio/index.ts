@@ -1,4 +1,22 @@
 export {
+  ADMIN_GROUP,
+  ADMIN_OPCODE,
+  ADMIN_QUALIFIER,
+  ADMIN_REQUEST_HEADER,
+  ADMIN_RESPONSE_HEADER,
+  ADMIN_STATUS,
+  type AdminCommand,
+  AdminCommands,
+  type AdminQualifier,
+  type AdminResponse,
+  adminRequest,
+  adminResponse,
+  decodeAdminList,
+  decodeAdminResponse,
+  encodeAdminList,
+  encodeAdminRequest,
+} from './admin.ts';
+export {
   BALLOON_CONFIG,
   BALLOON_CONFIG_SIZE_MIN,
   BALLOON_DEVICE_ID,

@@ -163,6 +163,7 @@ export const RING_CASES: Readonly<Record<string, Entry>> = {
     eventIdx: true,
     indirect: true,
     notificationData: true,
+    adminQueues: 1,
   },
 };
 

@@ -174,6 +174,16 @@ describe.each(REVISIONS)('a device in %s', (name) => {
     });
   });
 
+  it('INF-3 MUST: admin queues are among the queues, behind the others', () => {
+    const { body, model } = bench();
+    model.info = { ...model.info, queuesMax: 5, adminStart: 2, adminCount: 3 };
+    expect(body('req.GET_DEVICE_INFO')).toMatchObject({
+      maxVirtqueues: 5,
+      adminStart: 2,
+      adminCount: 3,
+    });
+  });
+
   it('INF-4 MUST: a device without UUID says nil', () => {
     expect(bench().body('req.GET_DEVICE_INFO')['uuid']).toBe(NIL);
   });

@@ -16,6 +16,8 @@ export class FakeModel implements DeviceModel {
     featureBlocks: 2,
     configSize: 24,
     queuesMax: 2,
+    adminStart: 0,
+    adminCount: 0,
   };
   features = F.VERSION_1 | F.ACCESS_PLATFORM | 0x21n;
   driverFeatures = 0n;
@@ -79,6 +81,10 @@ export class FakeModel implements DeviceModel {
   resetQueue(index: number): void {
     this.log.push(`reset queue ${index}`);
     this.setups[index] = null;
+  }
+
+  serveAdminQueue(setup: QueueSetup): void {
+    this.log.push(`admin queue ${setup.index} size ${setup.size}`);
   }
 
   available(queue: number, next: number): void {

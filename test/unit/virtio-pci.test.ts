@@ -9,7 +9,7 @@ import { commonConfig, structureCapability } from '../../buses/virtio-pci/struct
 import type { TransportReply } from '../../platform/contracts/index.ts';
 import { FaultInjector } from '../../platform/faults/index.ts';
 import { BarWindow } from '../../platform/pcie/index.ts';
-import { STATUS } from '../../platform/virtio/index.ts';
+import { F, STATUS } from '../../platform/virtio/index.ts';
 import { FakeModel } from '../support/fake-model.ts';
 import { busCounters, disk, fio, linkRig, linkTopology } from '../support/link-scenarios.ts';
 import { measured } from '../support/measured.ts';
@@ -39,6 +39,8 @@ describe('the structures', () => {
       ['queueDevice', 0x30],
       ['queueNotifConfigData', 0x38],
       ['queueReset', 0x3a],
+      ['adminQueueIndex', 0x3c],
+      ['adminQueueNum', 0x3e],
     ]);
     // After the two bytes of id and next pointer.
     expect(structureCapability.places.map(({ name, at }) => [name, at + 2])).toEqual([
@@ -109,8 +111,30 @@ describe('operations', () => {
     expect(heard).toEqual(['online']);
     expect(ask((driver) => driver.getInfo())).toEqual({
       type: 'reply.info',
-      info: { deviceId: 2, vendorId: 0x1af4, featureBlocks: 2, configSize: 24, queuesMax: 2 },
+      info: {
+        deviceId: 2,
+        vendorId: 0x1af4,
+        featureBlocks: 2,
+        configSize: 24,
+        queuesMax: 2,
+        adminStart: 0,
+        adminCount: 0,
+      },
     });
+  });
+
+  it('find administration virtqueues, beyond the others, once their feature is taken', () => {
+    const { ask, model } = setUp();
+    model.info = { ...model.info, queuesMax: 5, adminStart: 2, adminCount: 3 };
+    const numbers = () => {
+      const reply = ask((driver) => driver.getInfo());
+      if (reply.type !== 'reply.info') throw new Error(reply.type);
+      const { queuesMax, adminStart, adminCount } = reply.info;
+      return [queuesMax, adminStart, adminCount];
+    };
+    expect(numbers()).toEqual([2, 0, 0]);
+    ask((driver) => driver.setFeatures(F.VERSION_1 | F.ADMIN_VQ));
+    expect(numbers()).toEqual([5, 2, 3]);
   });
 
   it('read and write features block by block', () => {

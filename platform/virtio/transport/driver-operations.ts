@@ -43,14 +43,16 @@ export function getInfo(memory: DeviceMemory): Operation {
     request: () => ({ type: 'req.GET_DEVICE_INFO', body: {} }),
     response: (message) => {
       if (message.type !== 'res.GET_DEVICE_INFO') return UNEXPECTED;
-      const { deviceId, vendorId, featureBits, configSize, maxVirtqueues } = message.body;
+      const { featureBits, maxVirtqueues, ...body } = message.body;
       memory.featureBlockCount = Math.min(featureBits / 32, FEATURE_BLOCKS_MAX);
       const info = {
-        deviceId,
-        vendorId,
+        deviceId: body.deviceId,
+        vendorId: body.vendorId,
         featureBlocks: featureBits / 32,
-        configSize,
+        configSize: body.configSize,
         queuesMax: maxVirtqueues,
+        adminStart: body.adminStart,
+        adminCount: body.adminCount,
       };
       return { type: 'reply.info', info };
     },

@@ -189,8 +189,8 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
         featureBits: info.featureBlocks * 32,
         configSize: info.configSize,
         maxVirtqueues: info.queuesMax,
-        adminStart: 0,
-        adminCount: 0,
+        adminStart: info.adminStart,
+        adminCount: info.adminCount,
       },
     };
   }

@@ -1,0 +1,78 @@
+// All queues of a driver: those of its own, numbered from 0, and behind them the administration virtqueue
+// if the device has one. They are set up one after another and share one piece of memory.
+import type { DeviceInfo, QueueSetup } from '../../platform/contracts/index.ts';
+import { F } from '../../platform/virtio/index.ts';
+import { AdminSession } from './admin-session.ts';
+import { RingSet, type RingSetOptions } from './ring-set.ts';
+
+export interface DriverQueuesOptions extends RingSetOptions {
+  /** Names what the administration virtqueue reports. */
+  readonly name: string;
+}
+
+export class DriverQueues {
+  /** Rings of the driver's own queues. */
+  readonly own: RingSet;
+  readonly admin: AdminSession;
+  #features = 0n;
+  /** Queues of the driver's own. */
+  #count = 0;
+  #askedAgain = false;
+
+  constructor(options: DriverQueuesOptions) {
+    this.own = new RingSet(options);
+    this.admin = new AdminSession(options);
+  }
+
+  /** Bytes of rings and what belongs to them. */
+  get bytes(): number {
+    return this.own.bytes + this.admin.bytes;
+  }
+
+  /** Begins anew under these features. */
+  plan(features: bigint): void {
+    this.#features = features;
+    this.#askedAgain = false;
+    this.own.plan(features);
+    this.admin.plan(features, null);
+  }
+
+  /**
+   * Plans `count` queues of the driver's own; returns how many there are with that of administration. Null
+   * asks for the device's information again: some transports tell only now, ADMIN_VQ being taken, where
+   * the queue is.
+   */
+  planCount(count: number, { adminStart, adminCount }: DeviceInfo): number | null {
+    this.#count = count;
+    if ((this.#features & F.ADMIN_VQ) === 0n) return count;
+    if (adminCount > 0) {
+      this.admin.plan(this.#features, adminStart);
+      return count + 1;
+    }
+    if (this.#askedAgain) return count;
+    this.#askedAgain = true;
+    return null;
+  }
+
+  /** Index of the queue that is set up as the n-th. */
+  indexAt(position: number): number {
+    return position < this.#count ? position : this.admin.queue!;
+  }
+
+  /** What the device is told of the queue that is set up as the n-th. */
+  setupAt(position: number): QueueSetup {
+    return position < this.#count ? this.own.setup(position) : this.admin.setup();
+  }
+
+  /** The device allows so many entries in this queue. */
+  sized(index: number, sizeMax: number): void {
+    if (index === this.admin.queue) this.admin.sized(sizeMax);
+    else this.own.add(index, sizeMax);
+  }
+
+  /** Takes `bytes` of memory from this address in own RAM on. */
+  place(address: number): void {
+    this.own.place(address);
+    this.admin.place(address + this.own.bytes);
+  }
+}
