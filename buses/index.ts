@@ -1,4 +1,5 @@
 // The table of buses. A row makes its type usable in scenario files, listings and contract tests.
+import { adminVq } from './admin-vq/index.ts';
 import { ffa } from './ffa/index.ts';
 import { ivshmem } from './ivshmem/index.ts';
 import { loopback } from './loopback/index.ts';
@@ -10,6 +11,7 @@ import { virtioPci } from './virtio-pci/index.ts';
 import { xen } from './xen/index.ts';
 
 export const buses = {
+  'admin-vq': adminVq,
   ffa,
   ivshmem,
   loopback,

@@ -1,3 +1,4 @@
+export { checkSlotOptions, planSlot, type SlotOptions, slotOptions } from './card-slot.ts';
 export { defineMessageBus, defineTransport } from './definition.ts';
 export { DeviceClients } from './device-clients.ts';
 export { DevicePages, type PageRange, pagesOfMemory, pagesOfRange } from './device-pages.ts';

@@ -1,7 +1,7 @@
 // The card's side of a virtio-msg PCI bus: one function with its FIFOs, the ways into and out of the slot,
 // and DMA for the devices.
 import type { BusEnvironment, DmaPort, Statistics } from '../../platform/contracts/index.ts';
-import type { Component, Packet } from '../../platform/kernel/index.ts';
+import type { Packet } from '../../platform/kernel/index.ts';
 import { PAGE_SIZE } from '../../platform/node/index.ts';
 import { Endpoint, type PciePath, pathOf, pcieTimingIds } from '../../platform/pcie/index.ts';
 import { peekDevice } from '../../platform/virtio/messages/index.ts';
@@ -11,6 +11,7 @@ import {
   type LinkClient,
   OwnRingMemory,
   PeerRingMemory,
+  planSlot,
   type RingMemory,
   SPSC_SLOT_SIZE,
 } from '../common/index.ts';
@@ -28,10 +29,7 @@ import {
 } from './self-describing.ts';
 import { sumOf } from './sum-of.ts';
 
-const REMOVE = 0;
-const INSERT = 1;
-
-export class PciDeviceLink implements DeviceLink, Component {
+export class PciDeviceLink implements DeviceLink {
   readonly dma: DmaPort;
   readonly #environment: BusEnvironment<PciOptions>;
   readonly #client: LinkClient;
@@ -80,11 +78,7 @@ export class PciDeviceLink implements DeviceLink, Component {
     // A core that waits for a read of a FIFO must go on some day.
     this.#fifoDma = this.#endpoint.dmaOf(this.#card.own, true);
     this.#reset();
-    const { removeAt, insertAt } = options;
-    if (removeAt === undefined) return;
-    const id = node.add(this);
-    node.kernel.schedule(id, removeAt, REMOVE);
-    if (insertAt !== undefined) node.kernel.schedule(id, insertAt, INSERT);
+    planSlot(node, this.#endpoint, options);
   }
 
   send(bytes: Uint8Array, length: number): void {
@@ -94,11 +88,6 @@ export class PciDeviceLink implements DeviceLink, Component {
 
   receive(packet: Packet): void {
     this.#endpoint.receive(packet);
-  }
-
-  deliver(what: number): void {
-    if (what === REMOVE) this.#endpoint.remove();
-    else this.#endpoint.insert();
   }
 
   statistics(): Statistics {

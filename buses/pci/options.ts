@@ -5,11 +5,13 @@ import { checkPcieOptions, INTERRUPT_KINDS, pcieOptions } from '../../platform/p
 import { count, oneOfNames, size, time } from '../../platform/scenario/fields.ts';
 import {
   checkMessageSize,
+  checkSlotOptions,
   dataPath,
   deviceNumbers,
   discovery,
   pingInterval,
   SPSC_SLOT_SIZE,
+  slotOptions,
 } from '../common/index.ts';
 import { FIFOS_MAX } from './registers.ts';
 
@@ -48,10 +50,7 @@ export const pciOptions = z.strictObject({
     .boolean()
     .default(false)
     .describe('The driver resets the function before it uses it.'),
-  removeAt: time({ min: 1 })
-    .optional()
-    .describe('The card is pulled out of its slot at this time.'),
-  insertAt: time({ min: 1 }).optional().describe('The card that was pulled out is put back.'),
+  ...slotOptions,
   quirks: z
     .array(z.enum(['oneMessage', 'shortMessages']))
     .default([])
@@ -76,16 +75,9 @@ export type PciPlan = WithOptions<BusPlan, PciOptions>;
 
 /** Looks at what the schema alone cannot check. */
 export function checkPci(plan: BusPlan): readonly Finding[] {
-  const { removeAt = Infinity, insertAt } = plan.options as PciOptions;
-  const order: Finding[] =
-    insertAt !== undefined && insertAt <= removeAt
-      ? [
-          {
-            field: 'insertAt',
-            message: 'the card is in its slot then',
-            expected: 'a time after removeAt',
-          },
-        ]
-      : [];
-  return [...checkPcieOptions(plan.options), ...checkMessageSize(plan), ...order];
+  return [
+    ...checkPcieOptions(plan.options),
+    ...checkMessageSize(plan),
+    ...checkSlotOptions(plan.options as PciOptions),
+  ];
 }

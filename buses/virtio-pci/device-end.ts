@@ -1,5 +1,5 @@
-// The card's end of virtio-pci: a function for each device, and the card's core that hears of
-// notifications.
+// The card's end of a transport whose devices are PCI functions: a function for each device, and the card's
+// core that hears of notifications.
 import type {
   BusEnvironment,
   DeviceEnd,
@@ -9,14 +9,28 @@ import type {
 } from '../../platform/contracts/index.ts';
 import { type CpuClient, InterruptLine, type Node, Priority } from '../../platform/node/index.ts';
 import { Endpoint, type PciePath, pathOf } from '../../platform/pcie/index.ts';
+import { planSlot } from '../common/index.ts';
 import { mmioTimingIds } from '../virtio-mmio/index.ts';
-import { DeviceFunction } from './device-function.ts';
 import { emulatedCardWay, emulatedPath } from './emulated.ts';
-import type { VirtioPciOptions, VirtioPciPlan } from './options.ts';
+import type { FunctionOptions, FunctionPlan } from './options.ts';
 
-export class VirtioPciDeviceEnd implements DeviceEnd, CpuClient {
+/** What a function of a device is made from. */
+export interface DeviceFunctionOptions<Options> {
+  readonly path: PciePath;
+  readonly options: Options;
+  readonly endpoint: Endpoint;
+  readonly functionId: number;
+  readonly model: DeviceModel;
+  /** A queue was notified; `next` is as for `DeviceModel.available`. */
+  notified(queue: number, next: number): void;
+  /** Told of an access that the function does not know. */
+  objected(text: string): void;
+}
+
+export class FunctionDeviceEnd<Options extends FunctionOptions> implements DeviceEnd, CpuClient {
   readonly #node: Node;
-  readonly #plan: VirtioPciPlan;
+  readonly #plan: FunctionPlan<Options>;
+  readonly #makeFunction: (options: DeviceFunctionOptions<Options>) => unknown;
   readonly #path: PciePath;
   readonly #endpoint: Endpoint;
   readonly #line: InterruptLine;
@@ -29,9 +43,13 @@ export class VirtioPciDeviceEnd implements DeviceEnd, CpuClient {
   #waiting = 0;
   #notified = 0;
 
-  constructor({ node, plan }: BusEnvironment<VirtioPciOptions>) {
+  constructor(
+    { node, plan }: BusEnvironment<Options>,
+    makeFunction: (options: DeviceFunctionOptions<Options>) => unknown,
+  ) {
     this.#node = node;
     this.#plan = plan;
+    this.#makeFunction = makeFunction;
     const { options } = plan;
     const { emulated } = options;
     this.#path = emulated ? emulatedPath(pathOf(options)) : pathOf(options);
@@ -45,12 +63,13 @@ export class VirtioPciDeviceEnd implements DeviceEnd, CpuClient {
       ...(emulated ? { way: emulatedCardWay(node) } : {}),
     });
     this.#endpoint.bind();
+    planSlot(node, this.#endpoint, options);
     this.#emulate = mmioTimingIds(node.costs).emulate;
     this.#line = new InterruptLine(node, () => this.#serve());
   }
 
   connect({ name, number }: DevicePlan, model: DeviceModel): void {
-    new DeviceFunction({
+    this.#makeFunction({
       path: this.#path,
       options: this.#plan.options,
       endpoint: this.#endpoint,

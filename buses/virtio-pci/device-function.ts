@@ -1,20 +1,20 @@
 // One virtio device as a PCI function: the structures that its driver reads and writes, and the vectors
 // that it signals.
-import type { DeviceModel, DeviceTransport, DmaPort } from '../../platform/contracts/index.ts';
+import type { DeviceTransport, DmaPort } from '../../platform/contracts/index.ts';
 import {
   CAPABILITY_ID,
   type CapabilityPlan,
   ConfigSpace,
-  type Endpoint,
   expressCapability,
   type FunctionModel,
   msixCapability,
   msixPendingOffset,
   type PcieFunction,
-  type PciePath,
 } from '../../platform/pcie/index.ts';
 import { F, featureBlocks, withFeatureBlocks } from '../../platform/virtio/index.ts';
-import { readU16, readU32, writeU32 } from '../../platform/wire/index.ts';
+import { readU16, writeU32 } from '../../platform/wire/index.ts';
+import type { DeviceFunctionOptions } from './device-end.ts';
+import { doorbellNext, numberOf } from './doorbell.ts';
 import type { VirtioPciOptions } from './options.ts';
 import {
   CAPABILITY_SIZE,
@@ -51,18 +51,6 @@ interface QueueRegisters {
   device: number;
 }
 
-export interface DeviceFunctionOptions {
-  readonly path: PciePath;
-  readonly options: VirtioPciOptions;
-  readonly endpoint: Endpoint;
-  readonly functionId: number;
-  readonly model: DeviceModel;
-  /** A queue was notified; `next` is as for `DeviceModel.available`. */
-  notified(queue: number, next: number): void;
-  /** Told of an access that the structures do not know. */
-  objected(text: string): void;
-}
-
 const AT = {
   deviceFeatureSelect: fieldPlace('deviceFeatureSelect').at,
   driverFeatureSelect: fieldPlace('driverFeatureSelect').at,
@@ -82,7 +70,7 @@ const AT = {
 export class DeviceFunction implements FunctionModel, DeviceTransport {
   readonly own: PcieFunction;
   readonly dma: DmaPort;
-  readonly #options: DeviceFunctionOptions;
+  readonly #options: DeviceFunctionOptions<VirtioPciOptions>;
   readonly #queues = new Map<number, QueueRegisters>();
   readonly #common = new Uint8Array(COMMON_SIZE);
   readonly #vectors: number;
@@ -92,7 +80,7 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
   #configVector = NO_VECTOR;
   #isr = 0;
 
-  constructor(options: DeviceFunctionOptions) {
+  constructor(options: DeviceFunctionOptions<VirtioPciOptions>) {
     this.#options = options;
     const { endpoint, functionId, model } = options;
     this.#vectors = model.info.queuesMax + 1;
@@ -136,20 +124,13 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
         this.#options.model.writeConfig(at, source.slice(0, length));
         return;
       case NOTIFY_START:
-        return this.#notify(numberOf(source, length));
+        return this.#options.notified(readU16(source, 0), doorbellNext(source, length));
     }
   }
 
   /** Power-on, or a function-level reset. */
   reset(): void {
     this.#setStatus(0);
-  }
-
-  /** With NOTIFICATION_DATA the upper half says how far the ring is (§4.1.5.2). */
-  #notify(value: number): void {
-    const upper = value >>> 16;
-    const next = (upper & 0x7fff) + (upper >= 0x8000 ? 2 ** 31 : 0);
-    this.#options.notified(value & 0xffff, next);
   }
 
   #signal(bit: number, vector: number): void {
@@ -299,11 +280,6 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
   }
 }
 
-function numberOf(source: Uint8Array, length: number): number {
-  if (length >= 4) return readU32(source, 0);
-  return length === 2 ? readU16(source, 0) : source[0];
-}
-
 function withHalf(address: number, low: boolean, value: number): number {
   const high = Math.floor(address / 2 ** 32);
   return low ? high * 2 ** 32 + value : value * 2 ** 32 + (address % 2 ** 32);
@@ -321,7 +297,7 @@ function structure(type: number, offset: number, size: number): CapabilityPlan {
 }
 
 function configSpace(
-  { path, options, model }: DeviceFunctionOptions,
+  { path, options, model }: DeviceFunctionOptions<VirtioPciOptions>,
   vectors: number,
 ): ConfigSpace {
   const { deviceId, configSize, queuesMax } = model.info;

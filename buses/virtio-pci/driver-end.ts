@@ -1,4 +1,5 @@
-// The host's end of virtio-pci: one root port for all devices of the card, each of which is a function.
+// The host's end of a transport whose devices are PCI functions: one root port for all functions of the card,
+// and a driver's transport for each.
 import type {
   BusEnvironment,
   DevicePlan,
@@ -18,25 +19,37 @@ import {
   type Translation,
 } from '../../platform/pcie/index.ts';
 import { HostPages } from '../common/index.ts';
-import { VirtioPciDriver } from './driver-transport.ts';
 import { emulatedHostWay, emulatedPath } from './emulated.ts';
-import type { VirtioPciOptions } from './options.ts';
+import type { FunctionTransport, FunctionTransportOptions } from './function-transport.ts';
+import type { FunctionOptions } from './options.ts';
 
-export class VirtioPciDriverEnd implements DriverEnd {
+export interface DriverEndOptions<Options, Transport> {
+  readonly environment: BusEnvironment<Options>;
+  readonly interrupts: FunctionTransportOptions['interrupts'];
+  /** Makes the transport of one device. */
+  make(options: FunctionTransportOptions): Transport;
+}
+
+export class FunctionDriverEnd<
+  Options extends FunctionOptions,
+  Transport extends FunctionTransport & DriverTransport,
+> implements DriverEnd
+{
+  protected readonly transports: Transport[] = [];
   readonly #node: Node;
-  readonly #options: VirtioPciOptions;
+  readonly #options: DriverEndOptions<Options, Transport>;
   readonly #path: PciePath;
   readonly #translation: Translation;
   readonly #port: RootPort;
   readonly #faults: FaultInjector;
   readonly #pages: HostPages;
   readonly #window = new BarWindow();
-  readonly #transports: VirtioPciDriver[] = [];
 
-  constructor({ node, plan, faults }: BusEnvironment<VirtioPciOptions>) {
+  constructor(endOptions: DriverEndOptions<Options, Transport>) {
+    const { node, plan, faults } = endOptions.environment;
     const { options } = plan;
     this.#node = node;
-    this.#options = options;
+    this.#options = endOptions;
     const { emulated } = options;
     const iommu = options.iommu && !emulated;
     this.#path = emulated ? emulatedPath(pathOf(options)) : pathOf(options);
@@ -58,37 +71,39 @@ export class VirtioPciDriverEnd implements DriverEnd {
       name: plan.name,
       ...(emulated ? { way: emulatedHostWay(node) } : {}),
       linkChanged: (isUp) => {
-        for (const transport of this.#transports) transport.linkChanged(isUp);
+        for (const transport of this.transports) transport.linkChanged(isUp);
       },
     });
     this.#port.bind();
   }
 
   transport(plan: DevicePlan): DriverTransport {
-    const transport = new VirtioPciDriver({
+    const { environment, interrupts, make } = this.#options;
+    const transport = make({
       node: this.#node,
       plan,
-      options: this.#options,
+      options: environment.plan.options,
+      interrupts,
       path: this.#path,
       port: this.#port,
       pages: this.#pages,
       window: this.#window,
     });
-    this.#transports.push(transport);
+    this.transports.push(transport);
     return transport;
   }
 
   start(): void {
-    for (const transport of this.#transports) transport.start();
+    for (const transport of this.transports) transport.start();
   }
 
   statistics(): Statistics {
     const { way, loads, stores, configAccesses } = this.#port;
     const { tlps, bytes, busy } = way.data;
     const { hits, misses, faults } = this.#translation;
-    const lines = this.#transports.flatMap((transport) => transport.lines);
+    const lines = this.transports.flatMap((transport) => transport.lines);
     const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
-    const notifications = total(this.#transports.map((transport) => transport.notifications));
+    const notifications = total(this.transports.map((transport) => transport.notifications));
     return {
       messages: 0,
       bytes: 0,

@@ -1,14 +1,13 @@
-// What a scenario may say of virtio-pci.
+// What a scenario may say of virtio-pci, and of other transports whose devices are PCI functions.
 import { z } from 'zod';
 import type { BusPlan, Finding, Topology, WithOptions } from '../../platform/contracts/index.ts';
 import { checkPcieOptions, pcieOptions } from '../../platform/pcie/index.ts';
 import { oneOfNames } from '../../platform/scenario/fields.ts';
+import { checkSlotOptions, slotOptions } from '../common/index.ts';
 
-export const virtioPciOptions = z.strictObject({
+/** Option fields of transports with a function for each device; spread them into the schema. */
+export const functionOptions = {
   ...pcieOptions,
-  interrupts: oneOfNames(['msix', 'intx'])
-    .default('msix')
-    .describe('MSI-X, with a vector for each queue and one for the configuration, or INTx.'),
   emulated: z
     .boolean()
     .default(false)
@@ -20,21 +19,31 @@ export const virtioPciOptions = z.strictObject({
     .boolean()
     .default(false)
     .describe('The driver resets each function before it uses it.'),
+  ...slotOptions,
+};
+const shape = z.strictObject(functionOptions);
+export type FunctionOptions = z.output<typeof shape>;
+
+export const virtioPciOptions = z.strictObject({
+  interrupts: oneOfNames(['msix', 'intx'])
+    .default('msix')
+    .describe('MSI-X, with a vector for each queue and one for the configuration, or INTx.'),
+  ...functionOptions,
 });
 
 export type VirtioPciOptions = z.output<typeof virtioPciOptions>;
 
 /** A bus's plan with its options. */
-export type VirtioPciPlan = WithOptions<BusPlan, VirtioPciOptions>;
+export type FunctionPlan<Options extends FunctionOptions> = WithOptions<BusPlan, Options>;
 
 /** Looks at what the schema alone cannot check. */
-export function checkVirtioPci(
+export function checkFunctionOptions(
   { driver, options }: BusPlan,
   { nodes }: Topology,
 ): readonly Finding[] {
-  const { emulated } = options as VirtioPciOptions;
+  const { emulated, ...rest } = options as FunctionOptions;
   const { name, kind } = nodes[driver];
-  const findings = checkPcieOptions(options);
+  const findings = [...checkPcieOptions(options), ...checkSlotOptions(rest)];
   if (!emulated || kind === 'vm') return findings;
   const message = `the driver's node '${name}' is a ${kind}, whose accesses don't trap`;
   return [...findings, { field: 'driver', message, expected: 'a vm' }];

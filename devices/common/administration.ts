@@ -78,15 +78,15 @@ export class Administration {
     this.stopAll();
     for (const { engine } of this.#queues) engine.setup = null;
     this.#commands.reset();
-    this.#transportQueue?.stop();
   }
 
-  /** Serves a queue of the transport's own, which always has the same index and service. */
-  serve(setup: QueueSetup, service: AdminService): void {
+  /** Serves a queue of the transport's own, which always has the same index and service, or none. */
+  serve(setup: QueueSetup | null, service: AdminService): void {
+    this.#transportQueue?.stop();
+    if (setup === null) return;
     const { device } = this.#options;
     const { index } = setup;
     this.#transportQueue ??= new AdminQueue({ device, index, service, ringFeatures: () => 0n });
-    this.#transportQueue.stop();
     const { engine } = this.#transportQueue;
     engine.setup = setup;
     engine.start();

@@ -169,7 +169,7 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
     queue.setup = null;
   }
 
-  serveAdminQueue(setup: QueueSetup, service: AdminService): void {
+  serveAdminQueue(setup: QueueSetup | null, service: AdminService): void {
     this.#administration.serve(setup, service);
   }
 

@@ -120,10 +120,11 @@ export interface DeviceModel {
   setQueue(setup: QueueSetup): void;
   resetQueue(index: number): void;
   /**
-   * Serves an administration virtqueue of the transport's own, until the next reset: a split ring without
-   * any features, whose index is that of no other queue. `available` tells of its buffers as well.
+   * Serves an administration virtqueue of the transport's own, anew or (null) no longer: a split ring
+   * without any features, whose index is that of no other queue. `available` tells of its buffers as well.
+   * It is the transport's business, also when the device is reset.
    */
-  serveAdminQueue(setup: QueueSetup, service: AdminService): void;
+  serveAdminQueue(setup: QueueSetup | null, service: AdminService): void;
   /** The driver has made buffers available. */
   available(queue: number, next: number): void;
 }

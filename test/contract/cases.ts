@@ -82,10 +82,17 @@ export const BUS_CASES: Readonly<Record<string, { readonly type: string } & Entr
   'virtio-pci': { type: 'virtio-pci' },
   'virtio-pci by INTx': { type: 'virtio-pci', interrupts: 'intx' },
   'virtio-pci of a device model': { type: 'virtio-pci', emulated: true },
+  'admin-vq': { type: 'admin-vq' },
+  'admin-vq of a device model': { type: 'admin-vq', emulated: true },
 };
 
-/** Transports older than virtio-msg: no messages cross them, and they tell less of a device. */
-const OLDER_TRANSPORTS: ReadonlySet<string> = new Set(['virtio-ccw', 'virtio-mmio', 'virtio-pci']);
+/** Transports other than virtio-msg: no messages cross them, and some tell less of a device. */
+const OLDER_TRANSPORTS: ReadonlySet<string> = new Set([
+  'admin-vq',
+  'virtio-ccw',
+  'virtio-mmio',
+  'virtio-pci',
+]);
 
 export interface DeviceCase {
   readonly device?: Entry;

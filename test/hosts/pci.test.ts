@@ -25,6 +25,8 @@ describe.each([
   ['virtio-pci', {}],
   ['virtio-pci', { interrupts: 'intx', iommu: false }],
   ['virtio-pci', { emulated: true }],
+  ['admin-vq', {}],
+  ['admin-vq', { emulated: true }],
 ] as const)('%s %o', (type, bus) => {
   it('gives the same on 0, 1 and 2 worker threads', async () => {
     const topology = linkTopology({ type, bus, ...busy });

@@ -17,6 +17,7 @@ interface Row {
 /** By the id of the machine. Values straddle what the guards compare with. */
 const ROWS: Readonly<Record<string, Row>> = {
   admin: { input: { retriesMax: 2 } },
+  adminVqSession: { input: { timeout: 3000 } },
   balloon: { input: { retryInterval: 4000 } },
   vsockConnection: { input: { closeTimeout: 4000 } },
   vsockSocket: { input: { connectTimeout: 3000, closeTimeout: 4000 } },

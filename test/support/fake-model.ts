@@ -83,8 +83,8 @@ export class FakeModel implements DeviceModel {
     this.setups[index] = null;
   }
 
-  serveAdminQueue(setup: QueueSetup): void {
-    this.log.push(`admin queue ${setup.index} size ${setup.size}`);
+  serveAdminQueue(setup: QueueSetup | null): void {
+    this.log.push(`admin queue of ${setup?.size ?? 0}`);
   }
 
   available(queue: number, next: number): void {

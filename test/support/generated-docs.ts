@@ -3,6 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { commands as adminCommands } from '../../buses/admin-vq/commands.ts';
+import { registers as adminRegisters, STATE } from '../../buses/admin-vq/registers.ts';
 import { inBandMessages } from '../../buses/common/in-band/messages.ts';
 import { ffaMessages } from '../../buses/ffa/messages.ts';
 import { loopbackMessages } from '../../buses/loopback/messages.ts';
@@ -18,6 +20,8 @@ import { parseProfile, profileNames, scenarioSchema } from '../../platform/scena
 import { busFrame, deviceFrame, workloadFrame } from '../../platform/scenario/schema.ts';
 import { constantTable, quantityPattern } from '../../platform/timing/index.ts';
 import {
+  adminRequest,
+  adminResponse,
   BALLOON_STAT,
   BLK_S,
   BLK_T,
@@ -45,6 +49,7 @@ import {
 } from '../../platform/virtio/index.ts';
 import {
   type BitTable,
+  type Layout,
   layoutMarkdown,
   markdownTable,
   messagesMarkdown,
@@ -240,6 +245,24 @@ function scenarioList(): string {
 }
 
 /** Registers in the order of their table. */
+/** Each command of the transport by administration virtqueue, with what it carries both ways. */
+function adminCommandsMarkdown(): string {
+  const sections = Object.entries(adminCommands).map(([name, { opcode, doc, data, result }]) =>
+    [
+      `#### ${name} (0x${opcode.toString(16)})`,
+      doc,
+      `Data:${partMarkdown(data.layout)}`,
+      `Result:${partMarkdown(result.layout)}`,
+    ].join('\n\n'),
+  );
+  return sections.join('\n\n');
+}
+
+function partMarkdown(layout: Layout): string {
+  const text = layoutMarkdown(layout);
+  return text.startsWith('|') ? `\n\n${text}` : ' none';
+}
+
 function registersTable(
   table: Readonly<
     Record<string, { readonly at: number; readonly access: string; readonly doc: string }>
@@ -270,6 +293,13 @@ const { buses, devices, drivers, workloads } = tables;
 
 /** What some types show of themselves besides options and constants. */
 const EXTRA_PARTS: Readonly<Record<string, Parts>> = {
+  'buses/admin-vq': {
+    registers: registersTable(adminRegisters),
+    states: valuesTable('State', STATE),
+    request: layoutMarkdown(adminRequest.layout),
+    response: layoutMarkdown(adminResponse.layout),
+    commands: adminCommandsMarkdown(),
+  },
   'buses/ffa': { messages: messagesMarkdown(ffaMessages) },
   'buses/loopback': { messages: messagesMarkdown(loopbackMessages) },
   'buses/mailbox': { alpha: alphaMarkdown() },

@@ -1,5 +1,6 @@
 // A host and a card with one PCI Express path between them, without any bus on it: a function with two
 // BARs of plain memory and an MSI-X table. Latencies are round, so that a test can count in its head.
+import { adminTiming } from '../../buses/admin-vq/index.ts';
 import type { DmaClient, DmaFault, NodePlan } from '../../platform/contracts/index.ts';
 import { Kernel } from '../../platform/kernel/index.ts';
 import { type CpuClient, Node, Priority } from '../../platform/node/index.ts';
@@ -37,6 +38,7 @@ export const LATENCY = {
   'pcie.iommuMap': 200_000,
   'pcie.msiDelivery': 250_000,
   'pcie.readyTime': 100_000_000_000,
+  'admin.timeout': 10_000_000_000,
 } as const;
 export const ONE_WAY = 310_000;
 
@@ -77,14 +79,16 @@ function makeNode(kernel: Kernel, index: number, name: string, cpus: number): No
     placement: null,
   };
   const values: Readonly<Record<string, number>> = LATENCY;
-  const constants = [...PLATFORM_TIMING, ...pcieTiming].map(({ name: constant, dimension }) => ({
-    name: constant,
-    dimension,
-    value: values[constant] ?? (dimension === 'time' ? 1000 : 10 ** 10),
-    text: '',
-    kind: 'guess' as const,
-    source: 'the test',
-  }));
+  const constants = [...PLATFORM_TIMING, ...pcieTiming, ...adminTiming].map(
+    ({ name: constant, dimension }) => ({
+      name: constant,
+      dimension,
+      value: values[constant] ?? (dimension === 'time' ? 1000 : 10 ** 10),
+      text: '',
+      kind: 'guess' as const,
+      source: 'the test',
+    }),
+  );
   const costs = new Costs({ name: 'bench', description: '', constants });
   return new Node({ plan, kernel, costs, seed: 1, engine: 'compiled' });
 }

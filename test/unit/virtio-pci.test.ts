@@ -6,11 +6,11 @@ import { DeviceFunction } from '../../buses/virtio-pci/device-function.ts';
 import { VirtioPciDriver } from '../../buses/virtio-pci/driver-transport.ts';
 import { type VirtioPciOptions, virtioPciOptions } from '../../buses/virtio-pci/options.ts';
 import { commonConfig, structureCapability } from '../../buses/virtio-pci/structures.ts';
-import type { TransportReply } from '../../platform/contracts/index.ts';
 import { FaultInjector } from '../../platform/faults/index.ts';
 import { BarWindow } from '../../platform/pcie/index.ts';
 import { F, STATUS } from '../../platform/virtio/index.ts';
 import { FakeModel } from '../support/fake-model.ts';
+import { hearTransport } from '../support/heard-transport.ts';
 import { busCounters, disk, fio, linkRig, linkTopology } from '../support/link-scenarios.ts';
 import { measured } from '../support/measured.ts';
 import { PcieBench } from '../support/pcie-bench.ts';
@@ -74,27 +74,19 @@ function setUp(own: Partial<VirtioPciOptions> = {}, model = new FakeModel()) {
   const faults = new FaultInjector(kernel, []);
   const pages = new HostPages({ node, translation, iommu: true, faults });
   const window = new BarWindow();
-  const driver = new VirtioPciDriver({ node, plan, options, path, port, pages, window });
-  const replies: TransportReply[] = [];
-  const heard: string[] = [];
-  driver.connect({
-    online: () => heard.push('online'),
-    offline: (reason) => heard.push(`offline: ${reason}`),
-    suspended: (reason) => heard.push(`suspended: ${reason}`),
-    reply: (reply) => replies.push(reply),
-    used: (queue) => heard.push(`used ${queue}`),
-    configChanged: (status) => heard.push(`config ${status}`),
+  const { interrupts } = options;
+  const driver = new VirtioPciDriver({
+    node,
+    plan,
+    options,
+    interrupts,
+    path,
+    port,
+    pages,
+    window,
   });
-  const run = () => kernel.runUntil(Infinity);
-  /** Asks for something and returns what is replied. */
-  const ask = (operation: (transport: VirtioPciDriver) => void): TransportReply => {
-    operation(driver);
-    run();
-    return replies.at(-1)!;
-  };
-  driver.start();
-  run();
-  return { bench, kernel, port, device, driver, model, objections, heard, replies, run, ask };
+  const heard = hearTransport(driver, kernel);
+  return { bench, kernel, port, device, model, objections, ...heard };
 }
 
 const SETUP = {
@@ -405,16 +397,21 @@ describe('made believe by a device model', () => {
 
 describe('ways of doing things', () => {
   it.each([
-    {},
-    { interrupts: 'intx' },
-    { iommu: false },
-    { functionReset: true },
-    { emulated: true },
-    { emulated: true, interrupts: 'intx' },
-    { generation: 1, lanes: 1, switches: 2, maxPayload: '128B' },
-  ])('%o: two devices with verified data', (bus) => {
+    ['virtio-pci', {}],
+    ['virtio-pci', { interrupts: 'intx' }],
+    ['virtio-pci', { iommu: false }],
+    ['virtio-pci', { functionReset: true }],
+    ['virtio-pci', { emulated: true }],
+    ['virtio-pci', { emulated: true, interrupts: 'intx' }],
+    ['virtio-pci', { generation: 1, lanes: 1, switches: 2, maxPayload: '128B' }],
+    ['admin-vq', {}],
+    ['admin-vq', { iommu: false }],
+    ['admin-vq', { functionReset: true }],
+    ['admin-vq', { emulated: true }],
+    ['admin-vq', { generation: 1, lanes: 1, switches: 2, maxPayload: '128B' }],
+  ])('%s %o: two devices with verified data', (type, bus) => {
     const rig = linkRig({
-      type: 'virtio-pci',
+      type,
       bus,
       devices: { disk0: disk(), rng0: { type: 'rng', bus: 'bus0', number: 77 } },
       workloads: [fio(), { type: 'entropy', device: 'rng0', operations: 20 }],

@@ -1,0 +1,181 @@
+// What drivers' transports share whose devices are PCI functions: taking the function into use, interrupt
+// vectors, memory that the function may reach, and doorbells.
+import type {
+  DevicePlan,
+  DriverTransport,
+  TransportListener,
+} from '../../platform/contracts/index.ts';
+import { assert } from '../../platform/errors.ts';
+import { type CpuClient, InterruptLine, type Node, Priority } from '../../platform/node/index.ts';
+import {
+  AccessRunner,
+  type BarWindow,
+  FunctionProbe,
+  type PciePath,
+  type ProbedFunction,
+  pcieTimingIds,
+  type RootPort,
+} from '../../platform/pcie/index.ts';
+import type { HostPages } from '../common/index.ts';
+import { mmioTimingIds } from '../virtio-mmio/index.ts';
+import { DOORBELL_SIZE, writeDoorbell } from './doorbell.ts';
+import type { FunctionOptions } from './options.ts';
+
+export interface FunctionTransportOptions {
+  readonly node: Node;
+  readonly plan: DevicePlan;
+  readonly options: FunctionOptions;
+  readonly interrupts: 'msix' | 'intx';
+  readonly path: PciePath;
+  readonly port: RootPort;
+  readonly pages: HostPages;
+  readonly window: BarWindow;
+}
+
+export abstract class FunctionTransport
+  implements Pick<DriverTransport, 'connect' | 'allocate' | 'busAddress' | 'notify'>, CpuClient
+{
+  readonly lines: InterruptLine[] = [];
+  notifications = 0;
+  protected readonly node: Node;
+  protected readonly number: number;
+  protected readonly port: RootPort;
+  protected readonly pages: HostPages;
+  protected readonly runner: AccessRunner;
+  protected listener: TransportListener | null = null;
+  /** Number of the first of the function's vectors; -1 without any. */
+  protected firstVector = -1;
+  readonly #options: FunctionTransportOptions;
+  readonly #probe: FunctionProbe;
+  /** Constant: a posted store, or an ioeventfd. */
+  readonly #notifyCost: number;
+  readonly #doorbell = new Uint8Array(DOORBELL_SIZE);
+  #wasReset = false;
+  #allocating = false;
+
+  constructor(options: FunctionTransportOptions) {
+    this.#options = options;
+    const { node, plan, port, interrupts } = options;
+    this.node = node;
+    this.number = plan.number;
+    this.port = port;
+    this.pages = options.pages;
+    this.runner = new AccessRunner(node, port);
+    const { emulated } = options.options;
+    this.#notifyCost = emulated
+      ? mmioTimingIds(node.costs).kernelExit
+      : pcieTimingIds(node.costs).coreAccess;
+    this.#probe = this.#makeProbe();
+    if (interrupts === 'intx') this.#addLine();
+  }
+
+  /** False when the function is of another kind. */
+  protected abstract accepts(vendorId: number, deviceId: number): boolean;
+  /** The function can be used; returns why it can't be after all, or null. */
+  protected abstract functionReady(found: ProbedFunction): string | null;
+  /** The function is gone, or never was there. */
+  protected abstract functionLost(): void;
+  protected abstract vectorRaised(vector: number): void;
+  protected abstract lineRaised(): void;
+  /** Where a queue is notified, or -1 when it can't be. */
+  protected abstract doorbellOf(queue: number): number;
+
+  /** Looks for the function. */
+  start(): void {
+    this.#probe.start();
+  }
+
+  connect(listener: TransportListener): void {
+    this.listener = listener;
+  }
+
+  allocate(length: number): void {
+    this.#allocating = true;
+    this.pages.allocate(this.number, this, length);
+  }
+
+  /** Memory asked for by `allocate` is there. */
+  allocated(address: number, reason: string | null): void {
+    if (!this.#allocating) return;
+    this.#allocating = false;
+    if (reason === null) this.listener!.reply({ type: 'reply.memory', address });
+    else this.listener!.reply({ type: 'reply.failed', reason });
+  }
+
+  busAddress(address: number): number {
+    const mapped = this.pages.busAddress(address);
+    assert(mapped >= 0, 'a bus address was asked for memory that the device may not reach');
+    return mapped;
+  }
+
+  notify(queue: number, next: number): void {
+    this.ring(queue, next);
+  }
+
+  /** Lets a core come to the doorbell of a queue. */
+  protected ring(queue: number, next: number): void {
+    const cost = this.node.charge(this.#notifyCost);
+    this.node.cpu.submit(Priority.task, cost, this, 0, queue, next);
+  }
+
+  deliver(_kind: number, queue: number, next: number): void {
+    const address = this.doorbellOf(queue);
+    if (address < 0) return;
+    this.notifications++;
+    this.port.store(address, this.#doorbell, 0, writeDoorbell(this.#doorbell, queue, next));
+  }
+
+  /** The card went or came. */
+  linkChanged(isUp: boolean): void {
+    this.#probe.linkChanged(isUp);
+  }
+
+  #makeProbe(): FunctionProbe {
+    const { node, plan, path, port, window, interrupts } = this.#options;
+    return new FunctionProbe({
+      node,
+      name: plan.name,
+      port,
+      path,
+      window,
+      functionId: plan.number,
+      interrupts,
+      vectors: (count) => this.#addVectors(count),
+      accepts: ({ vendorId, deviceId }) => this.accepts(vendorId, deviceId),
+      ready: (found) => this.#ready(found),
+      absent: () => this.#absent(),
+    });
+  }
+
+  #addVectors(count: number): number {
+    if (this.firstVector >= 0) return this.firstVector;
+    for (let i = 0; i < count; i++) {
+      this.lines.push(new InterruptLine(this.node, () => this.vectorRaised(i)));
+    }
+    this.firstVector = this.port.addVectors(count, (i) => this.lines[i].raise());
+    return this.firstVector;
+  }
+
+  #addLine(): void {
+    const line = new InterruptLine(this.node, () => this.lineRaised());
+    this.lines.push(line);
+    this.port.setLine(this.number, () => line.raise());
+  }
+
+  #ready(found: ProbedFunction): void {
+    if (this.#options.options.functionReset && !this.#wasReset) {
+      this.#wasReset = true;
+      return this.#probe.reset();
+    }
+    const problem = this.functionReady(found);
+    if (problem !== null) this.listener!.offline(problem);
+  }
+
+  #absent(): void {
+    this.functionLost();
+    this.pages.release(this.number);
+    this.listener!.offline(
+      this.port.linkUp ? `there is no function ${this.number}` : 'the card was pulled out',
+    );
+  }
+}
