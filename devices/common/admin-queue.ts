@@ -30,12 +30,12 @@ export class AdminQueue implements QueueOwner {
     this.#options = options;
     const { device, index } = options;
     this.node = device.node;
-    this.name = device.name;
+    this.name = `${device.name}.admin`;
     this.index = device.index;
     this.engine = new QueueEngine(this, index);
     this.#fetcher = new RequestFetcher({
       node: device.node,
-      name: device.name,
+      name: this.name,
       dma: () => device.dma,
       bytesMax: COMMAND_MAX,
       ready: (request) => this.#execute(request),
