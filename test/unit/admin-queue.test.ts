@@ -1,6 +1,6 @@
 // Administration commands byte by byte (virtio 1.4 §2.12), the virtqueue that carries them (§2.13), and a
 // driver that takes one into use.
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { RngDriver } from '../../guests/rng/index.ts';
 import { tables } from '../../platform/cli/tables.ts';
 import type { Device } from '../../platform/contracts/index.ts';
@@ -16,7 +16,7 @@ import {
   F,
 } from '../../platform/virtio/index.ts';
 import { MsgDeviceTransport, MsgDriverTransport } from '../../platform/virtio/transport/index.ts';
-import { fromHex, toHex } from '../../platform/wire/index.ts';
+import { fromHex, toHex, writeU16 } from '../../platform/wire/index.ts';
 import { DeviceBench } from '../support/device-bench.ts';
 import { FakeBus } from '../support/fake-bus.ts';
 import { testNodes } from '../support/test-nodes.ts';
@@ -268,6 +268,47 @@ describe('a driver', () => {
       expect(node.violations.count).toBe(0);
     },
   );
+
+  describe('whose device answers as the test says', () => {
+    afterEach(() => vi.restoreAllMocks());
+
+    /** Lets `answer` change what the device answers to its n-th command, from 0. */
+    function answering(answer: (n: number, bytes: Uint8Array) => void) {
+      const execute = Reflect.get(AdminCommands.prototype, 'execute');
+      let count = 0;
+      vi.spyOn(AdminCommands.prototype, 'execute').mockImplementation(function (
+        this: AdminCommands,
+        command: Uint8Array,
+      ) {
+        const bytes = execute.call(this, command);
+        answer(count++, bytes);
+        return bytes;
+      });
+      const { driver, node } = pair({ adminQueues: 1 });
+      return [count, driver.live, driver.adminCommands, node.violations.count];
+    }
+    const status = (bytes: Uint8Array, value: number) => writeU16(bytes, 0, value);
+
+    it('sends again what the device is to be asked again, three times', () => {
+      const { EAGAIN } = ADMIN_STATUS;
+      expect(answering((n, bytes) => status(bytes, n < 3 ? EAGAIN : OK))).toEqual([
+        5,
+        true,
+        [0, 1],
+        0,
+      ]);
+      vi.restoreAllMocks();
+      expect(answering((_, bytes) => status(bytes, EAGAIN))).toEqual([4, true, [], 0]);
+    });
+
+    it('takes a status that it does not know for EINVAL, and works on without commands', () => {
+      expect(answering((n, bytes) => n === 1 && status(bytes, 9999))).toEqual([2, true, [], 0]);
+    });
+
+    it('uses of the commands offered those that it knows', () => {
+      expect(answering((n, bytes) => n === 0 && bytes.fill(0xff, 8))).toEqual([2, true, [0, 1], 0]);
+    });
+  });
 
   it('does without one that is not offered', () => {
     const { driver, bus } = pair({});

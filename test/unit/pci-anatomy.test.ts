@@ -27,6 +27,8 @@ const WAYS = [
   'type: virtio-pci',
   'type: virtio-pci, interrupts: intx',
   'type: virtio-pci, emulated: true',
+  'type: admin-vq',
+  'type: admin-vq, emulated: true',
 ];
 
 describe.each(WAYS)('%s', (bus) => {
