@@ -106,8 +106,9 @@ export class BalloonDevice extends VirtioDevice implements Component {
     }
   }
 
-  statistics(): Statistics {
+  override statistics(): Statistics {
     return {
+      ...super.statistics(),
       target: readU32(this.config, BALLOON_CONFIG.numPages),
       actual: readU32(this.config, BALLOON_CONFIG.actual),
       pages: this.#pages.size,

@@ -144,8 +144,8 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
     this.#medium.serve(request, tag, this.#writesBack);
   }
 
-  statistics(): Statistics {
-    return this.#medium.statistics();
+  override statistics(): Statistics {
+    return { ...super.statistics(), ...this.#medium.statistics() };
   }
 
   /** Writes changes to the image when the scenario asks for it. Called once, after the run. */

@@ -8,6 +8,7 @@ import type {
   DeviceTransport,
   DmaPort,
   QueueSetup,
+  Statistics,
 } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
 import type { Chart } from '../../platform/machine/index.ts';
@@ -97,6 +98,12 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
   get dma(): DmaPort {
     assert(this.#transport !== null, 'the device is not connected');
     return this.#transport.dma;
+  }
+
+  /** What the model has to tell of itself; a device with more adds it. */
+  statistics(): Statistics {
+    if (this.info.adminCount === 0) return {};
+    return { adminCommands: this.#administration.executed };
   }
 
   connect(transport: DeviceTransport): void {

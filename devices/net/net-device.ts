@@ -197,9 +197,10 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
     return this.#port.cable.statistics();
   }
 
-  statistics(): Statistics {
+  override statistics(): Statistics {
     const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
     return {
+      ...super.statistics(),
       packetsSent: sum(this.#transmit.map(({ packets }) => packets)),
       packetsDropped: sum(this.#transmit.map(({ dropped }) => dropped)),
       received: sum(this.#receive.map(({ frames }) => frames)),

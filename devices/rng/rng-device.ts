@@ -45,8 +45,8 @@ export class RngDevice extends VirtioDevice implements DmaClient, CpuClient {
     });
   }
 
-  statistics(): Statistics {
-    return this.#station.statistics();
+  override statistics(): Statistics {
+    return { ...super.statistics(), ...this.#station.statistics() };
   }
 
   protected serve(queue: QueueEngine, chain: Chain): void {

@@ -107,8 +107,9 @@ export class VsockDevice extends VirtioDevice implements ConnectionOwner, Compon
     }
   }
 
-  statistics(): Statistics {
+  override statistics(): Statistics {
     return {
+      ...super.statistics(),
       connectionsAccepted: this.#accepted,
       connectionsRefused: this.#refused,
       connectionsOpen: this.#byPort.size,

@@ -175,11 +175,11 @@ export class Group {
         ...[...this.#driverEnds].map(([bus, end]) => busOutcome(bus, 'driver', end)),
         ...[...this.#deviceEnds].map(([bus, end]) => busOutcome(bus, 'device', end)),
       ],
-      devices: this.#devices.flatMap(({ plan, model }) =>
-        model.statistics === undefined
-          ? []
-          : [{ device: plan.index, statistics: model.statistics() }],
-      ),
+      devices: this.#devices.flatMap(({ plan, model }) => {
+        const statistics = model.statistics?.() ?? {};
+        const isSilent = Object.keys(statistics).length === 0;
+        return isSilent ? [] : [{ device: plan.index, statistics }];
+      }),
       networks: this.#networkOutcomes(),
       workloads: this.#workloads.map(({ plan, workload }) => {
         const driver = this.#drivers.get(plan.device)!;
