@@ -36,6 +36,8 @@ describe('the list of rules', () => {
       'NTF 12',
       'BUS 6',
       'CNF 1',
+      // Not of the reference, but of virtio 1.4.
+      'ADM 16',
     ]);
   });
 

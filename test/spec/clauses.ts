@@ -247,6 +247,33 @@ BUS-5 | responder | MUST | rfc3 v1 v2 | The response to PING has the data of the
 BUS-6 | driver | MUST | v1 | READY leads to a probe, REMOVED to stopping and letting go; repeated
   and reordered events do no harm.
 CNF-1 | all | MUST NOT | rfc3 | Conformance is claimed without every MUST.
+
+# Administration virtqueues (virtio 1.4 §2.12.1, §2.13, §4.1.4.3), whatever carries the device
+ADM-1 | device | MUST | rfc3 v1 v2 | What is invalid is answered by EINVAL: the group by INVALID_GROUP,
+  else the opcode by INVALID_OPCODE, else the member, where the command has one, by INVALID_MEMBER.
+ADM-2 | device | MUST | rfc3 v1 v2 | A command that succeeds has status OK and qualifier 0, one that
+  fails another status.
+ADM-3 | device | MUST NOT | rfc3 v1 v2 | A command answered by EINVAL changes anything.
+ADM-4 | device | MUST | rfc3 v1 v2 | After a reset LIST_QUERY and LIST_USE are all that may be used,
+  after a LIST_USE that succeeds what is in its list; all else gets INVALID_OPCODE.
+ADM-5 | device | SHOULD | rfc3 v1 v2 | A LIST_USE that succeeded does so again after a reset.
+ADM-6 | driver | MUST | rfc3 v1 v2 | LIST_USE has succeeded before any other command is sent, but
+  the first LIST_QUERY.
+ADM-7 | driver | MUST NOT | rfc3 v1 v2 | LIST_USE is sent while another command is with the device.
+ADM-8 | driver | MUST NOT | rfc3 v1 v2 | Use is asked of commands that LIST_QUERY has not told; nor
+  should it be of those that the driver does not know.
+ADM-9 | driver | MUST | rfc3 v1 v2 | A status that is reserved is taken like EINVAL.
+ADM-10 | driver | SHOULD | rfc3 v1 v2 | A command is sent again whose status is EAGAIN.
+ADM-11 | device | MUST | rfc3 v1 v2 | Parts that are short or long are taken: missing bytes are zero,
+  bytes without room are discarded, what is too much is ignored, and the used length is what was written.
+ADM-12 | device | MUST | rfc3 v1 v2 | Status and qualifier are always written, and whole words of 64
+  bits.
+ADM-13 | device | MUST | rfc3 v1 v2 | Commands of one queue are done in the order in which they came.
+ADM-14 | driver | MUST | rfc3 v1 v2 | Both parts of a command have some bytes, in whole words of 64
+  bits.
+ADM-15 | driver | MUST | rfc3 v1 v2 | Administration virtqueues are set up where the device says that
+  they are; fewer of them may be.
+ADM-16 | device | MUST | rfc3 v1 v2 | Over PCI they begin at or behind num_queues.
 `;
 
 /** All rules, in the order of the list. */

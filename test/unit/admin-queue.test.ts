@@ -15,6 +15,7 @@ import {
   encodeAdminRequest,
   F,
 } from '../../platform/virtio/index.ts';
+import { revision } from '../../platform/virtio/messages/index.ts';
 import { MsgDeviceTransport, MsgDriverTransport } from '../../platform/virtio/transport/index.ts';
 import { fromHex, toHex, writeU16 } from '../../platform/wire/index.ts';
 import { DeviceBench } from '../support/device-bench.ts';
@@ -45,13 +46,13 @@ function asker(commands = new AdminCommands([DOUBLE])) {
 }
 
 describe('the bytes of a command', () => {
-  it('are opcode, group, reserved bytes, member, and data in words of 64 bits', () => {
+  it('ADM-14 MUST: are opcode, group, reserved bytes, member, and data in words of 64 bits', () => {
     expect(toHex(encodeAdminRequest(0x0147, Uint8Array.of(1, 2, 3)))).toBe(
       `4701 0000 ${'00'.repeat(12)} ${'00'.repeat(8)} 0102030000000000`.replaceAll(' ', ''),
     );
   });
 
-  it('are status, qualifier, reserved bytes and result in the answer', () => {
+  it('ADM-2, ADM-12 MUST: are status, qualifier, reserved bytes and result in the answer', () => {
     const commands = new AdminCommands([DOUBLE]);
     const query = fromHex('00'.repeat(24))!;
     // Opcodes 0 and 1, and 0x47 as bit 7 of the second word.
@@ -81,14 +82,14 @@ describe('the bytes of a command', () => {
 });
 
 describe('a device with administration commands', () => {
-  it('takes no others before LIST_USE has said so', () => {
+  it('ADM-4 MUST: takes no others before LIST_USE has said so', () => {
     const ask = asker();
     expect(ask(0x47, [3, 4])).toEqual([EINVAL, ADMIN_QUALIFIER.INVALID_OPCODE, '']);
     expect(ask(1, [...encodeAdminList([0, 1, 0x47])])).toEqual([OK, 0, '']);
     expect(ask(0x47, [3, 4])).toEqual([OK, 0, '0608000000000000']);
   });
 
-  it('refuses what is not in the list used, even the lists themselves', () => {
+  it('ADM-4 MUST: refuses what is not in the list used, even the lists themselves', () => {
     const ask = asker();
     expect(ask(1, [...encodeAdminList([0x47])])[0]).toBe(OK);
     expect(ask(0)).toEqual([EINVAL, ADMIN_QUALIFIER.INVALID_OPCODE, '']);
@@ -96,7 +97,7 @@ describe('a device with administration commands', () => {
     expect(ask(0x47, [1])[0]).toBe(OK);
   });
 
-  it('refuses a list with commands that it has not, and keeps the one before', () => {
+  it('ADM-3 MUST NOT: takes a list with commands that it has not; keeps the one before', () => {
     const ask = asker();
     ask(1, [...encodeAdminList([0, 1, 0x47])]);
     expect(ask(1, [...encodeAdminList([0, 1, 0x46])])).toEqual([
@@ -107,7 +108,7 @@ describe('a device with administration commands', () => {
     expect(ask(0x47, [1])[0]).toBe(OK);
   });
 
-  it('looks at the group first, then at the opcode, then at the member', () => {
+  it('ADM-1 MUST: looks at the group first, then at the opcode, then at the member', () => {
     const ask = asker();
     ask(1, [...encodeAdminList([0, 1, 0x47])]);
     const group = (bytes: Uint8Array) => bytes.set([1, 0], 2);
@@ -123,7 +124,7 @@ describe('a device with administration commands', () => {
     expect(ask(0, [], member)[0]).toBe(OK);
   });
 
-  it('reads missing data as zeroes and ignores what is too much', () => {
+  it('ADM-11 MUST: reads missing data as zeroes and ignores what is too much', () => {
     const commands = new AdminCommands([DOUBLE]);
     const ask = asker(commands);
     ask(1, [...encodeAdminList([0, 1, 0x47])]);
@@ -133,13 +134,13 @@ describe('a device with administration commands', () => {
     expect(decodeAdminResponse(commands.execute(new Uint8Array(0))).status).toBe(OK);
   });
 
-  it('changes nothing by a command that fails', () => {
+  it('ADM-3 MUST NOT: changes anything by a command that fails', () => {
     const ask = asker();
     ask(1, [...encodeAdminList([0, 1, 0x47])]);
     expect(ask(0x47, [101])).toEqual([EINVAL, ADMIN_QUALIFIER.INVALID_FIELD, '']);
   });
 
-  it('knows after a reset only the lists', () => {
+  it('ADM-4 MUST: knows after a reset only the lists', () => {
     const commands = new AdminCommands([DOUBLE]);
     const ask = asker(commands);
     ask(1, [...encodeAdminList([0, 1, 0x47])]);
@@ -167,7 +168,7 @@ describe('an administration virtqueue', () => {
     expect(without.device.features & F.ADMIN_VQ).toBe(0n);
   });
 
-  it('answers in order, with as many bytes as it wrote', () => {
+  it('ADM-11, ADM-13 MUST: answers in order, with as many bytes as it wrote', () => {
     const dut = bench();
     dut.start();
     dut.send(1, [QUERY], [64]);
@@ -182,7 +183,7 @@ describe('an administration virtqueue', () => {
     expect(dut.violations).toEqual([]);
   });
 
-  it('discards what the driver has no room for, and takes commands in pieces', () => {
+  it('ADM-11 MUST: discards what the driver has no room for, and takes commands in pieces', () => {
     const dut = bench();
     dut.start();
     const [short] = dut.request(1, [QUERY], [4]);
@@ -192,7 +193,7 @@ describe('an administration virtqueue', () => {
     expect(dut.violations).toEqual([]);
   });
 
-  it('serves requests of the device beside it, and both anew after a reset', () => {
+  it('ADM-5 SHOULD: serves requests of the device beside it, and both anew after a reset', () => {
     const dut = bench();
     dut.start();
     expect(dut.request(1, [[...encodeAdminRequest(1)]], [8])[0].bytes[0]).toBe(OK);
@@ -256,7 +257,7 @@ describe('a driver', () => {
   }
 
   it.each([{}, { ring: 'packed', indirect: true, eventIdx: true, notificationData: true }])(
-    'finds it by GET_DEVICE_INFO and agrees on the commands: %o',
+    'ADM-6, ADM-15 MUST: finds it by GET_DEVICE_INFO and agrees on the commands: %o',
     (options) => {
       const { driver, bus, node } = pair({ adminQueues: 3, ...options });
       expect([driver.live, driver.adminCommands]).toEqual([true, [0, 1]]);
@@ -268,6 +269,19 @@ describe('a driver', () => {
       expect(node.violations.count).toBe(0);
     },
   );
+
+  it('ADM-6, ADM-7 MUST NOT: sends anything while a command is with the device', () => {
+    const { bus } = pair({ adminQueues: 1 });
+    const { codec } = revision('v1');
+    const events = bus.frames
+      .map(({ bytes }) => codec.decode(bytes, bytes.length))
+      .filter(
+        ({ type, body }) => type.startsWith('req.EVENT_') && 'index' in body && body.index === 1,
+      )
+      .map(({ type }) => type);
+    const exchange = ['req.EVENT_AVAIL', 'req.EVENT_USED'];
+    expect(events).toEqual([...exchange, ...exchange]);
+  });
 
   describe('whose device answers as the test says', () => {
     afterEach(() => vi.restoreAllMocks());
@@ -289,7 +303,7 @@ describe('a driver', () => {
     }
     const status = (bytes: Uint8Array, value: number) => writeU16(bytes, 0, value);
 
-    it('sends again what the device is to be asked again, three times', () => {
+    it('ADM-10 SHOULD: sends again what the device is to be asked again, three times', () => {
       const { EAGAIN } = ADMIN_STATUS;
       expect(answering((n, bytes) => status(bytes, n < 3 ? EAGAIN : OK))).toEqual([
         5,
@@ -301,11 +315,11 @@ describe('a driver', () => {
       expect(answering((_, bytes) => status(bytes, EAGAIN))).toEqual([4, true, [], 0]);
     });
 
-    it('takes a status that it does not know for EINVAL, and works on without commands', () => {
+    it('ADM-9 MUST: takes a status that it does not know for EINVAL, and works on without commands', () => {
       expect(answering((n, bytes) => n === 1 && status(bytes, 9999))).toEqual([2, true, [], 0]);
     });
 
-    it('uses of the commands offered those that it knows', () => {
+    it('ADM-8 MUST NOT: uses of the commands offered those that it does not know', () => {
       expect(answering((n, bytes) => n === 0 && bytes.fill(0xff, 8))).toEqual([2, true, [0, 1], 0]);
     });
   });

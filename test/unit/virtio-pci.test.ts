@@ -115,7 +115,7 @@ describe('operations', () => {
     });
   });
 
-  it('find administration virtqueues, beyond the others, once their feature is taken', () => {
+  it('ADM-15, ADM-16 MUST: find administration virtqueues behind the others, once their feature is taken', () => {
     const { ask, model } = setUp();
     model.info = { ...model.info, queuesMax: 5, adminStart: 2, adminCount: 3 };
     const numbers = () => {
