@@ -18,6 +18,9 @@ export class DriverQueues {
   /** Queues of the driver's own. */
   #count = 0;
   #askedAgain = false;
+  /** Where the memory of rings and buffers begins in own RAM, 0 without any, and its length. */
+  #memory = 0;
+  #memoryLength = 0;
 
   constructor(options: DriverQueuesOptions) {
     this.own = new RingSet(options);
@@ -70,8 +73,26 @@ export class DriverQueues {
     else this.own.add(index, sizeMax);
   }
 
+  /** Where the rings and what belongs to them end in own RAM. */
+  get end(): number {
+    return this.#memory + this.bytes;
+  }
+
+  /** Address of memory of before a reset, if that will do; null if so much must be taken. */
+  memoryOf(length: number): number | null {
+    if (this.#memory !== 0 && length <= this.#memoryLength) return this.#memory;
+    this.#memoryLength = length;
+    return null;
+  }
+
+  /** The memory is given back. */
+  forgetMemory(): void {
+    this.#memory = 0;
+  }
+
   /** Takes `bytes` of memory from this address in own RAM on. */
   place(address: number): void {
+    this.#memory = address;
     this.own.place(address);
     this.admin.place(address + this.own.bytes);
   }

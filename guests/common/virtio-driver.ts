@@ -50,9 +50,6 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
   readonly #reaping: boolean[] = [];
   readonly #operations: LiveOperations;
   #offered = 0n;
-  /** Where the memory for rings and buffers begins in own RAM, and its length; 0 without any. */
-  #memory = 0;
-  #memoryLength = 0;
   /** The transport has been asked for something and has not replied. */
   #busy = false;
   /** The configuration changed before the driver was live. */
@@ -164,7 +161,7 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
     if (this.node.kernel.now < this.#comesAt) return;
     this.downReason = reason;
     // The bus has taken back what it shared.
-    this.#memory = 0;
+    this.#queues.forgetMemory();
     this.#chart.send({ type: 'OFFLINE' });
   }
 
@@ -258,7 +255,7 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
   #wentLive(): void {
     this.live = true;
     this.downReason = null;
-    this.wentLive(this.#memory + this.#queues.bytes);
+    this.wentLive(this.#queues.end);
     this.#queues.admin.begin();
     if (this.#configStale) this.configurationChanged();
     this.#configStale = false;
@@ -380,7 +377,6 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
       case 'reply.queue':
         return this.#queues.sized(reply.index, reply.sizeMax);
       case 'reply.memory':
-        this.#memory = reply.address;
         this.#reaping.length = 0;
         return this.#queues.place(reply.address);
       default:
@@ -392,11 +388,8 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
   #allocate(): void {
     const rings = this.#queues.bytes;
     const length = rings + this.bufferBytes(rings);
-    if (this.#memory !== 0 && length <= this.#memoryLength) {
-      this.#busy = false;
-      return this.#chart.send({ type: 'reply.memory', address: this.#memory });
-    }
-    this.#memoryLength = length;
+    const address = this.#queues.memoryOf(length);
+    if (address !== null) return this.reply({ type: 'reply.memory', address });
     this.transport.allocate(length, rings + this.commonBytes(rings));
   }
 }
