@@ -3,7 +3,7 @@ import type { DevicePlan, Finding, Topology } from '../../platform/contracts/ind
 import { ipv4Of, ipv4Text, macOf, macText } from '../../platform/network/index.ts';
 import { defineDevice } from '../common/index.ts';
 import { NetDevice } from './net-device.ts';
-import { netOptions } from './options.ts';
+import { type NetOptions, netOptions } from './options.ts';
 
 export const net = defineDevice({
   type: 'net',
@@ -34,7 +34,10 @@ export const net = defineDevice({
     },
     { name: 'net.poll', dimension: 'time', doc: 'A round of polling starts, besides its packets.' },
   ],
-  check: (plan, topology) => findSameAddress(plan as DevicePlan, topology),
+  check: (plan, topology) => [
+    ...findSameAddress(plan as DevicePlan, topology),
+    ...findIneffective(plan.options as NetOptions),
+  ],
   create: (environment) => new NetDevice(environment),
 });
 
@@ -66,5 +69,19 @@ function findSameAddress(plan: DevicePlan, { networks, devices }: Topology): Fin
     ipv4Text(address),
     others.find((other) => ipv4Of(other) === address),
   );
+  return findings;
+}
+
+/** Options that would say nothing without another one. */
+function findIneffective({ checksum, receiveMerging, mergeTime }: NetOptions): Finding[] {
+  const findings: Finding[] = [];
+  if (receiveMerging && !checksum) {
+    const message = 'frames are joined only where checksums are checked';
+    findings.push({ field: 'receiveMerging', message, expected: 'checksum: true' });
+  }
+  if (mergeTime > 0 && !receiveMerging) {
+    const message = 'there is nothing to wait for';
+    findings.push({ field: 'mergeTime', message, expected: 'receiveMerging: true' });
+  }
   return findings;
 }

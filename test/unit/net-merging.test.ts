@@ -201,6 +201,15 @@ describe('merging', () => {
   });
 });
 
+describe('a scenario', () => {
+  it.each([
+    ['merging without checksums', { receiveMerging: true, checksum: false }, /checksum: true/],
+    ['a time to wait for nothing', { mergeTime: '5us' }, /receiveMerging: true/],
+  ])('is refused with %s', (_, card, expected) => {
+    expect(() => netTopology({ card, workloads: [] })).toThrow(expected);
+  });
+});
+
 describe('a guest whose card merges', () => {
   it.each([
     ['pages', {}],
