@@ -9,6 +9,7 @@ import {
   NET_CTRL_MQ,
   NET_CTRL_NOTF_COAL,
   NET_CTRL_RX,
+  NET_CTRL_STATS,
   NET_CTRL_VLAN,
   NET_F,
   NET_GUEST_OFFLOADS,
@@ -19,6 +20,7 @@ import {
 } from '../../platform/virtio/index.ts';
 import { readU16, readU32 } from '../../platform/wire/index.ts';
 import { COALESCING_USECS_MAX, type CoalescingTable } from './coalescer.ts';
+import { answerStatistics, type QueueStatistics, supportedStatistics } from './queue-statistics.ts';
 import type { ReceiveFilter } from './receive-filter.ts';
 import type { RssTable } from './steering.ts';
 
@@ -40,6 +42,8 @@ export interface ControlTarget {
   setHash(types: number, key: Uint8Array): void;
   /** True when the driver has set up the receive queue of a pair. */
   isUsable(pair: number): boolean;
+  /** What is counted of a queue; null when there is none that is set up. */
+  statisticsOf(queue: number): QueueStatistics | null;
   setMac(mac: number): void;
   /** Offloads of received packets, as feature bits; each of them is negotiated. */
   setGuestOffloads(offloads: bigint): void;
@@ -48,8 +52,13 @@ export interface ControlTarget {
 
 /** Room for what a command returns behind its answer. */
 export class CommandResult {
-  readonly bytes = new Uint8Array(8);
+  bytes: Uint8Array = new Uint8Array(8);
   length = 0;
+
+  set(bytes: Uint8Array): void {
+    this.bytes = bytes;
+    this.length = bytes.length;
+  }
 }
 
 /** Obeys a command. Returns false when it could not. */
@@ -91,9 +100,27 @@ export function obey(
       return (
         target.coalescing !== null && coalesce(target.coalescing, { command, data, result, has })
       );
+    case NET_CTRL.STATS:
+      return has(NET_F.DEVICE_STATS) && tellStatistics(target, { command, data, result });
     default:
       return false;
   }
+}
+
+function tellStatistics(
+  target: ControlTarget,
+  { command, data, result }: Omit<CoalescingCommand, 'has'>,
+): boolean {
+  if (command === NET_CTRL_STATS.QUERY) {
+    const types = new Uint8Array(8);
+    new DataView(types.buffer).setBigUint64(0, supportedStatistics(), true);
+    result.set(types);
+    return true;
+  }
+  if (command !== NET_CTRL_STATS.GET) return false;
+  const answer = answerStatistics(data, (queue) => target.statisticsOf(queue));
+  if (answer !== null) result.set(answer);
+  return answer !== null;
 }
 
 function receiveMode(
@@ -247,7 +274,9 @@ function coalesce(
   if (command === VQ_GET) {
     const setting = data.length < QUEUE_NUMBER ? null : table.get(readU16(data, 0));
     if (setting === null) return false;
-    result.length = netCoalescing.encode(setting, result.bytes, 0);
+    const bytes = new Uint8Array(netCoalescing.fixedSize);
+    netCoalescing.encode(setting, bytes, 0);
+    result.set(bytes);
     return true;
   }
   const at = all ? 0 : QUEUE_NUMBER;

@@ -29,6 +29,7 @@ import {
   NET_RSS_KEY_MAX,
   NET_RSS_TABLE_MAX,
   NET_S,
+  NET_STATS,
   receiveQueue,
   STATUS,
   transmitQueue,
@@ -46,6 +47,7 @@ import { Agreement } from './agreement.ts';
 import { CoalescingTable } from './coalescer.ts';
 import { CommandResult, type ControlTarget, obey } from './control.ts';
 import type { NetOptions } from './options.ts';
+import { QueueSignals, type QueueStatistics } from './queue-statistics.ts';
 import { ReceiveFilter } from './receive-filter.ts';
 import { ReceiveQueue } from './receive-queue.ts';
 import { type RssTable, Steering } from './steering.ts';
@@ -81,6 +83,10 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
   readonly #ack = new Uint8Array(1);
   readonly #result = new CommandResult();
   readonly agreement = new Agreement();
+  /** By queue, in step with `queues`. */
+  readonly #signals: readonly QueueSignals[];
+  #commands = 0;
+  #obeyed = 0;
   #filtered = 0;
   /** Frames that came while the device was not in use or its cable was out. */
   #unheard = 0;
@@ -126,6 +132,7 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
     const coalesces = (this.features & NET_F.NOTF_COAL) !== 0n;
     const dataQueues = this.queues.slice(0, controlQueue(options.queues));
     this.coalescing = coalesces ? new CoalescingTable(node, dataQueues) : null;
+    this.#signals = this.queues.map(() => new QueueSignals());
     this.#plan(options);
   }
 
@@ -163,6 +170,33 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
 
   isUsable(pair: number): boolean {
     return this.#receive[pair]?.usable ?? false;
+  }
+
+  statisticsOf(queue: number): QueueStatistics | null {
+    if (this.queueSetup(queue) === null) return null;
+    const { notifications, interrupts } = this.#signals[queue];
+    if (queue === this.#controlIndex()) {
+      // The command that asks has come, and is obeyed.
+      return { type: NET_STATS.CVQ, counters: [this.#commands, this.#obeyed + 1] };
+    }
+    if (queue % 2 === 0) {
+      const { frames, bytes, missed, overruns } = this.#receive[queue / 2];
+      const counters = [notifications, frames, bytes, interrupts, missed, overruns];
+      return { type: NET_STATS.RX_BASIC, counters };
+    }
+    const { framesSent, bytesSent, dropped, malformed } = this.#transmit[(queue - 1) / 2];
+    const counters = [notifications, framesSent, bytesSent, interrupts, dropped, malformed];
+    return { type: NET_STATS.TX_BASIC, counters };
+  }
+
+  override available(queue: number): void {
+    if (queue < this.#signals.length) this.#signals[queue].notifications++;
+    super.available(queue);
+  }
+
+  override notifyUsed(queue: number): void {
+    this.#signals[queue].interrupts++;
+    super.notifyUsed(queue);
   }
 
   setMac(mac: number): void {
@@ -279,7 +313,12 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
     const chain = request.chain!;
     const queue = request.queue!;
     const result = this.#result;
-    const obeyed = !refused && chain.writableBytes > 0 && obey(this, bytes, length, result);
+    this.#commands++;
+    const heard = !refused && chain.writableBytes > 0;
+    // A result that has no room is none.
+    const obeyed =
+      heard && obey(this, bytes, length, result) && chain.writableBytes > result.length;
+    if (obeyed) this.#obeyed++;
     this.#ack[0] = obeyed ? NET_OK : NET_ERR;
     let written = scatter(this.dma, chain, 0, this.#ack, 0, 1);
     if (obeyed) written += scatter(this.dma, chain, 1, result.bytes, 0, result.length);
@@ -325,6 +364,7 @@ export function featuresOf(options: NetOptions): bigint {
     (checksum && receiveMerging ? GUEST_SEGMENTATION : 0n) |
     (mergeable ? NET_F.MRG_RXBUF : 0n) |
     (queues > 1 ? NET_F.MQ : 0n) |
+    (options.deviceStats ? NET_F.DEVICE_STATS : 0n) |
     (options.rss ? NET_F.RSS : 0n) |
     (options.hashReport ? NET_F.HASH_REPORT : 0n) |
     (coalesces ? NET_F.NOTF_COAL | NET_F.VQ_NOTF_COAL : 0n)

@@ -77,6 +77,10 @@ export const netOptions = z.strictObject({
     .describe('How long a frame waits for more to be joined with it; 0: for those that are there.'),
   rss: z.boolean().default(false).describe('Offer RSS: the guest spreads flows by a table.'),
   hashReport: z.boolean().default(false).describe('Offer HASH_REPORT; the guest checks each hash.'),
+  deviceStats: z
+    .boolean()
+    .default(false)
+    .describe('Offer DEVICE_STATS; the driver here does not ask for them.'),
   mergeable: z.boolean().default(true).describe('Offer MRG_RXBUF.'),
   coalesceReceive: coalescing('received packets'),
   coalesceTransmit: coalescing('sent packets'),

@@ -51,11 +51,15 @@ export interface ReceivePlace {
 }
 
 export class ReceiveQueue implements CpuClient, Component {
+  /** Packets that were written for the driver, and their bytes without headers before them. */
   frames = 0;
+  bytes = 0;
   /** Frames that came to the driver behind another one in the same packet. */
   joined = 0;
   /** Frames that found the queue full, or that no buffer can hold. */
   missed = 0;
+  /** Those of them that found the queue full. */
+  overruns = 0;
   readonly #owner: ReceiveOwner;
   readonly #queue: QueueEngine;
   readonly #timing: ReceiveTiming;
@@ -105,6 +109,7 @@ export class ReceiveQueue implements CpuClient, Component {
   arrived(bytes: Uint8Array, length: number): void {
     if (this.#fifo.bytes + length > this.#buffer) {
       this.missed++;
+      this.overruns++;
       return;
     }
     this.#fifo.push(bytes, length);
@@ -234,6 +239,7 @@ export class ReceiveQueue implements CpuClient, Component {
     writeHeader(this.#packet, this.#header, count);
     if (reportsHash) this.#writeHash(bytes, packetLength);
     this.#packet.set(bytes.subarray(0, packetLength), headerSize);
+    this.bytes += packetLength;
     this.#write(count, length);
   }
 

@@ -62,8 +62,12 @@ class Slot {
 
 export class TransmitQueue implements DmaClient, CpuClient, Component {
   packets = 0;
-  /** Packets that made no sense, or came while the cable was out. */
+  /** Frames that these have made, and their bytes. */
+  framesSent = 0;
+  bytesSent = 0;
+  /** Packets that made no sense, or came while the cable was out, and the former alone. */
   dropped = 0;
+  malformed = 0;
   readonly #owner: TransmitOwner;
   readonly #queue: QueueEngine;
   readonly #pair: number;
@@ -94,6 +98,8 @@ export class TransmitQueue implements DmaClient, CpuClient, Component {
     this.#timing = place.timing;
     this.#id = owner.node.add(this);
     this.#sink = (bytes, offset, length) => {
+      this.framesSent++;
+      this.bytesSent += length;
       this.#departure = owner.sendFrame(this.#pair, bytes, offset, length);
     };
   }
@@ -219,6 +225,7 @@ export class TransmitQueue implements DmaClient, CpuClient, Component {
   }
 
   #refuse(why: string): number {
+    this.malformed++;
     this.#owner.node.violations.report('BAD_REQUEST', `${this.#owner.name}: a packet: ${why}`);
     return 0;
   }

@@ -1,5 +1,5 @@
 // What both sides of virtio-net agree on (virtio 1.4 §5.1).
-import { defineBits, LayoutCodec, le16, le32, masksOf } from '../wire/index.ts';
+import { defineBits, LayoutCodec, le16, le32, le64, masksOf, reserved, u8 } from '../wire/index.ts';
 
 export const NET_DEVICE_ID = 1;
 
@@ -75,6 +75,7 @@ export const netFeatures = defineBits({
     doc: 'Several pairs of queues, with automatic receive steering.',
   },
   CTRL_MAC_ADDR: { bit: 23, spec: FEATURE_SPEC, doc: 'A command for the address.' },
+  DEVICE_STATS: { bit: 50, spec: FEATURE_SPEC, doc: 'The driver may ask for statistics.' },
   VQ_NOTF_COAL: {
     bit: 52,
     spec: FEATURE_SPEC,
@@ -204,6 +205,7 @@ export const NET_CTRL = {
   MQ: 4,
   GUEST_OFFLOADS: 5,
   NOTF_COAL: 6,
+  STATS: 8,
 } as const;
 export const NET_CTRL_RX = {
   PROMISC: 0,
@@ -230,6 +232,22 @@ export const netRssStart = new LayoutCodec('net rss', {
   hashTypes: le32,
   tableMask: le16,
   unclassifiedPair: le16,
+});
+
+export const NET_CTRL_STATS = { QUERY: 0, GET: 1 } as const;
+/** Types of statistics, as bits of a mask (§5.1.6.5.10). */
+export const NET_STATS = { RX_BASIC: 0, TX_BASIC: 16, CVQ: 32 } as const;
+export const netStatsQuestion = new LayoutCodec('net statistics question', {
+  vqIndex: le16,
+  reserved: reserved(6),
+  types: le64,
+});
+export const netStatsHeader = new LayoutCodec('net statistics', {
+  type: u8,
+  reserved: reserved(1),
+  vqIndex: le16,
+  reserved1: reserved(2),
+  size: le16,
 });
 
 /** Results of a command. */

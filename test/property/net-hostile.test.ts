@@ -10,6 +10,7 @@ import { netHeader, tcpFrame, udpFrame } from '../support/net-frames.ts';
 const SEED = 20_261_122;
 const CARD = {
   queues: 2,
+  deviceStats: true,
   rss: true,
   hashReport: true,
   receiveMerging: true,
