@@ -222,6 +222,8 @@ export interface TargetOptions {
   readonly borrowerPort: number;
   /** Names the bus in violations. */
   readonly name: string;
+  /** Name of the borrower, for violations. */
+  readonly borrower?: string;
   /** What carries answers; without one, a link of its own with the latency of coherent memory. */
   readonly link?: OrderedLink;
 }
@@ -295,13 +297,14 @@ export class SharedMemoryTarget {
   }
 
   #refuse(packet: Packet, segment: number, write: boolean): void {
-    const { node, handles, name } = this.#options;
+    const { node, handles, name, borrower } = this.#options;
+    const who = borrower === undefined ? '' : ` by ${borrower}`;
     const handle = readU32(packet.bytes, segment * SEGMENT_SIZE);
     const length = readU32(packet.bytes, segment * SEGMENT_SIZE + 4);
     const verb = write ? 'write' : 'read';
     node.violations.report(
       'DMA_FAULT',
-      `${name}: ${verb} of ${length} bytes through handle ${handle} refused: ${handles.denial}`,
+      `${name}: ${verb} of ${length} bytes through handle ${handle}${who} refused: ${handles.denial}`,
     );
     const answer = node.kernel.packets.acquire(0);
     answer.kind = DMA_REFUSED;

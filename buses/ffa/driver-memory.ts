@@ -55,6 +55,7 @@ export class DriverMemory {
       borrowerNode: plan.device,
       borrowerPort: plan.devicePort,
       name: plan.name,
+      borrower: plan.deviceName,
     });
   }
 
