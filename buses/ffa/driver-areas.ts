@@ -136,6 +136,7 @@ export class DriverAreas implements CpuClient, Component {
 
   /** Shares all areas anew with a partition that has forgotten them; `done` tells whether it took them. */
   renew(done: (taken: boolean) => void): void {
+    this.suspend();
     const areas = this.#areas.filter((area) => area !== null);
     this.#share(areas, (refused) => done(refused === null));
   }

@@ -138,6 +138,16 @@ export class DriverCarriers implements CpuClient, Component {
     this.#fifo?.notified();
   }
 
+  /** Sends a packet that arrives after all messages sent before it. */
+  sendLast(kind: number): void {
+    const { node, timing, switchTime, post } = this.#options;
+    const packet = node.kernel.packets.acquire(0);
+    packet.kind = kind;
+    clearNumbers(packet);
+    const schedule = this.#indirect === null ? 0 : node.charge(timing.schedule);
+    post(packet, node.charge(switchTime) + node.charge(timing.spmcRoute) + schedule);
+  }
+
   /** The partition is away: forgets what waits for it. */
   clear(): void {
     this.direct.clear();

@@ -66,14 +66,13 @@ interface Context extends DriverSessionInput {
   readonly wasUp: boolean;
 }
 
-/** What a refusal during set-up leads to. */
 const givesUp = (during: string) => ({
   target: 'failed',
   actions: { type: 'failed' as const, params: { during } },
 });
 
-/** What a time-out leads to: the first set-up ends with it, a later one is tried again. */
-const timesOut = (during: string) => [
+/** What a refusal or a time-out leads to: the first set-up ends with it, a later one is tried again. */
+const failsIn = (during: string) => [
   { guard: 'mayTryAgain' as const, target: 'waiting', actions: 'countAttempt' as const },
   givesUp(during),
 ];
@@ -149,44 +148,44 @@ export const driverSessionChart = setup({
     resetting: {
       description: 'RESET drops what an earlier session left behind.',
       entry: 'sendReset',
-      on: { DONE: 'probing', BUSY: 'resetBusy', REFUSED: givesUp('RESET') },
-      after: { REQUEST_TIMEOUT: timesOut('RESET') },
+      on: { DONE: 'probing', BUSY: 'resetBusy', REFUSED: failsIn('RESET') },
+      after: { REQUEST_TIMEOUT: failsIn('RESET') },
     },
     resetBusy: {
       description: 'The partition was busy; wait a little and ask again.',
       after: {
         BUSY_RETRY: [
           { guard: 'resetTriesLeft', target: 'resetting', actions: 'countRetry' },
-          givesUp('RESET'),
+          ...failsIn('RESET'),
         ],
       },
     },
     probing: {
       description: 'VERSION with zeroes asks what the partition speaks.',
       entry: 'probeVersion',
-      on: { DONE: 'negotiating', REFUSED: givesUp('VERSION') },
-      after: { REQUEST_TIMEOUT: timesOut('VERSION') },
+      on: { DONE: 'negotiating', REFUSED: failsIn('VERSION') },
+      after: { REQUEST_TIMEOUT: failsIn('VERSION') },
     },
     negotiating: {
       description: 'VERSION echoes the answer, which makes it binding.',
       entry: 'echoVersion',
       on: {
         DONE: [{ guard: 'usesFifo', target: 'configuringFifo' }, { target: 'configuring' }],
-        REFUSED: givesUp('VERSION'),
+        REFUSED: failsIn('VERSION'),
       },
-      after: { REQUEST_TIMEOUT: timesOut('VERSION') },
+      after: { REQUEST_TIMEOUT: failsIn('VERSION') },
     },
     configuringFifo: {
       description: 'FIFO_CONFIGURE announces the pages of the FIFOs.',
       entry: 'configureFifo',
-      on: { DONE: 'configuring', REFUSED: givesUp('FIFO_CONFIGURE') },
-      after: { REQUEST_TIMEOUT: timesOut('FIFO_CONFIGURE') },
+      on: { DONE: 'configuring', REFUSED: failsIn('FIFO_CONFIGURE') },
+      after: { REQUEST_TIMEOUT: failsIn('FIFO_CONFIGURE') },
     },
     configuring: {
       description: 'EVENT_CONFIGURE chooses how events are heard of.',
       entry: 'configureEvents',
-      on: { DONE: 'enumerating', REFUSED: givesUp('EVENT_CONFIGURE') },
-      after: { REQUEST_TIMEOUT: timesOut('EVENT_CONFIGURE') },
+      on: { DONE: 'enumerating', REFUSED: failsIn('EVENT_CONFIGURE') },
+      after: { REQUEST_TIMEOUT: failsIn('EVENT_CONFIGURE') },
     },
     enumerating: {
       description: 'GET_DEVICES, window after window.',
@@ -194,17 +193,18 @@ export const driverSessionChart = setup({
       on: {
         MORE: { target: 'enumerating', reenter: true },
         DONE: 'renewing',
-        REFUSED: givesUp('GET_DEVICES'),
+        REFUSED: failsIn('GET_DEVICES'),
       },
-      after: { REQUEST_TIMEOUT: timesOut('GET_DEVICES') },
+      after: { REQUEST_TIMEOUT: failsIn('GET_DEVICES') },
     },
     renewing: {
       description: 'Areas of a former session are shared again, with all that is in them.',
       entry: 'renewAreas',
       on: {
         DONE: { target: 'running', actions: ['noteUp', 'online'] },
-        REFUSED: givesUp('AREA_SHARE'),
+        REFUSED: failsIn('AREA_SHARE'),
       },
+      after: { REQUEST_TIMEOUT: failsIn('AREA_SHARE') },
     },
     running: {
       description: 'Devices are online; transport messages flow, and a PING now and then.',

@@ -27,7 +27,7 @@ import { DriverClients } from './driver-clients.ts';
 import { DriverInbox } from './driver-inbox.ts';
 import { DriverMemory } from './driver-memory.ts';
 import { DriverSession } from './driver-session.ts';
-import { EventPoller } from './event-poller.ts';
+import { EventPoller, isPoll } from './event-poller.ts';
 import {
   dialects,
   type FfaBody,
@@ -143,6 +143,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       memory: this.#memory,
       session: () => this.#session,
       refusedBusId: (originalId, token) => this.#refusedBusId(originalId, token),
+      confirm: () => this.#sendPing(),
       violation: (code, text) => this.#violation(code, text),
     });
   }
@@ -176,7 +177,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       },
       discover: () => this.#discover(),
       renew: () => this.#memory.renew((taken) => this.#session.renewed(taken)),
-      ping: () => this.#sendPing(),
+      ping: () => this.#watch(),
       check: () => this.#session.heard(this.#heard > 0),
       suspend: (reason) => {
         this.#suspensions++;
@@ -199,6 +200,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   #quiesce(): void {
     this.#poller.disable();
     this.#carriers.clear();
+    this.#inbox.clear();
     this.#memory.suspend();
   }
 
@@ -207,18 +209,20 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     this.#session.stop();
     this.#quiesce();
     this.#clients.goOffline(`the VM ${this.#node.name} has stopped`);
-    const packet = this.#node.kernel.packets.acquire(0);
-    const delay = this.#node.charge(this.#switchTime) + this.#node.charge(this.#timing.spmcRoute);
-    this.#post(packet, VM_DESTROYED, 0, delay);
+    this.#carriers.sendLast(VM_DESTROYED);
   }
 
   started(): void {
     this.#session.start();
   }
 
-  #sendPing(): void {
+  /** Asks whether the partition is alive, if the scenario wants that. */
+  #watch(): void {
     this.#heard = 0;
-    if (this.#plan.options.pingInterval === undefined) return;
+    if (this.#plan.options.pingInterval !== undefined) this.#sendPing();
+  }
+
+  #sendPing(): void {
     const token = this.#nextToken();
     this.#ping = { id: this.#sendBus({ type: 'req.PING', body: { data: token } }, token), token };
   }
@@ -392,8 +396,4 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   #violation(code: ViolationCode, text: string): void {
     this.#node.violations.report(code, `${this.name}: ${text}`);
   }
-}
-
-function isPoll(bytes: Uint8Array): boolean {
-  return peekIsBus(bytes) && peekId(bytes) === EVENT_POLL_ID;
 }

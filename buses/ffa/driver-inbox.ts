@@ -31,12 +31,16 @@ export interface DriverInboxOptions {
   readonly session: () => DriverSession;
   /** Id of the bus request that an ERROR with this id and token refuses; -1 for a transport message. */
   refusedBusId(originalId: number, token: number): number;
+  /** Asks the partition by PING whether it still knows the session. */
+  confirm(): void;
   violation(code: ViolationCode, text: string): void;
 }
 
 export class DriverInbox {
   readonly #options: DriverInboxOptions;
   readonly #eventTokenZero: boolean;
+  /** Requests to devices that were refused, until it is known that the partition has not forgotten them. */
+  readonly #refusals: { readonly dev: number; readonly token: number }[] = [];
 
   constructor(options: DriverInboxOptions) {
     this.#options = options;
@@ -95,7 +99,8 @@ export class DriverInbox {
       case 'res.GET_DEVICES':
         return session().devices(message.body);
       case 'res.AREA_SHARE':
-        if (memory.shareAnswered(message.body)) return;
+        // One that is late answers a session that is over.
+        if (memory.shareAnswered(message.body) || !session().isUp) return;
         return violation('UNEXPECTED_RESPONSE', `AREA_SHARE of area ${message.body.areaId}`);
       case 'res.ERROR':
         return this.#refused(message);
@@ -105,7 +110,7 @@ export class DriverInbox {
       case 'req.AREA_RELEASE':
         return memory.unshared(message.body.areaId);
       case 'res.PING':
-        return;
+        return this.#confirmed();
       default:
         violation('UNEXPECTED_MESSAGE', `${message.type} at the driver's end`);
     }
@@ -113,10 +118,25 @@ export class DriverInbox {
 
   /** The partition answered with ERROR, which repeats device and token of what it refused. */
   #refused({ dev, token, body }: FfaMessageOf<'res.ERROR'>): void {
-    const { clients, refusedBusId } = this.#options;
+    const { refusedBusId, confirm } = this.#options;
     const id = refusedBusId(body.originalId, token);
     if (id >= 0) return this.busRefused(id);
-    clients.get(dev)?.undeliverable(token, 'the partition answered with an ERROR');
+    this.#refusals.push({ dev, token });
+    // A partition that was restarted refuses everything, and that is no failure of the device.
+    if (this.#refusals.length === 1) confirm();
+  }
+
+  /** The session still stands: what was refused has failed. */
+  #confirmed(): void {
+    const { clients } = this.#options;
+    for (const { dev, token } of this.#refusals.splice(0)) {
+      clients.get(dev)?.undeliverable(token, 'the partition answered with an ERROR');
+    }
+  }
+
+  /** Forgets what was refused: its device is away. */
+  clear(): void {
+    this.#refusals.length = 0;
   }
 
   /** A device came or went; the memory of one that went is given back. */

@@ -140,12 +140,12 @@ export class DriverSession implements CpuClient {
 
   /** The partition refused the bus request with this id, now or in a former session. */
   refused(id: number): void {
-    if (this.#isUp || id === this.#asked) this.#chart.send({ type: 'REFUSED' });
+    if (this.isUp || id === this.#asked) this.#chart.send({ type: 'REFUSED' });
   }
 
   /** An answer made no sense: a session that is being set up ends with it. */
   malformed(): void {
-    if (!this.#isUp) this.#chart.send({ type: 'REFUSED' });
+    if (!this.isUp) this.#chart.send({ type: 'REFUSED' });
   }
 
   /** The answer to RESET or EVENT_CONFIGURE. */
@@ -175,7 +175,8 @@ export class DriverSession implements CpuClient {
     this.#options.discover();
   }
 
-  get #isUp(): boolean {
+  /** Devices are online. */
+  get isUp(): boolean {
     return this.#chart.matches('running') || this.#chart.matches('checking');
   }
 

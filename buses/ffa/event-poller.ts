@@ -2,6 +2,8 @@
 // which goes on until the answer is empty. A poll that got lost is repeated, so often and no more.
 import type { Chart } from '../../platform/machine/index.ts';
 import { type CpuClient, InterruptLine, type Node, Priority } from '../../platform/node/index.ts';
+import { peekId, peekIsBus } from '../../platform/virtio/messages/index.ts';
+import { ffaMessages } from './messages.ts';
 import { eventsOf, type FfaPlan } from './options.ts';
 import { type PollEffect, type PollEvent, PollEvents, pollChart } from './poll-chart.ts';
 import type { FfaTiming } from './timing.ts';
@@ -102,4 +104,9 @@ export class EventPoller implements CpuClient {
     const cost = node.charge(node.timing.workSwitch) + node.charge(timing.notificationGet);
     node.cpu.submit(Priority.task, cost, this, 0);
   }
+}
+
+/** True for an EVENT_POLL, or the response to one. */
+export function isPoll(bytes: Uint8Array): boolean {
+  return peekIsBus(bytes) && peekId(bytes) === ffaMessages.EVENT_POLL.id;
 }

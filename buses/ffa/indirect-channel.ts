@@ -125,9 +125,9 @@ export class IndirectChannel implements Component, CpuClient {
     this.#peerFull = false;
   }
 
-  /** Nobody will take the message in our own RX buffer. */
+  /** Nobody will take the message in our own RX buffer: the buffer is free. */
   forget(): void {
-    this.#full = false;
+    if (this.#full) this.#releaseBuffer();
   }
 
   #next(): void {
@@ -190,12 +190,16 @@ export class IndirectChannel implements Component, CpuClient {
 
   #take(): void {
     if (!this.#full) return;
+    this.#releaseBuffer();
+    this.#options.received(this.#received, this.#receivedLength);
+  }
+
+  #releaseBuffer(): void {
     this.#full = false;
-    const { node, switchTime, post, received } = this.#options;
+    const { node, switchTime, post } = this.#options;
     const release = node.kernel.packets.acquire(0);
     release.kind = RX_RELEASE;
     clearNumbers(release);
     post(release, node.charge(switchTime));
-    received(this.#received, this.#receivedLength);
   }
 }

@@ -209,7 +209,7 @@ describe('a busy disk', () => {
 
   it.each(['direct', 'indirect', 'fifo'])('survives crashes of its partition by %s', (messages) => {
     const random = randomStream(1, `crashes ${messages}`);
-    for (let round = 0; round < 12; round++) {
+    for (let round = 0; round < 4; round++) {
       const at = 600 + random.below(1500);
       const length = 1 + random.below(400);
       const rig = new Rig({
@@ -232,7 +232,7 @@ describe('a busy disk', () => {
 
   it('keeps what was acknowledged when its VM crashes', () => {
     const random = randomStream(1, 'crashes of a VM');
-    for (let round = 0; round < 12; round++) {
+    for (let round = 0; round < 4; round++) {
       const at = 50 + random.below(1500);
       const rig = new Rig({
         timing,
