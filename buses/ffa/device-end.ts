@@ -11,13 +11,7 @@ import type {
 } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
 import type { Component, Packet } from '../../platform/kernel/index.ts';
-import {
-  type CpuClient,
-  type Node,
-  Priority,
-  type RestartClient,
-  type ViolationCode,
-} from '../../platform/node/index.ts';
+import type { CpuClient, Node, RestartClient, ViolationCode } from '../../platform/node/index.ts';
 import {
   type Codec,
   codec,
@@ -28,17 +22,12 @@ import {
   type StandardMessages,
 } from '../../platform/virtio/messages/index.ts';
 import { writeU16 } from '../../platform/wire/index.ts';
-import {
-  DeviceClients,
-  DMA_DATA,
-  DMA_REFUSED,
-  FaultySender,
-  MessageCounter,
-  SharedMemoryPort,
-} from '../common/index.ts';
+import { DeviceClients, FaultySender, MessageCounter } from '../common/index.ts';
 import { BusResponder } from './bus-responder.ts';
 import { DeviceCarriers } from './device-carriers.ts';
 import { DeviceInbox } from './device-inbox.ts';
+import { DeviceMemory } from './device-memory.ts';
+import { DeviceNotifier } from './device-notifier.ts';
 import { DirectCallee } from './direct-callee.ts';
 import { EventOutbox } from './event-outbox.ts';
 import { dialects, EventMethod, type FfaMessages, isControl } from './messages.ts';
@@ -69,7 +58,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
   readonly maxMessageSize: number;
   readonly requestTimeout: number;
   readonly statusPollInterval: number;
-  readonly #port: SharedMemoryPort;
+  readonly #memory: DeviceMemory;
   readonly #node: Node;
   readonly #plan: BusEnvironment<FfaOptions>['plan'];
   readonly #timing: FfaTiming;
@@ -84,11 +73,11 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
   readonly #callee: DirectCallee;
   readonly #service: Service;
   readonly #inbox: DeviceInbox;
+  readonly #notifier: DeviceNotifier;
   readonly #frame: Uint8Array;
   readonly #id: number;
   /** Token of the last event, with the quirk eventTokens. */
   #eventToken = 0;
-  #notifications = 0;
 
   constructor({ node, plan, faults, observer }: BusEnvironment<FfaOptions>) {
     const { maxMessageSize } = plan.options;
@@ -123,13 +112,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     });
     this.#id = node.add(this);
     node.kernel.bindPort(plan.devicePort, this.#id);
-    this.#port = new SharedMemoryPort({
-      node,
-      ownerNode: plan.driver,
-      ownerPort: plan.driverPort,
-      window: (address) => this.#responder.areas.find(address),
-      offset: (address) => this.#responder.areas.offset(address),
-    });
+    this.#memory = this.#makeMemory();
     this.#responder = new BusResponder({
       node,
       plan,
@@ -140,8 +123,26 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
       fifoReady: () => this.#carriers.fifoReady(),
       reset: () => this.#reset(),
     });
+    this.#notifier = new DeviceNotifier({
+      node,
+      timing: this.#timing,
+      deliver: (delay) => {
+        const packet = node.kernel.packets.acquire(0);
+        this.#send(packet, NOTIFICATION, this.#responder.notificationId, 0, delay);
+      },
+    });
     this.#carriers = this.#makeCarriers();
     node.restarts.subscribe(this);
+  }
+
+  #makeMemory(): DeviceMemory {
+    return new DeviceMemory({
+      node: this.#node,
+      plan: this.#plan,
+      areas: () => this.#responder.areas,
+      post: (packet, kind, a, b, delay) => this.#send(packet, kind, a, b, delay),
+      forward: (bytes, length) => this.#forward(bytes, length),
+    });
   }
 
   #makeInbox(): DeviceInbox {
@@ -166,16 +167,16 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
       plan: this.#plan,
       timing: this.#timing,
       switchTime: this.#switchTime,
-      dma: this.#port,
+      dma: this.#memory.dma,
       post: (packet, delay) => this.#post(packet, delay),
-      notify: () => this.#setNotification(),
+      notify: () => this.#notifier.set(),
       received: (bytes, length) => this.#inbox.handle(bytes, length),
       violation: (code, text) => this.#violation(code, text),
     });
   }
 
   dmaOf(): DmaPort {
-    return this.#port;
+    return this.#memory.dma;
   }
 
   attach(deviceNumber: number, client: DeviceBusClient): void {
@@ -190,6 +191,10 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
   }
 
   send(bytes: Uint8Array, length: number): void {
+    if (!this.#memory.holds(bytes, length)) this.#forward(bytes, length);
+  }
+
+  #forward(bytes: Uint8Array, length: number): void {
     if (peekIsResponse(bytes)) this.#respond(bytes, length);
     else this.#sender.send(bytes, length);
   }
@@ -204,6 +209,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
 
   receive(packet: Packet): void {
     if (!this.#node.restarts.running && this.#isRefused(packet)) return;
+    if (this.#memory.receive(packet)) return;
     switch (packet.kind) {
       case DIRECT_REQUEST:
         return this.#called(packet);
@@ -214,9 +220,6 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
         return this.#carriers.receive(packet);
       case NOTIFICATION:
         return this.#carriers.notified();
-      case DMA_DATA:
-      case DMA_REFUSED:
-        return this.#port.receive(packet);
       case MEM_RETRIEVE_REPLY:
         return this.#responder.retrieved(packet.a, packet.b);
       case PARTITION_INFO:
@@ -266,14 +269,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     else this.#callee.refuse(FfaError.INVALID_PARAMETERS);
   }
 
-  /** FFA_NOTIFICATION_SET has been called. */
-  deliver(): void {
-    if (!this.#node.restarts.running) return;
-    this.#notifications++;
-    const delay = this.#node.charge(this.#timing.notificationDelivery);
-    const packet = this.#node.kernel.packets.acquire(0);
-    this.#send(packet, NOTIFICATION, this.#responder.notificationId, 0, delay);
-  }
+  deliver(): void {}
 
   statistics(): Statistics {
     const { messages, bytes } = this.#counter;
@@ -281,15 +277,11 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
       messages,
       bytes,
       ...this.#carriers.statistics(),
-      notifications: this.#notifications,
+      notifications: this.#notifier.count,
       eventsMerged: this.#events.merged + this.#carriers.merged,
       eventQueueMax: this.#events.highWater,
       eventsLost: this.#events.lost,
-      dmaReads: this.#port.reads,
-      dmaWrites: this.#port.writes,
-      dmaRefused: this.#port.refusals,
-      bytesToDriver: this.#port.link.bytes,
-      linkBusyPs: this.#port.link.busy,
+      ...this.#memory.statistics(),
       faultsInjected: this.#sender.injector.acted,
       ...this.#counter.byName(),
     };
@@ -319,17 +311,12 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     if (fate === 'lost')
       this.#violation('EVENT_LOST', `${this.#events.length} events wait already`);
     if (fate !== 'added') return;
-    if (this.#responder.eventMethod === EventMethod.NOTIFICATION) this.#setNotification();
+    if (this.#responder.eventMethod === EventMethod.NOTIFICATION) this.#notifier.set();
   }
 
   #giveToken(event: Uint8Array): void {
     this.#eventToken = (this.#eventToken % 0xffff) + 1;
     writeU16(event, TOKEN_OFFSET, this.#eventToken);
-  }
-
-  #setNotification(): void {
-    const cost = this.#node.charge(this.#timing.notificationSet);
-    this.#node.cpu.submit(Priority.task, cost, this, 0);
   }
 
   /** A call to the SPMC that the driver's node answers, or an answer of ours. */
@@ -353,7 +340,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
 
   /** Nothing sent here overtakes DMA writes that were posted before. */
   #post(packet: Packet, delay: number): void {
-    const total = delay + this.#port.link.orderingDelay(delay);
+    const total = delay + this.#memory.link.orderingDelay(delay);
     const { driver, driverPort } = this.#plan;
     this.#node.kernel.send(this.#node.index, driver, driverPort, total, packet);
   }
@@ -363,6 +350,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
     this.#callee.abort();
     this.#carriers.forget();
     this.#responder.forget();
+    this.#memory.discard();
   }
 
   #reset(): void {

@@ -118,6 +118,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       timing: this.#timing,
       faults: this.#sender.injector,
       send: (message) => this.#sendBus(message),
+      post: (packet, kind, a, delay, b) => this.#post(packet, kind, a, delay, b),
       answerSpmc: (kind, a, b) => this.#answerSpmc(kind, a, b),
     });
     this.#inbox = this.#makeInbox();

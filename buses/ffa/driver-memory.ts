@@ -8,6 +8,7 @@ import { MemoryHandles, SHARING_MODES } from '../../platform/memory/index.ts';
 import type { Node } from '../../platform/node/index.ts';
 import { DMA_READ, DMA_WRITE, type OrderedLink, SharedMemoryTarget } from '../common/index.ts';
 import { type Announcement, DriverAreas } from './driver-areas.ts';
+import { DriverGrants } from './driver-grants.ts';
 import { type FfaBody, type FfaMessageOf, FfaResult, SHARING_ATTRIBUTES } from './messages.ts';
 import type { FfaPlan } from './options.ts';
 import { MEM_RELINQUISH, MEM_RETRIEVE, MEM_RETRIEVE_REPLY } from './packets.ts';
@@ -20,6 +21,8 @@ export interface DriverMemoryOptions {
   readonly faults: FaultInjector;
   /** Sends a bus message. */
   send(message: FfaBody): void;
+  /** Sends a packet to the peer, on the hypervisor's behalf. */
+  post(packet: Packet, kind: number, a: number, delay: number, b: number): void;
   /** Answers the partition's call to the SPMC. */
   answerSpmc(kind: number, a: number, b: number): void;
 }
@@ -27,20 +30,43 @@ export interface DriverMemoryOptions {
 export class DriverMemory {
   readonly handles: MemoryHandles;
   readonly #options: DriverMemoryOptions;
-  readonly #areas: DriverAreas;
+  /** Where memory for devices comes from: areas that are shared, or pages that are granted. */
+  readonly #areas: DriverAreas | null;
+  readonly #grants: DriverGrants | null;
   readonly #target: SharedMemoryTarget;
 
   constructor(options: DriverMemoryOptions) {
     this.#options = options;
-    const { node, plan, timing, faults, send } = options;
-    const { areaSize, rings, buffers } = plan.options;
+    const { node, plan, post } = options;
     const borrower = `${plan.deviceName} over ${plan.name}`;
     this.handles = new MemoryHandles({ memory: node.memory, borrower });
-    const { handles } = this;
-    this.#areas = new DriverAreas({
+    const granted = plan.options.memory === 'grants';
+    const line = () => node.charge(node.timing.lineLatency);
+    this.#grants = granted
+      ? new DriverGrants({
+          node,
+          plan,
+          post: (packet, kind, a, b) => post(packet, kind, a, line(), b),
+        })
+      : null;
+    this.#areas = granted ? null : this.#makeAreas();
+    this.#target = new SharedMemoryTarget({
+      node,
+      handles: this.#grants?.guard ?? this.handles,
+      borrowerNode: plan.device,
+      borrowerPort: plan.devicePort,
+      name: plan.name,
+      borrower: plan.deviceName,
+    });
+  }
+
+  #makeAreas(): DriverAreas {
+    const { node, plan, timing, faults, send } = this.#options;
+    const { areaSize, rings, buffers } = plan.options;
+    return new DriverAreas({
       node,
       timing,
-      handles,
+      handles: this.handles,
       faults,
       borrower: plan.device,
       areaSize,
@@ -49,14 +75,10 @@ export class DriverMemory {
       announce: (announcement) => this.#announce(announcement),
       withdraw: (areaId) => send({ type: 'req.AREA_UNSHARE', body: { areaId } }),
     });
-    this.#target = new SharedMemoryTarget({
-      node,
-      handles,
-      borrowerNode: plan.device,
-      borrowerPort: plan.devicePort,
-      name: plan.name,
-      borrower: plan.deviceName,
-    });
+  }
+
+  get #source(): DriverAreas | DriverGrants {
+    return (this.#areas ?? this.#grants)!;
   }
 
   /** The way of data to the device. */
@@ -65,12 +87,12 @@ export class DriverMemory {
   }
 
   get areaCount(): number {
-    return this.#areas.count;
+    return this.#source.count;
   }
 
   /** Pages that were donated and will not come back. */
   get pagesDonated(): number {
-    return this.#areas.pagesDonated;
+    return this.#areas?.pagesDonated ?? 0;
   }
 
   /** Memory cannot be shared again after a loss: some was donated. */
@@ -80,31 +102,33 @@ export class DriverMemory {
   }
 
   allocate(client: DriverBusClient, length: number, common: number): void {
-    this.#areas.allocate(client, length, common);
+    this.#source.allocate(client, length, common);
   }
 
   /** The partition is away. */
   suspend(): void {
-    this.#areas.suspend();
+    this.#source.suspend();
   }
 
   /** Shares all areas anew; `done` tells whether the partition took them. */
   renew(done: (taken: boolean) => void): void {
-    this.#areas.renew(done);
+    // Grants stay, for whoever comes.
+    if (this.#areas === null) done(true);
+    else this.#areas.renew(done);
   }
 
   /** The VM is down, and the partition has given everything back. */
   forget(): void {
-    this.#areas.forget();
+    this.#source.forget();
   }
 
   release(client: DriverBusClient): void {
-    this.#areas.release(client);
+    this.#source.release(client);
   }
 
   busAddress(address: number): number {
-    const mapped = this.#areas.busAddress(address);
-    assert(mapped >= 0, 'a bus address was asked for memory in no area');
+    const mapped = this.#source.busAddress(address);
+    assert(mapped >= 0, 'a bus address was asked for memory that was not given');
     return mapped;
   }
 
@@ -117,23 +141,23 @@ export class DriverMemory {
       const pages = this.handles.retrieve(packet.a, plan.device, SHARING_MODES[packet.c]);
       answerSpmc(MEM_RETRIEVE_REPLY, pages, packet.b);
     } else if (packet.kind === MEM_RELINQUISH) this.handles.relinquish(packet.a, plan.device);
-    else return false;
+    else return this.#grants?.receive(packet) ?? false;
     return true;
   }
 
   /** The partition has answered AREA_SHARE. Returns false when that was not asked. */
   shareAnswered({ areaId, result }: FfaMessageOf<'res.AREA_SHARE'>['body']): boolean {
-    return this.#areas.answered(areaId, result === FfaResult.SUCCESS);
+    return this.#areas?.answered(areaId, result === FfaResult.SUCCESS) ?? false;
   }
 
   /** The partition answered AREA_SHARE with an ERROR. */
   shareRefused(): void {
-    this.#areas.refused();
+    this.#areas?.refused();
   }
 
   /** The partition has given an area back, asked or by itself. */
   unshared(areaId: number): void {
-    this.#areas.unshared(areaId);
+    this.#areas?.unshared(areaId);
   }
 
   #announce({ areaId, handle, pageCount, mode }: Announcement): void {

@@ -60,7 +60,8 @@ function checkWorlds(
 
 /** What goes together of the ways that messages and events move, dialects and mediators. */
 function checkWays({ options }: BusPlan): readonly Finding[] {
-  const { messages, events, mediator, dialect, deviceDialect } = options as FfaOptions;
+  const { messages, events, mediator, dialect, deviceDialect, memory, rings, buffers } =
+    options as FfaOptions;
   const findings: Finding[] = [];
   const objects = (field: string, message: string, expected: string) =>
     findings.push({ field, message, expected });
@@ -69,6 +70,12 @@ function checkWays({ options }: BusPlan): readonly Finding[] {
   }
   if (mediator === 'hypervisor' && messages !== 'indirect') {
     objects('messages', 'VMs have no direct messages to each other', 'messages: indirect');
+  }
+  if (memory === 'grants' && mediator !== 'hypervisor') {
+    objects('memory', 'only a hypervisor knows grants', 'mediator: hypervisor, or memory: handles');
+  }
+  if (memory === 'grants' && (rings !== 'share' || buffers !== 'share')) {
+    objects('memory', 'what is granted is neither lent nor donated', 'rings and buffers: share');
   }
   const optee = dialect === 'optee' || deviceDialect === 'optee';
   if (optee && (messages !== 'direct' || (events ?? 'notification') !== 'poll')) {

@@ -62,6 +62,13 @@ export const ffaOptions = z.strictObject({
   maxMessageSize: size({ min: 8, max: REGISTER_BYTES })
     .default(104)
     .describe('Largest message: 104 B in Linux, 96 B in OP-TEE and Trusty, at most 112 B.'),
+  memory: z
+    .enum(['handles', 'grants'])
+    .default('handles')
+    .describe(
+      'How the device side reaches memory: by FF-A handles and areas, or by Xen page grants, which need no ' +
+        'messages (with mediator: hypervisor).',
+    ),
   rings: z
     .enum(SHARING_MODES)
     .default('share')

@@ -33,6 +33,16 @@ export const NOTIFICATION_ERROR = 13;
 export const VM_DESTROYED = 14;
 /** The partition has given back what it had of the VM. */
 export const VM_DESTROYED_REPLY = 15;
+/** Maps grants, their references in the bytes. a: how many, b: who asks. */
+export const GRANT_MAP = 16;
+/** A status (GNTST) for each, negated. a: how many, b: who has asked. */
+export const GRANT_MAPPED = 17;
+/** The granting domain wants pages back. a: first reference, b: pages. */
+export const GRANT_RELEASE = 18;
+/** They are unmapped. a, b: as in GRANT_RELEASE. */
+export const GRANT_UNMAP = 19;
+/** The domain that had grants mapped is no more. */
+export const GRANTS_LOST = 20;
 
 /** Error codes of FFA_ERROR (DEN0077). */
 export const FfaError = { INVALID_PARAMETERS: -2, BUSY: -4, ABORTED: -8 } as const;

@@ -35,6 +35,7 @@ describe.each([
   { messages: 'fifo', events: 'notification' },
   { messages: 'indirect' },
   { messages: 'indirect', mediator: 'hypervisor' },
+  { messages: 'indirect', mediator: 'hypervisor', memory: 'grants' },
 ])('%j', (ways) => {
   it.each(SEEDS)('survives the crashes of seed %i', (seed) => {
     const random = randomStream(seed, JSON.stringify(ways));

@@ -46,6 +46,18 @@ describe('services', () => {
   });
 });
 
+describe('grants', () => {
+  it('need a hypervisor, and memory that is shared', () => {
+    expect(problems(', memory: grants')).toEqual([
+      '6: only a hypervisor knows grants; mediator: hypervisor, or memory: handles',
+    ]);
+    const found = problems(
+      ', memory: grants, mediator: hypervisor, messages: indirect, buffers: lend',
+    );
+    expect(found.some((problem) => problem.includes('neither lent nor donated'))).toBe(true);
+  });
+});
+
 describe('quirks', () => {
   it('are named, and a name that is nearly right is found', () => {
     expect(problems(', quirks: [nullAnswers, topByteAreas]')).toEqual([]);
