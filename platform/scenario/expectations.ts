@@ -8,38 +8,37 @@ import type { Path, YamlSource } from './yaml-source.ts';
 
 /** Keys of the report that an expectation may begin with, besides names of devices. */
 export const REPORT_KEYS: readonly string[] = [
-  'scenario',
-  'seed',
-  'digest',
-  'simulatedPs',
-  'events',
-  'wallSeconds',
-  'eventsPerSecond',
-  'violations',
-  'devices',
-  'buses',
-  'networks',
-  'nodes',
-  'workloads',
-  'evidence',
+  ...['scenario', 'seed', 'profile', 'engine', 'workers', 'placement', 'ending', 'digest'],
+  ...['simulatedPs', 'events', 'wallSeconds', 'eventsPerSecond', 'speedRatio'],
+  ...['devices', 'workloads', 'buses', 'networks', 'nodes'],
+  ...['violations', 'violationList', 'evidence', 'expectations'],
 ];
 
-/** What the report tells of a device. Below these only `latency` has keys that are the same for all. */
-export const DEVICE_KEYS: readonly string[] = [
-  'type',
-  'bus',
-  'number',
-  'requests',
-  'errors',
-  'bytes',
-  'verified',
-  'latency',
-  'throughput',
-  'iops',
-  'extra',
-  'operations',
-  'model',
-];
+/** What the report tells of an entry of each section. What models and ends count is their own affair. */
+export const ENTRY_KEYS: Readonly<Record<keyof NamesBySection, readonly string[]>> = {
+  devices: [
+    ...['type', 'bus', 'number', 'requests', 'errors', 'bytes', 'verified', 'latency'],
+    ...['throughput', 'iops', 'extra', 'operations', 'model'],
+  ],
+  buses: ['type', 'messages', 'bytes', 'utilisation', 'driver', 'device', 'perRequest'],
+  networks: [
+    ...['type', 'frames', 'bytes', 'dropped', 'lost', 'utilisation'],
+    ...['switch', 'devices', 'ports'],
+  ],
+  nodes: [
+    ...['kind', 'world', 'cpus', 'cpuBusy', 'cpuBusyPs', 'cpuLentPs'],
+    ...['interrupts', 'violations', 'events'],
+  ],
+};
+
+/** Figures below these keys of an entry are the same for all. */
+export const INNER_KEYS: Readonly<Record<string, readonly string[]>> = {
+  latency: LATENCY_KEYS,
+  perRequest: [
+    ...['requests', 'latency', 'messages', 'calls', 'interrupts', 'bytes'],
+    ...['driverCpu', 'deviceCpu'],
+  ],
+};
 
 /** The sections of a report whose names the scenario gives. */
 export type NamesBySection = Readonly<Record<'devices' | 'buses' | 'networks' | 'nodes', Names>>;
@@ -51,25 +50,36 @@ interface Place {
   readonly offset: number;
 }
 
-/** Checks what is asked of a device; what a model or workload counts besides is its own affair. */
-function checkDeviceKey(source: YamlSource, { dotted, path, offset }: Place, at: number): void {
-  const known: readonly string[] = dotted[at] === 'latency' ? LATENCY_KEYS : DEVICE_KEYS;
-  const depth = dotted[at] === 'latency' ? at + 1 : at;
+/** Checks the keys below the name of an entry, which stand from `at` on. */
+function checkEntryKey(
+  source: YamlSource,
+  { dotted, path, offset }: Place,
+  { section, at }: { readonly section: keyof NamesBySection; readonly at: number },
+): void {
+  const inner = Object.hasOwn(INNER_KEYS, dotted[at] ?? '') ? INNER_KEYS[dotted[at]] : null;
+  const known = inner ?? ENTRY_KEYS[section];
+  const depth = inner === null ? at : at + 1;
   const word = dotted[depth] ?? '';
   if (known.includes(word)) return;
   const before = dotted.slice(0, depth).join('.');
+  const missing = word === '';
   source.report({
     code: 'UNKNOWN_NAME',
     path,
     at: 'value',
-    offset: word === '' ? offset : offset + before.length + 1,
-    message:
-      word === ''
-        ? `'${before}' is not one value`
-        : `the report will have no '${word}' in ${before}`,
+    offset: missing ? offset : offset + before.length + 1,
+    message: missing
+      ? `'${before}' is not one value`
+      : `the report will have no '${word}' in ${before}`,
     expected: `one of ${known.map((key) => `${before}.${key}`).join(', ')}`,
-    nearest: word === '' ? null : nearestName(word, known),
+    nearest: missing ? null : nearestKey(word, known),
   });
+}
+
+/** The key that was meant: one of a similar name, or one that has this key below it. */
+function nearestKey(word: string, known: readonly string[]): string | null {
+  const above = known.find((key) => INNER_KEYS[key]?.includes(word));
+  return above === undefined ? nearestName(word, known) : `${above}.${word}`;
 }
 
 function checkName(source: YamlSource, names: NamesBySection, place: Place): void {
@@ -81,9 +91,9 @@ function checkName(source: YamlSource, names: NamesBySection, place: Place): voi
   const others = inSection ? [] : REPORT_KEYS;
   if (others.includes(word)) return;
   if (names[section].knows(word)) {
-    if (section === 'devices') checkDeviceKey(source, place, inSection ? 2 : 1);
-    return;
+    return checkEntryKey(source, place, { section, at: inSection ? 2 : 1 });
   }
+  const nearest = nearestName(word, [...names[section].all(), ...others]);
   source.report({
     code: 'UNKNOWN_NAME',
     path,
@@ -91,8 +101,15 @@ function checkName(source: YamlSource, names: NamesBySection, place: Place): voi
     offset: inSection ? offset + first.length + 1 : offset,
     message: `the report will have no '${inSection ? `${first}.${second}` : first}'`,
     expected: inSection ? `one of the ${section}` : 'a device or a key of the report',
-    nearest: nearestName(word, [...names[section].all(), ...others]),
+    nearest: inSection ? nearest : (inOtherSection(names, word) ?? nearest),
   });
+}
+
+/** The whole path of a name that is no device but, say, a bus. */
+function inOtherSection(names: NamesBySection, word: string): string | null {
+  const sections = Object.keys(names) as (keyof NamesBySection)[];
+  const section = sections.find((each) => names[each].knows(word));
+  return section === undefined ? null : `${section}.${word}`;
 }
 
 /** Parses all expectations; what is wrong with them is reported. */

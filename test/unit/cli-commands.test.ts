@@ -6,8 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FailedRun, reportFailure } from '../../platform/cli/failure.ts';
 import { runScenario } from '../../platform/cli/run-scenario.ts';
 import { AssertionError, RunError } from '../../platform/errors.ts';
-import { LATENCY_KEYS } from '../../platform/observe/index.ts';
-import { DEVICE_KEYS } from '../../platform/scenario/expectations.ts';
+import { ENTRY_KEYS, INNER_KEYS, REPORT_KEYS } from '../../platform/scenario/expectations.ts';
 import { PLAIN } from '../../platform/text/index.ts';
 import { busbar } from './cli-recorder.ts';
 
@@ -57,10 +56,18 @@ describe('from code', () => {
   });
 });
 
-test('an expectation may name exactly what the report tells of a device', async () => {
-  const { report } = await runScenario(small);
-  expect(Object.keys(report.devices['disk0']).sort()).toEqual([...DEVICE_KEYS].sort());
-  expect(Object.keys(report.devices['disk0'].latency).sort()).toEqual([...LATENCY_KEYS].sort());
+test('an expectation may name exactly what the report tells', async () => {
+  const { report } = await runScenario('scenarios/net/wire.yaml');
+  const keysOf = (value: object) => Object.keys(value).sort();
+  expect(keysOf(report)).toEqual([...REPORT_KEYS].sort());
+  for (const [section, keys] of Object.entries(ENTRY_KEYS)) {
+    const [entry] = Object.values(report[section as keyof typeof ENTRY_KEYS]);
+    expect(keysOf(entry)).toEqual([...keys].sort());
+  }
+  const [device] = Object.values(report.devices);
+  const [bus] = Object.values(report.buses);
+  expect(keysOf(device.latency)).toEqual([...INNER_KEYS['latency']].sort());
+  expect(keysOf(bus.perRequest!)).toEqual([...INNER_KEYS['perRequest']].sort());
 });
 
 describe('run', () => {

@@ -353,6 +353,24 @@ const cases: readonly Case[] = [
     changes: extra('expect:\n  - "buses.§ffa7.messages > 0"'),
   },
   {
+    title: 'an expectation of a bus without its section',
+    code: 'UNKNOWN_NAME',
+    nearest: 'buses.ffa0',
+    changes: extra('expect:\n  - §ffa0.messages > 0'),
+  },
+  {
+    title: 'an expectation of a figure that no bus has',
+    code: 'UNKNOWN_NAME',
+    nearest: 'messages',
+    changes: extra('expect:\n  - buses.ffa0.§mesages > 0'),
+  },
+  {
+    title: 'an expectation of a percentile without latency',
+    code: 'UNKNOWN_NAME',
+    nearest: 'latency.p99',
+    changes: extra('expect:\n  - disk0.§p99 > 0'),
+  },
+  {
     title: "what a type's own check objects to",
     code: 'REFUSED',
     changes: {
