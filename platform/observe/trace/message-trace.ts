@@ -42,37 +42,32 @@ export interface TraceSource {
   readonly records: readonly MessageRecord[];
 }
 
-/** Where a message is among the records, and what orders it. */
-interface Position {
-  readonly record: number;
-  readonly index: number;
-  readonly at: number;
-  readonly node: number;
-}
-
 /**
  * All messages of a run, decoded one by one as they are asked for. They come in the order of time; those
  * of one instant by node, and those of one node in the order of its events: on any number of threads alike.
  */
 export class MessageTrace implements Iterable<TracedMessage> {
-  readonly length: number;
   readonly #source: TraceSource;
-  readonly #order: readonly Position[];
+  /** Messages as if the records followed one another. */
+  readonly #order: Uint32Array;
   readonly #codecs = new Map<string, Codec<never>>();
   readonly #devices = new Map<string, string>();
 
   constructor(source: TraceSource) {
     this.#source = source;
     this.#order = orderOf(source);
-    this.length = this.#order.length;
     for (const { bus, number, name } of source.topology.devices) {
       this.#devices.set(`${bus} ${number}`, name);
     }
   }
 
   *[Symbol.iterator](): Iterator<TracedMessage> {
-    for (const { record, index } of this.#order) {
-      yield this.#messageAt(this.#source.records[record], index);
+    const { records } = this.#source;
+    for (const position of this.#order) {
+      let record = 0;
+      let index = position;
+      while (index >= records[record].count) index -= records[record++].count;
+      yield this.#messageAt(records[record], index);
     }
   }
 
@@ -114,15 +109,21 @@ export class MessageTrace implements Iterable<TracedMessage> {
   }
 }
 
-function orderOf({ topology, records }: TraceSource): Position[] {
-  const positions = records.flatMap(({ count, at, sender }, record) =>
-    Array.from({ length: count }, (_, index) => {
-      const { bus, from } = senderOf(sender[index]);
-      return { record, index, at: at[index], node: topology.buses[bus][from] };
-    }),
-  );
-  // A node is in one record, where its messages are in their order; sorting is stable.
-  return positions.sort((a, b) => a.at - b.at || a.node - b.node);
+function orderOf({ topology, records }: TraceSource): Uint32Array {
+  const count = records.reduce((sum, record) => sum + record.count, 0);
+  const at = new Float64Array(count);
+  const node = new Uint32Array(count);
+  let next = 0;
+  for (const record of records) {
+    at.set(record.at, next);
+    for (const sender of record.sender) {
+      const { bus, from } = senderOf(sender);
+      node[next++] = topology.buses[bus][from];
+    }
+  }
+  // A node is in one record, where its messages are in their order.
+  const before = (a: number, b: number) => at[a] - at[b] || node[a] - node[b] || a - b;
+  return Uint32Array.from({ length: count }, (_, position) => position).sort(before);
 }
 
 /** What is in the bytes. A hostile end may have sent anything. */
