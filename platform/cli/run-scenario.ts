@@ -17,6 +17,7 @@ import {
 } from '../scenario/index.ts';
 import { constantTable } from '../timing/index.ts';
 import { tables } from './tables.ts';
+import { traceScope } from './trace-scope.ts';
 
 /** Ways to run statecharts. */
 export const ENGINES: readonly EngineName[] = ['compiled', 'xstate'];
@@ -40,8 +41,11 @@ export interface RunScenarioOptions {
   readonly engine?: EngineName;
   /** Record why each event happened, for `anatomy` of the result; costs memory. Default false. */
   readonly anatomy?: boolean;
-  /** Record every message that crosses a bus, for `messages` of the result. Default false. */
-  readonly trace?: boolean;
+  /**
+   * Record the messages that cross buses, for `messages` of the result: all, or those of the buses and
+   * devices of these names. Default false.
+   */
+  readonly trace?: boolean | readonly string[];
   /** Run on one worker thread first, so that `parallel` can tell what several bring. Default false. */
   readonly compare?: boolean;
   /** Told now and then how far the run is; what it is told is valid only during the call. */
@@ -105,7 +109,7 @@ export async function runLoaded(
     workers,
     engine,
     anatomy,
-    trace,
+    trace: traceScope(topology, trace),
     compare,
     ...(onProgress === undefined ? {} : { onProgress }),
   });
@@ -119,7 +123,7 @@ export async function runLoaded(
     parallel: explainParallel(outcome),
     anatomy: reader(topology, records),
     messages: () => {
-      if (!trace) throw new UsageError('USAGE', 'the run did not record messages');
+      if (trace === false) throw new UsageError('USAGE', 'the run did not record messages');
       return new MessageTrace({ topology, buses: tables.buses, records: messages });
     },
   };

@@ -7,6 +7,7 @@ import { Group, type GroupOutcome } from './group.ts';
 import { type Crossing, GroupOutbox, ringReaders } from './group-outbox.ts';
 import { shareOfRun } from './inline-host.ts';
 import { cutLinks, groupDistances, linksOf } from './lookahead.ts';
+import type { TraceScope } from './message-recorder.ts';
 import type { PacketReader } from './packet-ring.ts';
 import { Board, type BoardMemory, type GroupState } from './shared-board.ts';
 import { type Ending, linkLatencies } from './stop-rule.ts';
@@ -17,7 +18,7 @@ export interface GroupTask {
   readonly topology: Topology;
   readonly engine: EngineName;
   readonly anatomy: boolean;
-  readonly trace: boolean;
+  readonly trace: TraceScope | null;
   /** Group of each node. */
   readonly placement: readonly number[];
   readonly groupCount: number;

@@ -25,7 +25,7 @@ import type { EngineName } from '../machine/index.ts';
 import { EthernetSwitch } from '../network/index.ts';
 import { MilestoneLog, Node, type Violation } from '../node/index.ts';
 import { Costs } from '../timing/index.ts';
-import { type MessageRecord, MessageRecorder } from './message-recorder.ts';
+import { type MessageRecord, MessageRecorder, type TraceScope } from './message-recorder.ts';
 
 export interface GroupOptions {
   readonly topology: Topology;
@@ -37,10 +37,10 @@ export interface GroupOptions {
   readonly outbox: Outbox | null;
   /** Record causes and milestones of every request. */
   readonly anatomy: boolean;
-  /** Record every message that the ends of buses send. */
-  readonly trace: boolean;
+  /** What to record of the messages that the ends of buses send; null for nothing. */
+  readonly trace: TraceScope | null;
   /** Makes who is told of the messages of one end of a bus, for tests that look at them as they go. */
-  readonly observe?: (bus: number, from: BusSide) => MessageObserver;
+  readonly observe?: (bus: number, from: BusSide) => MessageObserver | undefined;
 }
 
 export interface NodeOutcome {
@@ -130,7 +130,7 @@ export class Group {
     this.#topology = topology;
     this.#tables = tables;
     this.kernel = new Kernel(topology.nodes.length, outbox);
-    this.#recorder = trace ? new MessageRecorder(this.kernel) : null;
+    this.#recorder = trace === null ? null : new MessageRecorder(this.kernel, trace);
     this.#observe = options.observe ?? this.#recorder?.observer.bind(this.#recorder);
     if (anatomy) this.kernel.causes = new CauseLog();
     for (const index of nodes) this.#nodes.set(index, this.#makeNode(index, options));

@@ -9,7 +9,12 @@ export type {
   WorkloadOutcome,
 } from './group.ts';
 export type { HostOutcome, Progress, ProgressListener } from './inline-host.ts';
-export { type MessageRecord, senderOf } from './message-recorder.ts';
+export {
+  type MessageRecord,
+  senderOf,
+  type TracePart,
+  type TraceScope,
+} from './message-recorder.ts';
 export type {
   CutLinkStatistics,
   ParallelStatistics,

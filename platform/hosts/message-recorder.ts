@@ -2,6 +2,19 @@
 // bytes themselves, so that recording costs little and crosses threads as it is.
 import type { BusSide, MessageObserver } from '../contracts/index.ts';
 import type { Kernel } from '../kernel/index.ts';
+import { peekDevice, peekIsBus } from '../virtio/messages/index.ts';
+
+/** Messages of one bus that are to be recorded. */
+export interface TracePart {
+  readonly bus: number;
+  /** Number of the device that they are about; null for all messages of the bus. */
+  readonly device: number | null;
+  /** Bytes of a header on this bus. */
+  readonly headerSize: number;
+}
+
+/** What is to be recorded. */
+export type TraceScope = 'all' | readonly TracePart[];
 
 /** Messages in the order in which they were sent; each list has one entry a message. */
 export interface MessageRecord {
@@ -32,6 +45,7 @@ export function senderOf(sender: number): { bus: number; from: BusSide; dropped:
 
 export class MessageRecorder {
   readonly #kernel: Kernel;
+  readonly #scope: TraceScope;
   #count = 0;
   #at = new Float64Array(MESSAGES_AT_FIRST);
   #sender = new Uint32Array(MESSAGES_AT_FIRST);
@@ -39,14 +53,26 @@ export class MessageRecorder {
   #bytes = new Uint8Array(MESSAGES_AT_FIRST * BYTES_PER_MESSAGE);
   #used = 0;
 
-  constructor(kernel: Kernel) {
+  constructor(kernel: Kernel, scope: TraceScope) {
     this.#kernel = kernel;
+    this.#scope = scope;
   }
 
-  /** What one end of a bus tells of its messages. */
-  observer(bus: number, from: BusSide): MessageObserver {
+  /** Told of what one end of a bus sends; undefined when none of that is to be recorded. */
+  observer(bus: number, from: BusSide): MessageObserver | undefined {
     const sent = bus * FLAG_COUNT + (from === 'device' ? DEVICE_SIDE : 0);
-    return (bytes, length, dropped) => this.#add(dropped ? sent + DROPPED : sent, bytes, length);
+    const record: MessageObserver = (bytes, length, dropped) =>
+      this.#add(dropped ? sent + DROPPED : sent, bytes, length);
+    if (this.#scope === 'all') return record;
+    const parts = this.#scope.filter((part) => part.bus === bus);
+    if (parts.length === 0) return undefined;
+    if (parts.some(({ device }) => device === null)) return record;
+    const [{ headerSize }] = parts;
+    const devices = new Set(parts.map(({ device }) => device));
+    return (bytes, length, dropped) => {
+      if (!peekIsBus(bytes) && devices.has(peekDevice(bytes, 0, headerSize)))
+        record(bytes, length, dropped);
+    };
   }
 
   /** All that was recorded so far. */

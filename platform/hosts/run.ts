@@ -7,6 +7,7 @@ import type { EngineName } from '../machine/index.ts';
 import { WorkerChooser } from './choose-workers.ts';
 import { type HostOutcome, type ProgressListener, runInline } from './inline-host.ts';
 import { cutLinks, linksOf } from './lookahead.ts';
+import type { TraceScope } from './message-recorder.ts';
 import { type ParallelStatistics, parallelStatistics } from './parallel-statistics.ts';
 import { groupCountOf, placeNodes } from './placement.ts';
 import { linkLatencies } from './stop-rule.ts';
@@ -24,8 +25,8 @@ export interface RunOptions {
   readonly engine?: EngineName;
   /** Record causes and milestones of every request. Default false. */
   readonly anatomy?: boolean;
-  /** Record every message that crosses a bus. Default false. */
-  readonly trace?: boolean;
+  /** Which messages that cross buses to record. Default: null, none. */
+  readonly trace?: TraceScope | null;
   readonly onProgress?: ProgressListener;
   /** Run on one worker thread first, to measure what several bring. Default false. */
   readonly compare?: boolean;
@@ -98,7 +99,7 @@ function inlineOutcome(
   options: RunOptions,
   abandon: Parameters<typeof runInline>[0]['abandon'] = () => false,
 ): HostOutcome | null {
-  const { tables, engine = 'compiled', anatomy = false, trace = false } = options;
+  const { tables, engine = 'compiled', anatomy = false, trace = null } = options;
   const { onProgress = () => {} } = options;
   const links = linkLatencies(topology, tables.buses);
   return runInline({ topology, tables, engine, anatomy, trace, links, onProgress, abandon });
@@ -128,7 +129,7 @@ async function threaded(
     readonly start: number;
   },
 ): Promise<RunOutcome> {
-  const { tables, engine = 'compiled', anatomy = false, compare = false, trace = false } = options;
+  const { tables, engine = 'compiled', anatomy = false, compare = false, trace = null } = options;
   const { placement, choice } = plan;
   const common = {
     topology,
@@ -140,7 +141,7 @@ async function threaded(
     heapMiB: options.heapMiB ?? null,
   };
   const alone = placement.map(() => 0);
-  const unrecorded = { anatomy: false, trace: false };
+  const unrecorded = { anatomy: false, trace: null };
   const reference = compare
     ? await runOnWorkers({ ...common, ...unrecorded, placement: alone, discard: true })
     : null;

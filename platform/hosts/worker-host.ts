@@ -10,6 +10,7 @@ import { abortRun, createBarrier } from './barrier.ts';
 import type { GroupReport, GroupTask } from './group-runner.ts';
 import type { HostOutcome, ProgressListener } from './inline-host.ts';
 import { cutLinks, linksOf } from './lookahead.ts';
+import type { TraceScope } from './message-recorder.ts';
 import { createRing } from './packet-ring.ts';
 import { groupCountOf } from './placement.ts';
 import { createBoard, progressOf } from './shared-board.ts';
@@ -21,7 +22,7 @@ export interface WorkerHostOptions {
   readonly tables: ModelTables;
   readonly engine: EngineName;
   readonly anatomy: boolean;
-  readonly trace: boolean;
+  readonly trace: TraceScope | null;
   /** Group of each node, numbered from 0. */
   readonly placement: readonly number[];
   readonly onProgress: ProgressListener;

@@ -43,7 +43,7 @@ export function addScenarioTasks(bench: Bench): void {
           const folder = import.meta.dirname;
           const topology = parseScenario({ text, file: 'bench.yaml', folder }, tables);
           const links = linkLatencies(topology, tables.buses);
-          const quiet = { anatomy: false, trace: false, onProgress: () => {} };
+          const quiet = { anatomy: false, trace: null, onProgress: () => {} };
           const options = { topology, tables, engine, links, ...quiet };
           return () => {
             const { groups } = runInline(options)!;

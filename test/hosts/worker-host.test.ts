@@ -67,7 +67,7 @@ describe('a pair of nodes', () => {
   it('sends the same messages in the same order on 0, 1 and 2 worker threads', async () => {
     const topology = onePair();
     const traceOf = async (workers: number) => {
-      const { groups } = await run(topology, { workers, trace: true });
+      const { groups } = await run(topology, { workers, trace: 'all' });
       const records = groups.map(({ messages }) => messages!);
       const trace = new MessageTrace({ topology, buses: tables.buses, records });
       return [...traceLines('jsonl', topology, trace)];

@@ -83,7 +83,7 @@ export class Rig {
       nodes: this.topology.nodes.map((_, index) => index),
       outbox: null,
       anatomy: false,
-      trace: false,
+      trace: null,
       observe: (bus) => (bytes, length, dropped) => {
         if (dropped || peekIsBus(bytes) || peekId(bytes) >= IMPLEMENTATION_IDS) return;
         const frames = this.transportFrames.get(bus) ?? [];

@@ -12,7 +12,7 @@ import {
   type TracedMessage,
   traceLines,
 } from '../../platform/observe/trace/index.ts';
-import { topologyOf } from '../support/scenarios.ts';
+import { memoryDisk, topologyOf } from '../support/scenarios.ts';
 import { busbar } from './cli-recorder.ts';
 
 const READS = [{ type: 'fio', device: 'disk0', rw: 'randread', operations: 30, depth: 4 }];
@@ -57,14 +57,39 @@ describe('a run', () => {
   });
 });
 
+describe('a trace of a part', () => {
+  const devices = { disk0: memoryDisk(0), 'disk1-0': memoryDisk(1), 'disk1-1': memoryDisk(2) };
+  const workloads = ['disk0', 'disk1-0', 'disk1-1'].map((device) => ({ ...READS[0], device }));
+
+  it.each([
+    [['disk0'], ['disk0']],
+    [['disk1'], ['disk1-0', 'disk1-1']],
+    [
+      ['disk1-1', 'disk0'],
+      ['disk0', 'disk1-1'],
+    ],
+    [['ffa0'], [null, 'disk0', 'disk1-0', 'disk1-1']],
+  ])('%j has messages of %j', async (only, expected) => {
+    const topology = topologyOf({ devices, workloads });
+    const { messages } = await runLoaded(topology, { workers: 0, trace: only });
+    const found = new Set([...messages()].map(({ device }) => device));
+    expect([...found].sort()).toEqual([...expected].sort());
+  });
+
+  it('refuses what is neither a bus nor a device', async () => {
+    const run = runLoaded(topologyOf({ devices }), { workers: 0, trace: ['disk'] });
+    await expect(run).rejects.toMatchObject({ code: 'UNKNOWN_NAME' });
+  });
+});
+
 describe('records of several groups', () => {
   const topology = topologyOf({ workloads: READS });
 
   /** A recorder whose messages carry these times. */
   function record(from: 'driver' | 'device', times: readonly number[], bytes = EVENT_USED) {
     const clock = { now: 0 };
-    const recorder = new MessageRecorder(clock as Kernel);
-    const observer = recorder.observer(0, from);
+    const recorder = new MessageRecorder(clock as Kernel, 'all');
+    const observer = recorder.observer(0, from)!;
     for (const time of times) {
       clock.now = time;
       observer(bytes, bytes.length, false);
@@ -103,8 +128,8 @@ describe('records of several groups', () => {
   });
 
   it('know both ends of every bus', () => {
-    const recorder = new MessageRecorder({ now: 0 } as Kernel);
-    recorder.observer(4095, 'device')(EVENT_USED, EVENT_USED.length, true);
+    const recorder = new MessageRecorder({ now: 0 } as Kernel, 'all');
+    recorder.observer(4095, 'device')!(EVENT_USED, EVENT_USED.length, true);
     const { sender } = recorder.record();
     expect(senderOf(sender[0])).toEqual({ bus: 4095, from: 'device', dropped: true });
   });
@@ -161,6 +186,18 @@ describe('busbar run --trace', () => {
     expect([code, out]).toEqual([2, '']);
     expect(error).toMatch(/^error: cannot write/);
     expect((await run('--trace', 'text:')).code).toBe(2);
+  });
+
+  it('takes names to keep to, which must be known', async () => {
+    const path = join(folder, 'only.jsonl');
+    expect((await run('--trace', path, '--trace-only', 'ffa0')).code).toBe(0);
+    expect(readFileSync(path, 'utf8').split('\n')).toHaveLength(5);
+    const { code, error } = await run('--trace', path, '--trace-only', 'ffa9');
+    expect([code, error]).toEqual([
+      2,
+      "error: dialects has no bus or device 'ffa9' to trace; did you mean 'ffa0'?\n",
+    ]);
+    expect((await run('--trace-only', 'ffa0')).code).toBe(2);
   });
 
   it('takes one scenario', async () => {

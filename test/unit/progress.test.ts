@@ -74,7 +74,7 @@ describe('a run that is abandoned', () => {
     const closed = vi.spyOn(Backing.prototype, 'close');
     const run = (abandon: () => boolean) =>
       runInline({
-        ...{ topology, tables, abandon, engine: 'compiled', anatomy: false, trace: false },
+        ...{ topology, tables, abandon, engine: 'compiled', anatomy: false, trace: null },
         ...{ links: linkLatencies(topology, tables.buses), onProgress: () => {} },
       });
     expect(run(() => true)).toBeNull();

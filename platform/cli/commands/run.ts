@@ -13,6 +13,7 @@ import { ProgressLine } from '../progress.ts';
 import { ENGINES, type RunResult, runLoaded } from '../run-scenario.ts';
 import { loadNamed } from '../shipped.ts';
 import { parseTraceChoice, type TraceChoice, TraceFile } from '../trace-file.ts';
+import { traceScope } from '../trace-scope.ts';
 
 /** More worker threads than this are a slip of the keyboard. */
 const WORKERS_MAX = 256;
@@ -26,6 +27,7 @@ interface RunFlags {
   readonly anatomy?: AnatomyChoice;
   readonly explainParallel?: true;
   readonly trace?: TraceChoice;
+  readonly traceOnly?: readonly string[];
 }
 
 /** The request to take apart: of median latency, or of this number. */
@@ -82,6 +84,11 @@ export function addRun(program: Command, io: Io, done: (code: ExitCode) => void)
       `write every message that crosses a bus there; formats: ${TRACE_FORMATS.join(', ')}`,
       parseTraceChoice,
     )
+    .option(
+      '--trace-only <names>',
+      'with --trace: messages of these buses and devices only, e.g. disk0,ffa0',
+      (text) => text.split(','),
+    )
     .option('--quiet', 'print failed expectations and the last line only')
     .action(async (files: string[], flags: RunFlags) => {
       done(await run(files, flags, io));
@@ -97,7 +104,7 @@ async function run(files: readonly string[], flags: RunFlags, io: Io): Promise<E
     if (Object.keys(sweep).length > 0)
       io.error(`note: ${name} has a sweep, which run leaves out\n`);
   }
-  const traceFile = openTrace(scenarios, flags.trace);
+  const traceFile = openTrace(scenarios, flags);
   const documents: unknown[] = [];
   let code: ExitCode = EXIT.ok;
   for (const [position, scenario] of scenarios.entries()) {
@@ -129,10 +136,17 @@ function wrapped(text: string, columns: number): string {
     .join('\n');
 }
 
-function openTrace(scenarios: readonly LoadedScenario[], choice: TraceChoice | undefined) {
-  if (choice === undefined) return null;
-  if (scenarios.length === 1) return new TraceFile(choice);
-  throw new UsageError('USAGE', `--trace takes one scenario, not ${scenarios.length}`);
+function openTrace(scenarios: readonly LoadedScenario[], { trace, traceOnly }: RunFlags) {
+  if (trace === undefined) {
+    if (traceOnly === undefined) return null;
+    throw new UsageError('USAGE', '--trace-only goes with --trace FILE');
+  }
+  const [scenario, ...others] = scenarios;
+  if (others.length > 0) {
+    throw new UsageError('USAGE', `--trace takes one scenario, not ${scenarios.length}`);
+  }
+  traceScope(scenario, traceOnly ?? true);
+  return new TraceFile(trace);
 }
 
 function checkDevice({ devices, name }: LoadedScenario, device: string): void {
@@ -152,7 +166,7 @@ async function runOne(scenario: LoadedScenario, flags: RunFlags, io: Io): Promis
       workers,
       engine,
       anatomy: flags.anatomy !== undefined,
-      trace: flags.trace !== undefined,
+      trace: flags.trace === undefined ? false : (flags.traceOnly ?? true),
       compare: flags.explainParallel === true,
       onProgress: (progress) => {
         ({ simulatedPs } = progress);
