@@ -30,3 +30,10 @@ test('the anatomy of its request', async () => {
   const text = anatomyText(anatomy('disk0'), PLAIN);
   await expect(text).toMatchFileSnapshot(golden('first-request.anatomy.txt'));
 });
+
+test('report and anatomy on a screen of 80 columns', async () => {
+  const narrow = { ...PLAIN, columns: 80 };
+  const text = `${anatomyText(anatomy('disk0'), narrow)}\n${reportText(topology, steady, narrow)}`;
+  expect(text.split('\n').filter((line) => line.length > 80)).toEqual([]);
+  await expect(text).toMatchFileSnapshot(golden('first-request.narrow.txt'));
+});

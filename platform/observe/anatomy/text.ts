@@ -13,6 +13,8 @@ import type { Anatomy, AnatomyStep } from './anatomy.ts';
 
 const WHAT_SHOWN_MAX = 56;
 const SOURCE_SHOWN_MAX = 56;
+/** On screens narrower than this, what a constant is and where it comes from is left out. */
+const WIDE = 100;
 
 interface Line {
   readonly numbers: readonly string[];
@@ -41,14 +43,15 @@ export function anatomyText(anatomy: Anatomy, paint: Paint): string {
 }
 
 function stepLines({ phases, steps, latencyPs }: Anatomy, paint: Paint): string[] {
+  const wide = paint.columns >= WIDE;
   const head: Line = {
     numbers: ['start ns', 'cost ns', 'share'],
-    words: ['node', 'constant', 'what'],
+    words: wide ? ['node', 'constant', 'what'] : ['node', 'constant, or what'],
     isTitle: false,
   };
   const lines = phases.flatMap(({ name, startPs, costPs }) => [
     { numbers: numbersOf(startPs, costPs, latencyPs), words: [name], isTitle: true },
-    ...steps.filter(({ phase }) => phase === name).map((step) => stepLine(step, latencyPs)),
+    ...steps.filter(({ phase }) => phase === name).map((step) => stepLine(step, latencyPs, wide)),
   ]);
   const all = [head, ...lines];
   const numbers = alignColumns(
@@ -64,10 +67,12 @@ function stepLines({ phases, steps, latencyPs }: Anatomy, paint: Paint): string[
   });
 }
 
-function stepLine({ startPs, costPs, node, what, constant }: AnatomyStep, latencyPs: number): Line {
+function stepLine(step: AnatomyStep, latencyPs: number, wide: boolean): Line {
+  const { startPs, costPs, node, what, constant } = step;
+  const said = shorten(what, WHAT_SHOWN_MAX);
   return {
     numbers: numbersOf(startPs, costPs, latencyPs),
-    words: [node, constant ?? '-', shorten(what, WHAT_SHOWN_MAX)],
+    words: wide ? [node, constant ?? '-', said] : [node, constant ?? said],
     isTitle: false,
   };
 }
@@ -90,13 +95,14 @@ function totalLines({ totals }: Anatomy, paint: Paint): string[] {
     ],
     { right: 0 },
   );
+  const wide = paint.columns >= WIDE;
   const words = alignColumns([
-    ['constant', 'value', 'kind', 'source'],
-    ...totals.map(({ what, constant, value, kind, source }) =>
-      constant === null
-        ? [what]
-        : [constant, value ?? '', kind ?? '', shorten(source ?? '', SOURCE_SHOWN_MAX)],
-    ),
+    ['constant', 'value', 'kind', ...(wide ? ['source'] : [])],
+    ...totals.map(({ what, constant, value, kind, source }) => {
+      if (constant === null) return [what];
+      const named = [constant, value ?? '', kind ?? ''];
+      return wide ? [...named, shorten(source ?? '', SOURCE_SHOWN_MAX)] : named;
+    }),
   ]);
   return numbers.map((line, row) => {
     const text = shorten(`${line}    ${words[row]}`, paint.columns);
