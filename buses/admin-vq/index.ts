@@ -22,6 +22,7 @@ export const adminVq = defineTransport({
   options: adminVqOptions,
   timing: [...adminTiming, ...functionTiming],
   latencies: functionLatencies,
+  calls: ['exits', 'notifications'],
   messages: [IOMMU_MAP],
   check: (plan, topology) => checkFunctionOptions(plan as BusPlan, topology),
   createDriverEnd: (environment) => new AdminVqDriverEnd(environment),

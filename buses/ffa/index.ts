@@ -16,6 +16,7 @@ export const ffa = defineMessageBus({
   options: ffaOptions,
   timing: ffaTiming,
   latencies: ['ffa.worldSwitch', 'ffa.vmSwitch', 'ffa.notificationDelivery', 'memory.lineLatency'],
+  calls: ['directCalls', 'indirectSent', 'notifications'],
   messages: codec('v1', ffaMessages).names,
   ownMessages: { linux: dialects.linux.messages, optee: dialects.optee.messages },
   dialectOf: ({ options }, side) => {

@@ -21,6 +21,7 @@ export const ivshmem = defineMessageBus({
   options: ivshmemOptions,
   timing: ivshmemTiming,
   latencies: ['memory.lineLatency', 'ivshmem.doorbellDelivery'],
+  calls: ['doorbells'],
   messages: codec('v1', inBandMessages).names,
   ownMessages: { inBand: inBandMessages },
   hotPlug: true,

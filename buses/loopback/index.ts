@@ -20,6 +20,7 @@ export const loopback = defineMessageBus({
   options: loopbackOptions,
   timing: loopbackTiming,
   latencies: ['memory.lineLatency', 'loopback.wakeUp'],
+  calls: ['doorbells'],
   messages: codec('v1', inBandMessages).names,
   ownMessages: { bridge: { ...loopbackMessages, ...inBandMessages } },
   withinNode: true,

@@ -26,6 +26,7 @@ export const mailbox = defineMessageBus({
   options: mailboxOptions,
   timing: mailboxTiming,
   latencies: ['mailbox.carveOutLatency', 'mailbox.signal'],
+  calls: ['doorbells'],
   messages: codec('v1', inBandMessages).names,
   ownMessages: { inBand: inBandMessages },
   hotPlug: true,

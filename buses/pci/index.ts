@@ -16,6 +16,7 @@ export const pci = defineMessageBus({
   options: pciOptions,
   timing: [...pcieTiming, ...pciTiming],
   latencies: PCIE_LATENCIES,
+  calls: ['doorbells'],
   hotPlug: true,
   messages: [...codec('v1', inBandMessages).names, IOMMU_MAP],
   ownMessages: { inBand: inBandMessages },

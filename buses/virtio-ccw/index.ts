@@ -13,6 +13,7 @@ export const virtioCcw = defineTransport({
   options: ccwOptions,
   timing: ccwTiming,
   latencies: ['ccw.exit', 'ccw.wake', 'ccw.inject', 'memory.lineLatency'],
+  calls: ['exits', 'kernelExits', 'notifications'],
   check: (plan, topology) => checkGuest(plan as BusPlan, topology),
   createDriverEnd: (environment) => new CcwDriverEnd(environment),
   createDeviceEnd: (environment) => new CcwDeviceEnd(environment),

@@ -15,6 +15,7 @@ export const virtioMmio = defineTransport({
   options: mmioOptions,
   timing: mmioTiming,
   latencies: ['mmio.exit', 'mmio.wake', 'mmio.inject', 'memory.lineLatency'],
+  calls: ['exits', 'kernelExits', 'notifications'],
   check: (plan, topology) => checkGuest(plan as BusPlan, topology),
   createDriverEnd: (environment) => new MmioDriverEnd(environment),
   createDeviceEnd: (environment) => new MmioDeviceEnd(environment),

@@ -35,6 +35,7 @@ export const virtioPci = defineTransport({
   options: virtioPciOptions,
   timing: functionTiming,
   latencies: functionLatencies,
+  calls: ['exits', 'notifications'],
   messages: [IOMMU_MAP],
   check: (plan, topology) => checkFunctionOptions(plan as BusPlan, topology),
   createDriverEnd: (environment) =>

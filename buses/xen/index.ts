@@ -21,6 +21,7 @@ export const xen = defineMessageBus({
   options: xenOptions,
   timing: xenTiming,
   latencies: ['memory.lineLatency', 'xen.eventDelivery', 'xen.eventOutlier', 'xen.xenstore'],
+  calls: ['doorbells', 'hypercalls'],
   messages: codec('v1', inBandMessages).names,
   ownMessages: { inBand: inBandMessages },
   hotPlug: true,

@@ -97,6 +97,8 @@ export interface BusDefinition extends Definition {
    * bus: the lookahead when its two nodes run on different threads.
    */
   readonly latencies: readonly string[];
+  /** Counters of its ends that count the times a CPU left its context: calls, traps, doorbells. */
+  readonly calls: readonly string[];
   /** For a bus that carries virtio-msg: the messages of its own, by dialect, the usual one first. */
   readonly ownMessages?: Readonly<Record<string, MessageTable>>;
   /** The dialect that an end speaks; the first one when left out. */

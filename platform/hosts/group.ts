@@ -58,8 +58,10 @@ export interface NodeOutcome {
 
 export interface BusOutcome {
   readonly bus: number;
-  readonly side: 'driver' | 'device';
+  readonly side: BusSide;
   readonly statistics: Statistics;
+  /** Times that a CPU of this end left its context. */
+  readonly calls: number;
 }
 
 /** What a device model has to tell of itself. */
@@ -172,8 +174,8 @@ export class Group {
     return {
       nodes: [...this.#nodes.values()].map((node) => this.#nodeOutcome(node)),
       buses: [
-        ...[...this.#driverEnds].map(([bus, end]) => busOutcome(bus, 'driver', end)),
-        ...[...this.#deviceEnds].map(([bus, end]) => busOutcome(bus, 'device', end)),
+        ...[...this.#driverEnds].map(([bus, end]) => this.#busOutcome(bus, 'driver', end)),
+        ...[...this.#deviceEnds].map(([bus, end]) => this.#busOutcome(bus, 'device', end)),
       ],
       devices: this.#devices.flatMap(({ plan, model }) => {
         const statistics = model.statistics?.() ?? {};
@@ -306,6 +308,13 @@ export class Group {
     return resolvePath(this.#topology.folder, path);
   }
 
+  #busOutcome(bus: number, side: BusSide, end: Observed): BusOutcome {
+    const { calls: names } = this.#tables.buses[this.#topology.buses[bus].type];
+    const statistics = end.statistics();
+    const calls = names.reduce((sum, name) => sum + (statistics[name] ?? 0), 0);
+    return { bus, side, statistics, calls };
+  }
+
   #nodeOutcome(node: Node): NodeOutcome {
     const { charges } = node.costs;
     return {
@@ -324,10 +333,6 @@ export class Group {
   #milestones(): Omit<MilestoneLog, 'mark'>[] {
     return [...this.#nodes.values()].map((node) => plain(node.milestones!));
   }
-}
-
-function busOutcome(bus: number, side: BusOutcome['side'], end: Observed): BusOutcome {
-  return { bus, side, statistics: end.statistics() };
 }
 
 /** A copy of an object's own fields, without its methods. */

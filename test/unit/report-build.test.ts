@@ -176,6 +176,7 @@ test('the two ends of a bus may come from two groups', () => {
     bus: 0,
     side,
     statistics: { messages, bytes: 8 * messages, linkBusyPs, EVENT_AVAIL: messages },
+    calls: messages,
   });
   const input = facts({ nodes: [node(0)], buses: [end('driver', 3, SECOND / 10)] });
   const [group] = input.groups;
@@ -192,6 +193,7 @@ test('the two ends of a bus may come from two groups', () => {
     utilisation: 0.2,
     driver: { EVENT_AVAIL: 3 },
     device: { EVENT_AVAIL: 4 },
+    perRequest: { requests: 20, calls: 7 / 20 },
   });
   expect(report.events).toBe(20);
   expect(report.placement).toEqual({ linux: 1, secure: 0 });

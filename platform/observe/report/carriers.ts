@@ -83,6 +83,7 @@ export function busReports(
         requests: total(using.map(({ requests }) => requests)),
         latency: mergeLatencies(using).mean,
         messages,
+        calls: total(own.map(({ calls }) => calls)),
         driver,
         device,
         nodes,

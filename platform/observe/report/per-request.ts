@@ -23,18 +23,6 @@ export interface PerRequest {
   readonly deviceCpu: number | null;
 }
 
-/** Counters of either end that count as leaving one's context. */
-const CALLS = [
-  'directCalls',
-  'indirectSent',
-  'notifications',
-  'exits',
-  'kernelExits',
-  'hypercalls',
-  'doorbells',
-  'eventsSent',
-];
-
 export interface PerRequestInput {
   readonly topology: Topology;
   readonly bus: number;
@@ -42,6 +30,8 @@ export interface PerRequestInput {
   /** Mean of the requests' latencies, ns; null where there is none. */
   readonly latency: number | null;
   readonly messages: number;
+  /** Of both ends. */
+  readonly calls: number;
   readonly driver: Statistics;
   readonly device: Statistics;
   readonly nodes: readonly NodeOutcome[];
@@ -49,11 +39,10 @@ export interface PerRequestInput {
 
 /** The figures of one bus, or null when none of its devices completed a request. */
 export function perRequest(input: PerRequestInput): PerRequest | null {
-  const { topology, bus, requests, latency, messages, driver, device, nodes } = input;
+  const { topology, bus, requests, latency, messages, calls, driver, device, nodes } = input;
   if (requests === 0) return null;
   const plan = topology.buses[bus];
   const each = (sum: number) => sum / requests;
-  const both = (name: string) => (driver[name] ?? 0) + (device[name] ?? 0);
   const cpu = (node: number) => {
     const users = topology.buses.filter((b) => b.driver === node || b.device === node).length;
     return users === 1 ? each(nodes[node].cpuBusyPs / PS_PER_NS) : null;
@@ -62,7 +51,7 @@ export function perRequest(input: PerRequestInput): PerRequest | null {
     requests,
     latency,
     messages: each(messages),
-    calls: each(CALLS.reduce((sum, name) => sum + both(name), 0)),
+    calls: each(calls),
     interrupts: each(driver['interrupts'] ?? 0),
     bytes: each((driver['bytesToDevice'] ?? 0) + (device['bytesToDriver'] ?? 0)),
     driverCpu: cpu(plan.driver),
