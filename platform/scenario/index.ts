@@ -20,3 +20,4 @@ export { type LoadedScenario, loadScenario, parseScenario, type ScenarioText } f
 export { nearestName } from './nearest.ts';
 export { formatProblem, type Problem, ScenarioError, type ScenarioErrorCode } from './problem.ts';
 export { listProfiles, type ProfileSummary, parseProfile, profileNames } from './profile.ts';
+export { type ValueSchema, valueText } from './schema-text.ts';

@@ -16,9 +16,15 @@ import { registers } from '../../buses/virtio-mmio/registers.ts';
 import { commonConfig, structureCapability } from '../../buses/virtio-pci/structures.ts';
 import { tables } from '../../platform/cli/tables.ts';
 import type { Definition } from '../../platform/contracts/index.ts';
-import { parseProfile, profileNames, scenarioSchema } from '../../platform/scenario/index.ts';
+import {
+  parseProfile,
+  profileNames,
+  scenarioSchema,
+  type ValueSchema,
+  valueText,
+} from '../../platform/scenario/index.ts';
 import { busFrame, deviceFrame, workloadFrame } from '../../platform/scenario/schema.ts';
-import { constantTable, quantityPattern } from '../../platform/timing/index.ts';
+import { constantTable } from '../../platform/timing/index.ts';
 import {
   adminRequest,
   adminResponse,
@@ -57,17 +63,9 @@ import {
 import { listFiles, ROOT, readSource } from './source-files.ts';
 
 /** What is used here of a JSON Schema. */
-interface Schema {
-  readonly type?: string;
+interface Schema extends ValueSchema {
   readonly description?: string;
   readonly default?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly const?: unknown;
-  readonly pattern?: string;
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly maxLength?: number;
-  readonly anyOf?: readonly Schema[];
   readonly oneOf?: readonly Schema[];
   readonly items?: Schema;
   readonly properties?: Readonly<Record<string, Schema>>;
@@ -83,34 +81,6 @@ const code = (value: unknown) => `\`${String(value)}\``;
 /** A bar would end the cell of a table. */
 const cell = (text: string) => text.replaceAll('|', '\\|');
 
-function numberRange({ minimum, maximum }: Schema): string {
-  if (minimum !== undefined && maximum !== undefined) return `${minimum} … ${maximum}`;
-  return minimum === undefined ? 'a number' : `a number from ${minimum}`;
-}
-
-/** Long lists of powers of two read better by their ends. */
-function choices(values: readonly unknown[]): string {
-  if (values.length <= 6) return values.map(code).join(', ');
-  return `${code(values[0])}, ${code(values[1])}, ${code(values[2])} … ${code(values.at(-1))}`;
-}
-
-function valueText(field: Schema): string {
-  if (field.const !== undefined) return code(field.const);
-  if (field.enum !== undefined) return choices(field.enum);
-  const alternatives = field.anyOf ?? field.oneOf;
-  if (alternatives !== undefined) return alternatives.map(valueText).join(' or ');
-  for (const dimension of ['time', 'size', 'rate'] as const) {
-    if (field.pattern === quantityPattern(dimension)) return `a ${dimension}`;
-  }
-  if (field.type === 'boolean') return '`true`, `false`';
-  if (field.type === 'integer' || field.type === 'number') return numberRange(field);
-  if (field.type === 'array') return 'a list';
-  if (field.type === 'object') return 'a mapping';
-  return field.maxLength === undefined
-    ? 'a text'
-    : `a text of at most ${field.maxLength} characters`;
-}
-
 function defaultText(name: string, field: Schema, required: readonly string[]): string {
   if (required.includes(name)) return '*required*';
   const value = field.default;
@@ -124,7 +94,7 @@ function propertyTable(object: Schema, without: readonly string[] = []): string 
     .filter(([name]) => !without.includes(name))
     .map(([name, field]) => [
       code(name),
-      cell(valueText(field)),
+      cell(valueText(field, code)),
       defaultText(name, field, object.required ?? []),
       cell(field.description ?? ''),
     ]);

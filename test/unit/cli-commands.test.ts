@@ -237,9 +237,9 @@ describe('list', () => {
   });
 
   test.each([
-    [['devices', 'blk'], /capacity +size +64MiB +Size of a disk/],
-    [['buses', 'ffa'], /mediator +spmc \| hypervisor +spmc +Who/],
-    [['workloads', 'fio'], /blockSize +size +4KiB +Bytes/],
+    [['devices', 'blk'], /capacity +a size +64MiB +Size of a disk/],
+    [['buses', 'ffa'], /mediator +spmc, hypervisor +spmc +Who/],
+    [['workloads', 'fio'], /blockSize +a size +4KiB +Bytes/],
     [['devices', 'blk'], /number +0 … 4294967295 or \{i\} +required/],
     [['devices', 'rng'], /rng\.rate +rate/],
     [['profiles', 'arm-neoverse-n1'], /memory\.lineLatency +47ns +measured +nviennot/],
