@@ -57,7 +57,8 @@ export class TraceFile {
       writeAll(this.#descriptor, chunk);
       closeSync(this.#descriptor);
     } catch (error) {
-      throw cannotWrite(file, error);
+      // Whoever read a pipe has gone away, as `head` does.
+      if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw cannotWrite(file, error);
     }
   }
 }
