@@ -12,6 +12,7 @@ import {
   faultFrame,
   networkFrame,
   nodeFrame,
+  OWN_KEYS,
   scenarioFrame,
   workloadFrame,
 } from './schema.ts';
@@ -105,7 +106,12 @@ export function scenarioSchema(tables: Tables): Readonly<Record<string, unknown>
       jsonSchema.default = writeQuantity(definition.defaultValue as number, kind);
     },
   });
-  return { ...schema, title: 'busbar scenario' };
+  const description = "The file's own: a place for anchors that entries take over by `<<`.";
+  return {
+    ...schema,
+    patternProperties: { [OWN_KEYS]: { description } },
+    title: 'busbar scenario',
+  };
 }
 
 /** The schema as the text of its file. */

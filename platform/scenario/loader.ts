@@ -130,9 +130,9 @@ class Loader {
   #loadFrame(): Frame {
     const source = this.#source;
     if (source.data === undefined) source.throwProblems();
-    const frame = parseWith(source, scenarioFrame, { path: [], value: source.data ?? null });
+    const data = withoutOwnKeys(source.data ?? null);
+    const frame = parseWith(source, scenarioFrame, { path: [], value: data });
     if (frame !== null) return frame;
-    const { data } = source;
     if (!isMapping(data)) source.throwProblems();
     const salvaged: Record<string, unknown> = {};
     for (const [key, schema] of Object.entries(scenarioFrame.shape)) {

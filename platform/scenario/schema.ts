@@ -157,3 +157,13 @@ export const scenarioFrame = z.strictObject({
       'Values by path, e.g. `devices.disk0.queueSize: [64, 256]`; `busbar run` runs the file without them.',
     ),
 });
+
+/** Keys of the top level that are a file's own affair, such as a place for anchors. */
+export const OWN_KEYS = '^x-';
+
+/** The top level without keys of its own. */
+export function withoutOwnKeys(data: unknown): unknown {
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) return data;
+  const own = new RegExp(OWN_KEYS);
+  return Object.fromEntries(Object.entries(data).filter(([key]) => !own.test(key)));
+}

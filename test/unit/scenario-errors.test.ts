@@ -4,16 +4,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { formatProblem, loadScenario } from '../../platform/scenario/index.ts';
 import {
-  formatProblem,
-  loadScenario,
-  type Problem,
-  parseScenario,
-  ScenarioError,
-} from '../../platform/scenario/index.ts';
+  marks,
+  places,
+  problemsIn,
+  scenarioText as scenario,
+} from '../support/marked-scenarios.ts';
 import { tables } from './scenario-tables.ts';
 
-const MARK = '§';
 let folder = '';
 
 beforeAll(() => {
@@ -23,44 +22,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A scenario of which one section is replaced. */
-function scenario(changes: Readonly<Record<string, string>> = {}): string {
-  const sections: Record<string, string> = {
-    name: 'name: test',
-    nodes: 'nodes:\n  linux: { kind: vm }\n  storage: { kind: partition }',
-    buses: 'buses:\n  ffa0: { type: ffa, driver: linux, device: storage }',
-    devices: 'devices:\n  disk0: { type: blk, bus: ffa0, number: 0 }',
-    workloads: 'workloads:\n  - { type: fio, device: disk0, rw: read }',
-    ...changes,
-  };
-  return `${Object.values(sections).join('\n')}\n`;
-}
-
-function problemsOf(text: string): readonly Problem[] {
-  try {
-    parseScenario({ text: text.replaceAll(MARK, ''), file: 'bad.yaml', folder }, tables);
-  } catch (error) {
-    if (error instanceof ScenarioError) return error.problems;
-    throw error;
-  }
-  return [];
-}
-
-/** Line and column of every mark, counted from 1. */
-function marks(text: string): { line: number; column: number }[] {
-  return text.split('\n').flatMap((content, index) =>
-    content
-      .split(MARK)
-      .slice(0, -1)
-      .map((_, part, parts) => ({
-        line: index + 1,
-        column: parts.slice(0, part + 1).join('').length + 1,
-      })),
-  );
-}
-
-const places = (problems: readonly Problem[]) =>
-  problems.map(({ line, column }) => ({ line, column }));
+const problemsOf = (text: string) => problemsIn(text, folder);
 
 test('the scenario that the cases below are made from is good', () => {
   expect(problemsOf(scenario())).toEqual([]);
@@ -534,63 +496,4 @@ test('rows that a profile of the user lacks are told in that file', () => {
     expect(problem).toMatchObject({ code: 'MISSING', line: 3, column: 1 });
     expect(problem.file).toBe(join(folder, 'short.yaml'));
   }
-});
-
-describe('aliases and merge keys', () => {
-  const messages = (text: string) => problemsOf(text).map(({ message }) => message);
-
-  test('take over keys, unless the entry has its own or an earlier mapping has', () => {
-    const text = scenario({
-      nodes: [
-        'nodes:',
-        '  linux: &vm { kind: vm, cpus: 4, memory: 1MiB }',
-        '  small: &small { kind: vm, cpus: 1 }',
-        '  storage: { <<: *vm, kind: partition, cpus: 2 }',
-        '  both: { <<: [*small, *vm] }',
-      ].join('\n'),
-    });
-    const { nodes } = parseScenario({ text, file: 'merged.yaml', folder }, tables);
-    expect(nodes.map(({ kind, cpus, memory }) => [kind, cpus, memory])).toEqual([
-      ['vm', 4, 2 ** 20],
-      ['vm', 1, 2 ** 26],
-      ['partition', 2, 2 ** 20],
-      ['vm', 1, 2 ** 20],
-    ]);
-  });
-
-  test('show a mistake where it is written, and name each entry that has it', () => {
-    const text = scenario({
-      nodes: 'nodes:\n  linux: &one { kind: vm, §cpu: 2 }\n  a: *one\n  storage: { <<: *one }',
-    });
-    const [mark] = marks(text);
-    expect(places(problemsOf(text))).toEqual([mark, mark, mark]);
-    expect(messages(text)).toEqual([
-      "unknown key 'cpu'",
-      "unknown key 'cpu', taken over by nodes.a",
-      "unknown key 'cpu', taken over by nodes.storage",
-    ]);
-  });
-
-  test.each([
-    [
-      'nodes:\n  a: &vm { kind: vm }\n  b: { <<: §*wm }',
-      "there is no anchor '&wm' before this alias",
-    ],
-    ['nodes:\n  a: &vm { kind: vm, x: §*vm }', "'*vm' stands within what it stands for"],
-    ['nodes:\n  a: &vm { <<: §*vm, kind: vm }', "'*vm' stands within what it stands for"],
-    ['nodes:\n  a: { <<: §3 }', '<< takes over the keys of mappings only'],
-    [
-      'nodes:\n  a: &vm { kind: vm }\n  b: { <<: [*vm, §3] }',
-      '<< takes over the keys of mappings only',
-    ],
-  ])('%j is refused', (nodes, message) => {
-    const text = scenario({ nodes });
-    expect(messages(text)).toEqual([message]);
-    expect(places(problemsOf(text))).toEqual(marks(text));
-  });
-
-  test('tell the nearest anchor', () => {
-    const nodes = 'nodes:\n  a: &small { kind: vm }\n  b: { <<: *smal }';
-    expect(problemsOf(scenario({ nodes }))[0]).toMatchObject({ nearest: 'small' });
-  });
 });
