@@ -98,7 +98,7 @@ export interface BusDefinition extends Definition {
    */
   readonly latencies: readonly string[];
   /** Counters of its ends that count the times a CPU left its context: calls, traps, doorbells. */
-  readonly calls: readonly string[];
+  readonly calls?: readonly string[];
   /** For a bus that carries virtio-msg: the messages of its own, by dialect, the usual one first. */
   readonly ownMessages?: Readonly<Record<string, MessageTable>>;
   /** The dialect that an end speaks; the first one when left out. */

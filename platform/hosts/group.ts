@@ -309,7 +309,7 @@ export class Group {
   }
 
   #busOutcome(bus: number, side: BusSide, end: Observed): BusOutcome {
-    const { calls: names } = this.#tables.buses[this.#topology.buses[bus].type];
+    const { calls: names = [] } = this.#tables.buses[this.#topology.buses[bus].type];
     const statistics = end.statistics();
     const calls = names.reduce((sum, name) => sum + (statistics[name] ?? 0), 0);
     return { bus, side, statistics, calls };
