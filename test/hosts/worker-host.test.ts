@@ -106,7 +106,10 @@ describe('the account of a run on threads', () => {
       [['storage'], groups[1].events],
     ]);
     for (const [own, thread] of threads.entries()) {
-      expect(thread.workSeconds + thread.waitSeconds).toBeCloseTo(figures.loopSeconds, 2);
+      // Wall time: whoever else runs on the machine may come between two readings of the clock.
+      const accounted = (thread.workSeconds + thread.waitSeconds) / figures.loopSeconds;
+      expect(accounted).toBeGreaterThan(0.9);
+      expect(accounted).toBeLessThan(1.1);
       expect(thread.waitedFor[own]).toBe(0);
     }
     const lookahead = topology.profile.constants.find(({ name }) => name === 'memory.lineLatency');
