@@ -27,7 +27,14 @@ import { NetworkSection } from './networks.ts';
 import { ScenarioError } from './problem.ts';
 import { applyOverrides, loadProfile } from './profile.ts';
 import { checkRestarts } from './restarts.ts';
-import { busFrame, deviceFrame, nodeFrame, scenarioFrame, workloadFrame } from './schema.ts';
+import {
+  busFrame,
+  deviceFrame,
+  nodeFrame,
+  scenarioFrame,
+  withoutOwnKeys,
+  workloadFrame,
+} from './schema.ts';
 import { EntryParser, isMapping, parseWith } from './typed-entry.ts';
 import { type Path, YamlSource } from './yaml-source.ts';
 
