@@ -20,7 +20,10 @@ export const ENTRY_KEYS: Readonly<Record<keyof NamesBySection, readonly string[]
     ...['type', 'bus', 'number', 'requests', 'errors', 'bytes', 'verified', 'latency'],
     ...['throughput', 'iops', 'extra', 'operations', 'model'],
   ],
-  buses: ['type', 'messages', 'bytes', 'utilisation', 'driver', 'device', 'perRequest'],
+  buses: [
+    ...['type', 'beyondDrafts', 'messages', 'bytes', 'utilisation'],
+    ...['driver', 'device', 'perRequest'],
+  ],
   networks: [
     ...['type', 'frames', 'bytes', 'dropped', 'lost', 'utilisation'],
     ...['switch', 'devices', 'ports'],
