@@ -6,9 +6,12 @@ import { compile, lasting, run } from './scenarios.ts';
 beforeAll(compile);
 
 const CASES = {
-  ivshmem: [{ home: 'driver', interrupts: 'intx', pingInterval: '1ms' }],
+  ivshmem: [
+    { home: 'driver', interrupts: 'intx', pingInterval: '1ms' },
+    { data: 'inBand', deviceNumbers: '32bit' },
+  ],
   xen: [{ outliersPerMillion: 50_000 }, { grants: 'copy' }],
-  mailbox: [{ carveOut: '4MiB' }],
+  mailbox: [{ carveOut: '4MiB' }, { carveOut: '4MiB', dialect: 'alpha', maxMessageSize: '40B' }],
 };
 
 const cases = Object.entries(CASES).flatMap(([type, each]) =>
