@@ -16,7 +16,7 @@ import { type MailboxOptions, mailboxOptions } from './options.ts';
 import { sharedArea } from './shared-area.ts';
 import { mailboxTiming } from './timing.ts';
 
-/** Bytes of a message of v1 with as much of the configuration as one of ALPHA has. */
+/** Bytes of a message of any revision with as much of the configuration as one of ALPHA has. */
 const ALPHA_MESSAGE_MAX = 20 + CONFIG_BYTES;
 
 export const mailbox = defineMessageBus({
@@ -63,7 +63,7 @@ function alphaOptions({ node }: BusEnvironment<MailboxOptions>) {
 }
 
 /** The messages of 2024 say less than any revision: what they have no word for is refused. */
-function checkAlpha({ revision, options }: BusPlan): readonly Finding[] {
+function checkAlpha({ options }: BusPlan): readonly Finding[] {
   const { maxMessageSize, discovery, pingInterval, deviceNumbers, data } =
     options as MailboxOptions;
   const findings: (Finding | false)[] = [
@@ -71,11 +71,6 @@ function checkAlpha({ revision, options }: BusPlan): readonly Finding[] {
       field: 'maxMessageSize',
       message: `messages of ${ALPHA_SIZE} bytes do not fit into ${maxMessageSize}`,
       expected: `${ALPHA_SIZE}B at least`,
-    },
-    revision !== 'v1' && {
-      field: 'revision',
-      message: 'the alpha dialect is older than all revisions; transports are told v1 beside it',
-      expected: 'v1',
     },
     (discovery !== 'static' || pingInterval !== undefined) && {
       field: discovery !== 'static' ? 'discovery' : 'pingInterval',

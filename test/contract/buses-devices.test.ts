@@ -9,6 +9,7 @@ import { Rig } from '../support/rig.ts';
 import {
   BUS_CASES,
   type Choice,
+  carriesAll,
   carriesMessages,
   contractTopology,
   DEVICE_CASES,
@@ -127,7 +128,7 @@ describe.each(pairs)('$device over $bus', ({ bus, device }) => {
 
 describe.each(devices)('%s', (device) => {
   it('is asked the same, and answers the same, over every bus', () => {
-    const sequences = buses.filter(carriesMessages).map((bus) => {
+    const sequences = buses.filter(carriesAll).map((bus) => {
       const { rig, listening } = rigOf({ bus, device });
       expect(rig.run()).toBe('done');
       return listening.operations;

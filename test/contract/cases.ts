@@ -174,10 +174,14 @@ export const RING_CASES: Readonly<Record<string, Entry>> = {
   },
 };
 
-/** True for a bus that carries the messages of all revisions, whole. */
+/** True for a bus whose transports speak virtio-msg. */
 export function carriesMessages(bus: string): boolean {
-  const { type, dialect } = BUS_CASES[bus];
-  return !OLDER_TRANSPORTS.has(type) && dialect !== 'alpha';
+  return !OLDER_TRANSPORTS.has(BUS_CASES[bus].type);
+}
+
+/** True for one that carries all that they say: the messages of 2024 tell less of a device. */
+export function carriesAll(bus: string): boolean {
+  return carriesMessages(bus) && BUS_CASES[bus]['dialect'] !== 'alpha';
 }
 
 /** Number of the device under test: one that takes more than 16 bits, where a bus has them. */

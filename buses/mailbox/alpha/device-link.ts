@@ -1,8 +1,13 @@
-// The device's side of a mailbox bus that speaks ALPHA: requests of 2024 become those of v1, and what the
-// transport answers goes back in 40 bytes, where an answer is expected at all.
+// The device's side of a mailbox bus that speaks ALPHA: requests of 2024 become those of the revision, and what
+// the transport answers goes back in 40 bytes, where an answer is expected at all.
 import type { BusEnvironment, DmaPort, Statistics } from '../../../platform/contracts/index.ts';
 import type { Packet } from '../../../platform/kernel/index.ts';
-import { revision, type StandardMessages } from '../../../platform/virtio/messages/index.ts';
+import {
+  type Codec,
+  QueueState,
+  revision,
+  type StandardMessages,
+} from '../../../platform/virtio/messages/index.ts';
 import { type MessageOf, type RequestOf, readU32, writeU32 } from '../../../platform/wire/index.ts';
 import type { DeviceLink, LinkClient } from '../../common/index.ts';
 import { MailboxDeviceLink } from '../device-link.ts';
@@ -27,16 +32,16 @@ type Body<M> = M extends { readonly type: infer T; readonly body: infer B }
   ? { readonly type: T; readonly body: B }
   : never;
 
-// What a request of v1 was made for; its response has the same token.
+// What a request to the transport was made for; its response has the same token.
 const PLAIN = 1;
 const GENERATION = 2;
 const PRIVATE = 3;
 
-const { codec } = revision('v1');
-
 export class AlphaDeviceLink implements DeviceLink, LinkClient {
   readonly #environment: BusEnvironment<MailboxOptions>;
   readonly #client: LinkClient;
+  /** Of the revision that the transports speak; the bodies have the same values in all of them. */
+  readonly #codec: Codec<StandardMessages>;
   readonly #inner: MailboxDeviceLink;
   readonly #alpha = new Uint8Array(ALPHA_SIZE);
   readonly #frame: Uint8Array;
@@ -50,6 +55,7 @@ export class AlphaDeviceLink implements DeviceLink, LinkClient {
   ) {
     this.#environment = environment;
     this.#client = client;
+    this.#codec = revision(environment.plan.revision).codec;
     this.#frame = new Uint8Array(maxMessageSize);
     this.#inner = new MailboxDeviceLink(environment, this);
   }
@@ -59,7 +65,7 @@ export class AlphaDeviceLink implements DeviceLink, LinkClient {
   }
 
   send(bytes: Uint8Array, length: number): void {
-    const message = codec.decode(bytes, length);
+    const message = this.#codec.decode(bytes, length);
     if (message.type === 'res.GET_CONFIG') this.#generation = message.body.generation;
     const name = nameOf(message);
     if (name === null) return;
@@ -132,7 +138,7 @@ export class AlphaDeviceLink implements DeviceLink, LinkClient {
         const areas = { descriptorArea, driverArea, deviceArea };
         return this.#tell(device, {
           type: 'req.SET_VQUEUE',
-          body: { index, flags: 0, size, ...areas },
+          body: { index, flags: QueueState.enable, size, ...areas },
         });
       }
       case 'RESET_VQUEUE':
@@ -149,7 +155,7 @@ export class AlphaDeviceLink implements DeviceLink, LinkClient {
     }
   }
 
-  /** v1 wants to know which generation a write is for; this dialect does not say. */
+  /** Transports want to know which generation a write is for; this dialect does not say. */
   #setConfig(device: number, body: AlphaBody): void {
     this.#readGeneration(device, PRIVATE);
     const { offset, size } = splitRange(body['range']);
@@ -165,12 +171,12 @@ export class AlphaDeviceLink implements DeviceLink, LinkClient {
 
   #tell(dev: number, request: Body<Request>, token = PLAIN): void {
     const message = { ...request, dev, token } as Message;
-    const length = codec.encode(message, this.#frame, 0, this.#frame.length);
+    const length = this.#codec.encode(message, this.#frame, 0, this.#frame.length);
     this.#client.frame(this.#frame, length);
   }
 }
 
-/** The message that says in this dialect what one of v1 says; null for what nobody waits for. */
+/** The message that says in this dialect what one of the revision says; null for what nobody waits for. */
 function nameOf({ type, token }: Message): AlphaName | null {
   switch (type) {
     case 'res.GET_DEVICE_INFO':

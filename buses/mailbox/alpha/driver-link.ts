@@ -1,5 +1,5 @@
-// The driver's side of a mailbox bus that speaks ALPHA: what the transport says in v1 is said in the messages
-// of 2024, one exchange after another, and what those cannot say is made up as Linux does.
+// The driver's side of a mailbox bus that speaks ALPHA: what the transport says in its revision is said in the
+// messages of 2024, one exchange after another, and what those cannot say is made up as Linux does.
 import type {
   BusEnvironment,
   DriverBusClient,
@@ -9,11 +9,18 @@ import type { Packet } from '../../../platform/kernel/index.ts';
 import type { Chart } from '../../../platform/machine/index.ts';
 import { type CpuClient, Priority } from '../../../platform/node/index.ts';
 import {
+  type Codec,
   peekIsEvent,
   revision,
   type StandardMessages,
 } from '../../../platform/virtio/messages/index.ts';
-import { type MessageOf, type RequestOf, readU32, writeU32 } from '../../../platform/wire/index.ts';
+import {
+  type MessageOf,
+  NIL_UUID,
+  type RequestOf,
+  readU32,
+  writeU32,
+} from '../../../platform/wire/index.ts';
 import { type DriverLink, FrameQueue, type LinkClient } from '../../common/index.ts';
 import { MailboxDriverLink } from '../driver-link.ts';
 import type { MailboxOptions } from '../options.ts';
@@ -41,11 +48,11 @@ type Request = RequestOf<StandardMessages>;
 const FEATURE_BITS = 32 * FEATURE_WORDS;
 const CONFIG_SIZE = 2 ** 24;
 const QUEUES = 65_536;
-
-const { codec } = revision('v1');
+/** Of the flags of GET_VQUEUE in v2: a queue is enabled when it is set. */
+const ENABLED = 1;
 
 export interface AlphaOptions {
-  /** Bytes of the largest message that transports may make, in v1. */
+  /** Bytes of the largest message that transports may make. */
   readonly maxMessageSize: number;
   /** ps that an answer may take. */
   readonly timeout: number;
@@ -54,6 +61,8 @@ export interface AlphaOptions {
 export class AlphaDriverLink implements DriverLink, LinkClient, CpuClient {
   readonly #environment: BusEnvironment<MailboxOptions>;
   readonly #client: LinkClient;
+  /** Of the revision that the transports speak; the bodies have the same values in all of them. */
+  readonly #codec: Codec<StandardMessages>;
   readonly #inner: MailboxDriverLink;
   readonly #chart: Chart<unknown, AlphaExchangeEvent>;
   /** Requests that wait for their turn. */
@@ -80,6 +89,7 @@ export class AlphaDriverLink implements DriverLink, LinkClient, CpuClient {
     const { node, plan } = environment;
     this.#environment = environment;
     this.#client = client;
+    this.#codec = revision(plan.revision).codec;
     this.#inner = new MailboxDriverLink(environment, this);
     this.#requests = new FrameQueue(maxMessageSize);
     this.#answers = new FrameQueue(maxMessageSize);
@@ -97,7 +107,7 @@ export class AlphaDriverLink implements DriverLink, LinkClient, CpuClient {
   }
 
   send(bytes: Uint8Array, length: number): void {
-    if (peekIsEvent(bytes)) return this.#sendEvent(codec.decode(bytes, length));
+    if (peekIsEvent(bytes)) return this.#sendEvent(this.#codec.decode(bytes, length));
     if (this.#request !== null) this.#waited++;
     this.#requests.push(bytes, length);
     this.#chart.send({ type: 'WORK' });
@@ -169,7 +179,7 @@ export class AlphaDriverLink implements DriverLink, LinkClient, CpuClient {
   #next(): void {
     while (this.#requests.length > 0) {
       const { bytes, length } = this.#requests.shift();
-      const request = codec.decode(bytes, length) as Request;
+      const request = this.#codec.decode(bytes, length) as Request;
       this.#request = request;
       this.#awaited = this.#ask(request);
       if (this.#awaited !== null) return this.#chart.send({ type: 'ASKED' });
@@ -250,7 +260,8 @@ export class AlphaDriverLink implements DriverLink, LinkClient, CpuClient {
     const size = this.#sizes.get(sizeKey(device, index)) ?? 0;
     const areas = { descriptorArea: 0n, driverArea: 0n, deviceArea: 0n };
     const maxSize = body['maxSize'] as number;
-    return { type: 'res.GET_VQUEUE', body: { index, maxSize, size, flags: 0, ...areas } };
+    const flags = size > 0 ? ENABLED : 0;
+    return { type: 'res.GET_VQUEUE', body: { index, maxSize, size, flags, ...areas } };
   }
 
   #forgetSizes(device: number): void {
@@ -292,7 +303,7 @@ export class AlphaDriverLink implements DriverLink, LinkClient, CpuClient {
   #reply({ dev, token }: Request, answer: Answer): null {
     const { node } = this.#environment;
     const message = { ...answer, dev, token } as Message;
-    const length = codec.encode(message, this.#frame, 0, this.#frame.length);
+    const length = this.#codec.encode(message, this.#frame, 0, this.#frame.length);
     this.#answers.push(this.#frame, length);
     node.cpu.submit(Priority.task, 0, this, 0);
     return null;
@@ -300,7 +311,7 @@ export class AlphaDriverLink implements DriverLink, LinkClient, CpuClient {
 
   #tell({ dev, token }: Pick<Message, 'dev' | 'token'>, answer: Answer): void {
     const message = { ...answer, dev, token } as Message;
-    const length = codec.encode(message, this.#frame, 0, this.#frame.length);
+    const length = this.#codec.encode(message, this.#frame, 0, this.#frame.length);
     this.#client.frame(this.#frame, length);
   }
 }
@@ -312,7 +323,7 @@ type Answer = Message extends infer M
     : never
   : never;
 
-/** What the transport is told, in v1. */
+/** What the transport is told. */
 function answerTo(request: Request, body: AlphaBody, generation: number): Answer {
   const number = (field: string) => body[field] as number;
   switch (request.type) {
@@ -320,7 +331,7 @@ function answerTo(request: Request, body: AlphaBody, generation: number): Answer
       return {
         type: 'res.GET_DEVICE_INFO',
         body: {
-          ...{ deviceId: number('deviceId'), vendorId: number('vendorId'), uuid: '' },
+          ...{ deviceId: number('deviceId'), vendorId: number('vendorId'), uuid: NIL_UUID },
           ...{ featureBits: FEATURE_BITS, configSize: CONFIG_SIZE, maxVirtqueues: QUEUES },
           ...{ adminStart: 0, adminCount: 0 },
         },
