@@ -33,12 +33,21 @@ export function defineTransport<Schema extends ZodObject>(
 export function defineMessageBus<Schema extends ZodObject>(
   row: Row<Schema, DriverBusEnd & Observed, DeviceBusEnd & Observed>,
 ): BusDefinition {
-  const wrapped: Row<Schema, DriverEnd, DeviceEnd> = {
-    ...row,
-    createDriverEnd: (environment) => driverEnd(environment, row.createDriverEnd(environment)),
-    createDeviceEnd: (environment) => deviceEnd(environment, row.createDeviceEnd(environment)),
-  };
+  const wrapped: Row<Schema, DriverEnd, DeviceEnd> = { ...row, ...messageEnds(row) };
   return wrapped as BusDefinition;
+}
+
+/** Puts transports on the two ends of a bus: what drivers and devices get of it. */
+export function messageEnds<Options>(ends: {
+  createDriverEnd(environment: BusEnvironment<Options>): DriverBusEnd & Observed;
+  createDeviceEnd(environment: BusEnvironment<Options>): DeviceBusEnd & Observed;
+}) {
+  return {
+    createDriverEnd: (environment: BusEnvironment<Options>) =>
+      driverEnd(environment, ends.createDriverEnd(environment)),
+    createDeviceEnd: (environment: BusEnvironment<Options>) =>
+      deviceEnd(environment, ends.createDeviceEnd(environment)),
+  };
 }
 
 function driverEnd<O>({ node }: BusEnvironment<O>, end: DriverBusEnd & Observed): DriverEnd {

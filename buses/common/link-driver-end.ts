@@ -177,6 +177,11 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
     this.#session.send({ type: 'DOWN' });
   }
 
+  away(reason: string): void {
+    this.#downReason = reason;
+    this.#session.send({ type: 'AWAY' });
+  }
+
   undeliverable(device: number, token: number): void {
     this.#clients.get(device)?.undeliverable(token, 'the peer has refused it');
   }
@@ -239,8 +244,9 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
     }
   }
 
-  #goOffline(why: 'down' | 'silent' | 'noAnswer'): void {
+  #goOffline(why: 'down' | 'away' | 'silent' | 'noAnswer'): void {
     const reasons = {
+      away: `${this.name} is away: ${this.#downReason}`,
       down: `${this.name} is down: ${this.#downReason}`,
       silent: `the peer on ${this.name} doesn't answer PING`,
       noAnswer: `the peer on ${this.name} doesn't answer GET_DEVICES`,
@@ -250,6 +256,11 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
     this.#link.clear();
     this.#window.restart();
     for (const [number, client] of this.#clients) {
+      // A peer that is away has forgotten the memory, and the next one is to have it.
+      if (why === 'away') {
+        if (this.#reachable.has(number)) client.suspended(reasons.away);
+        continue;
+      }
       this.#unreleased.add(number);
       client.offline(reasons[why]);
     }

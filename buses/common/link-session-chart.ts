@@ -6,6 +6,7 @@ export type LinkSessionEvent =
   | { readonly type: 'START' }
   | { readonly type: 'UP' }
   | { readonly type: 'DOWN' }
+  | { readonly type: 'AWAY' }
   | { readonly type: 'MORE' }
   | { readonly type: 'DONE' }
   | { readonly type: 'ALIVE' }
@@ -17,7 +18,7 @@ export type LinkSessionEffect =
   | { readonly type: 'online' }
   | { readonly type: 'ping' }
   | { readonly type: 'check' }
-  | { readonly type: 'offline'; readonly why: 'down' | 'silent' | 'noAnswer' };
+  | { readonly type: 'offline'; readonly why: 'down' | 'away' | 'silent' | 'noAnswer' };
 
 export interface LinkSessionInput {
   /** Devices are asked for with GET_DEVICES. */
@@ -46,7 +47,7 @@ export const linkSessionChart = setup({
     online: emit({ type: 'online' }),
     ping: emit({ type: 'ping' }),
     check: emit({ type: 'check' }),
-    offline: emit((_, params: { why: 'down' | 'silent' | 'noAnswer' }) => ({
+    offline: emit((_, params: { why: 'down' | 'away' | 'silent' | 'noAnswer' }) => ({
       type: 'offline' as const,
       ...params,
     })),
@@ -57,6 +58,7 @@ export const linkSessionChart = setup({
   initial: 'stopped',
   on: {
     DOWN: { target: '.failed', actions: { type: 'offline', params: { why: 'down' } } },
+    AWAY: { target: '.failed', actions: { type: 'offline', params: { why: 'away' } } },
     '*': {},
   },
   states: {
@@ -111,7 +113,7 @@ export const linkSessionChart = setup({
       on: { ALIVE: 'discovering', SILENT: 'lost' },
     },
     failed: {
-      description: 'The link is gone; devices are offline unless it comes up again.',
+      description: 'The link is gone; devices are offline, or suspended, unless it comes up again.',
       on: { UP: 'discovering' },
     },
   },

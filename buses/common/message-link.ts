@@ -9,6 +9,8 @@ export interface LinkClient {
   up(): void;
   /** The link is broken; it may come up again. */
   down(reason: string): void;
+  /** The peer has gone and forgotten everything; `up` says that another one has taken its place. */
+  away?(reason: string): void;
   /** The device's side begins anew, as after power-on: so do its devices. */
   reset?(): void;
   /** A request for this device, with this token, has reached nobody. */

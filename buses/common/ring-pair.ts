@@ -104,6 +104,11 @@ export class RingPair implements CpuClient {
     this.#sender.send(bytes, length);
   }
 
+  /** Messages wait to be sent: there is no room, or no time yet. */
+  get isWaiting(): boolean {
+    return this.#sender.waiting > 0;
+  }
+
   /** Forgets messages that wait to be sent. */
   clear(): void {
     this.#sender.clear();

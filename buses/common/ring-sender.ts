@@ -96,6 +96,11 @@ export class RingSender implements CpuClient, RingReader {
     return this.#backlog.merged;
   }
 
+  /** Messages that wait. */
+  get waiting(): number {
+    return this.#backlog.length;
+  }
+
   /** Most messages that ever waited. */
   get backlogMax(): number {
     return this.#backlog.highWater;

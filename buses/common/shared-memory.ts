@@ -2,6 +2,7 @@
 // transaction is one packet with a segment table; reads come back as a packet of data.
 //
 //   segment: handle le32 │ length le32 │ offset le32 low, le32 high
+//   refusal: a: slot, b: length, c: number of the segment; the bytes are the reason as text
 import type { DmaClient, DmaFault, DmaPort } from '../../platform/contracts/index.ts';
 import type { Packet } from '../../platform/kernel/index.ts';
 import { copyBytes, type Node } from '../../platform/node/index.ts';
@@ -59,6 +60,8 @@ export class SharedMemoryPort implements DmaPort {
   #shortUsed = 0;
   readonly #clients: (DmaClient | null)[] = [];
   readonly #tags: number[] = [];
+  /** Addresses of the segments of the read in each slot, should it be refused. */
+  readonly #asked: Float64Array[] = [];
   readonly #freeSlots: number[] = [];
 
   constructor(options: PortOptions) {
@@ -87,6 +90,7 @@ export class SharedMemoryPort implements DmaPort {
     this.reads++;
     packet.kind = DMA_READ;
     packet.a = this.#takeSlot(client, tag);
+    this.#noteAsked(packet.a, packet.b);
     this.#send(packet, 0);
   }
 
@@ -119,8 +123,9 @@ export class SharedMemoryPort implements DmaPort {
       return;
     }
     this.refusals++;
-    const reason = 'the owner of the memory refused the access';
-    client.refused(tag, { address: packet.c, length: packet.b, write: false, reason });
+    const address = this.#asked[slot][packet.c];
+    const reason = `by the owner of the memory: ${textIn(packet)}`;
+    client.refused(tag, { address, length: packet.b, write: false, reason });
   }
 
   #send(packet: Packet, bytes: number): void {
@@ -163,6 +168,15 @@ export class SharedMemoryPort implements DmaPort {
     client.refused(tag, fault);
   }
 
+  #noteAsked(slot: number, count: number): void {
+    let asked = this.#asked[slot] as Float64Array | undefined;
+    if (asked === undefined || asked.length < count) {
+      asked = new Float64Array(this.#addresses.length);
+      this.#asked[slot] = asked;
+    }
+    for (let i = 0; i < count; i++) asked[i] = this.#addresses[i];
+  }
+
   #takeSlot(client: DmaClient, tag: number): number {
     const slot = this.#freeSlots.pop() ?? this.#clients.length;
     this.#clients[slot] = client;
@@ -186,6 +200,15 @@ export class SharedMemoryPort implements DmaPort {
     this.#lengths = grown(this.#lengths);
     this.#sourceOffsets = grown(this.#sourceOffsets);
   }
+}
+
+/** The offset in a segment of a packet. */
+function offsetAt({ bytes }: Packet, segmentAt: number): number {
+  return readU32(bytes, segmentAt + 8) + readU32(bytes, segmentAt + 12) * 2 ** 32;
+}
+
+function textIn({ bytes, length }: Packet): string {
+  return String.fromCharCode(...bytes.subarray(0, length));
 }
 
 function grown(old: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
@@ -222,7 +245,7 @@ export interface TargetOptions {
   readonly borrowerPort: number;
   /** Names the bus in violations. */
   readonly name: string;
-  /** Name of the borrower, for violations. */
+  /** Whose accesses these are, for violations: `the device side` unless told. */
   readonly borrower?: string;
   /** What carries answers; without one, a link of its own with the latency of coherent memory. */
   readonly link?: OrderedLink;
@@ -286,31 +309,29 @@ export class SharedMemoryTarget {
     const at = segment * SEGMENT_SIZE;
     const handle = readU32(packet.bytes, at);
     const length = readU32(packet.bytes, at + 4);
-    const offset = readU32(packet.bytes, at + 8) + readU32(packet.bytes, at + 12) * 2 ** 32;
-    return this.#options.handles.translate(
-      handle,
-      this.#options.borrowerNode,
-      offset,
-      length,
-      write,
-    );
+    const { handles, borrowerNode } = this.#options;
+    return handles.translate(handle, borrowerNode, offsetAt(packet, at), length, write);
   }
 
+  /** Says who wanted what and may not, here and to the other side. */
   #refuse(packet: Packet, segment: number, write: boolean): void {
-    const { node, handles, name, borrower } = this.#options;
-    const who = borrower === undefined ? '' : ` by ${borrower}`;
-    const handle = readU32(packet.bytes, segment * SEGMENT_SIZE);
-    const length = readU32(packet.bytes, segment * SEGMENT_SIZE + 4);
+    const { node, handles, name, borrower = 'the device side' } = this.#options;
+    const { denial } = handles;
+    const at = segment * SEGMENT_SIZE;
+    const handle = readU32(packet.bytes, at);
+    const length = readU32(packet.bytes, at + 4);
     const verb = write ? 'write' : 'read';
     node.violations.report(
       'DMA_FAULT',
-      `${name}: ${verb} of ${length} bytes through handle ${handle}${who} refused: ${handles.denial}`,
+      `${name}: ${verb} of ${length} bytes by ${borrower}, at offset ` +
+        `0x${offsetAt(packet, at).toString(16)} of handle ${handle}, refused: ${denial}`,
     );
-    const answer = node.kernel.packets.acquire(0);
+    const answer = node.kernel.packets.acquire(denial.length);
+    for (let i = 0; i < denial.length; i++) answer.bytes[i] = denial.charCodeAt(i);
     answer.kind = DMA_REFUSED;
     answer.a = packet.a;
     answer.b = length;
-    answer.c = 0;
+    answer.c = segment;
     answer.d = 0;
     this.#answer(answer, 0);
   }

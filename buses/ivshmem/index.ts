@@ -4,22 +4,34 @@ import { codec } from '../../platform/virtio/messages/index.ts';
 import {
   checkHotPlug,
   checkMessageSize,
-  defineMessageBus,
+  defineTransport,
   inBandMessages,
   linkEnds,
+  messageEnds,
 } from '../common/index.ts';
+import { mmioTiming, ProxiedDriverEnd } from '../virtio-mmio/index.ts';
 import { IvshmemDeviceLink } from './device-link.ts';
 import { IvshmemDriverLink } from './driver-link.ts';
-import { type IvshmemOptions, ivshmemOptions } from './options.ts';
+import { checkProxy, type IvshmemOptions, ivshmemOptions } from './options.ts';
 import { DEVICE_QUEUE } from './shared-ram.ts';
 import { ivshmemTiming } from './timing.ts';
 
-export const ivshmem = defineMessageBus({
+const links = linkEnds({
+  requestTimeout: 'ivshmem.requestTimeout',
+  statusPoll: 'ivshmem.statusPoll',
+  room: () => DEVICE_QUEUE.capacity,
+  driverLink: (environment: BusEnvironment<IvshmemOptions>, client) =>
+    new IvshmemDriverLink(environment, client),
+  deviceLink: (environment, client) => new IvshmemDeviceLink(environment, client),
+});
+const ends = messageEnds(links);
+
+export const ivshmem = defineTransport({
   type: 'ivshmem',
   doc: 'Two VMs with shared RAM and doorbells (ivshmem): SPSC queues, a window on the RAM of the driver.',
   spec: 'QEMU ivshmem device specification; virtio-msg over it as in hvac-demo',
   options: ivshmemOptions,
-  timing: ivshmemTiming,
+  timing: [...ivshmemTiming, ...mmioTiming],
   latencies: ['memory.lineLatency', 'ivshmem.doorbellDelivery'],
   calls: ['doorbells'],
   messages: codec('v1', inBandMessages).names,
@@ -28,13 +40,11 @@ export const ivshmem = defineMessageBus({
   check: (plan, topology) => [
     ...checkMessageSize(plan as BusPlan),
     ...checkHotPlug(plan as BusPlan, topology),
+    ...checkProxy(plan as BusPlan, topology),
   ],
-  ...linkEnds({
-    requestTimeout: 'ivshmem.requestTimeout',
-    statusPoll: 'ivshmem.statusPoll',
-    room: () => DEVICE_QUEUE.capacity,
-    driverLink: (environment: BusEnvironment<IvshmemOptions>, client) =>
-      new IvshmemDriverLink(environment, client),
-    deviceLink: (environment, client) => new IvshmemDeviceLink(environment, client),
-  }),
+  createDriverEnd: (environment) =>
+    environment.plan.options.frontEnd === 'mmio'
+      ? new ProxiedDriverEnd(environment, links.createDriverEnd(environment))
+      : ends.createDriverEnd(environment),
+  createDeviceEnd: ends.createDeviceEnd,
 });

@@ -70,7 +70,14 @@ export class IvshmemPeer {
     const borrower = { borrowerNode: plan[other], borrowerPort: plan[`${other}Port`] };
     const handles = new RegionGuard(this.#ownRegions());
     this.#target = new SharedMemoryTarget({
-      ...{ node, handles, ...borrower, name: plan.name, link: this.#path },
+      ...{
+        node,
+        handles,
+        ...borrower,
+        name: plan.name,
+        borrower: `the ${other} side`,
+        link: this.#path,
+      },
     });
     const windows = new RegionWindows(this.#peerRegions());
     this.port = new SharedMemoryPort({

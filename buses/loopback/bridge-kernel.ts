@@ -6,7 +6,7 @@ import type {
   Statistics,
 } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
-import type { Packet } from '../../platform/kernel/index.ts';
+import type { Component, Packet } from '../../platform/kernel/index.ts';
 import type { Chart } from '../../platform/machine/index.ts';
 import { PAGE_SIZE } from '../../platform/node/index.ts';
 import {
@@ -28,10 +28,11 @@ import {
 import { type KernelEffect, type KernelEvent, kernelChart } from './kernel-chart.ts';
 import { KernelPool } from './kernel-pool.ts';
 import {
-  EPOCH,
+  FIRST_EPOCH,
   type LoopbackMessage,
   type LoopbackMessages,
   loopbackMessages,
+  OfflineReason,
   OK,
   POOL_MAP_ID,
   PRIVATE_IDS,
@@ -41,7 +42,7 @@ import { ATTACH, ATTACHED, SIGNAL } from './packets.ts';
 import { type RingPlace, ringPlace } from './ring-place.ts';
 import { sendAcross } from './self.ts';
 
-export class BridgeKernel implements DriverLink, LinkClient {
+export class BridgeKernel implements DriverLink, LinkClient, Component {
   readonly #environment: BusEnvironment<LoopbackOptions>;
   readonly #client: LinkClient;
   readonly #pool: KernelPool;
@@ -54,6 +55,10 @@ export class BridgeKernel implements DriverLink, LinkClient {
   readonly #added = new Set<number>();
   readonly #wakeUp: number;
   #reason = '';
+  /** Of the time that the bus is online, or was last; 0 before the first. */
+  #epoch = FIRST_EPOCH - 1n;
+  /** Counts what is told of mappings. */
+  #sequence = 0n;
 
   constructor(environment: BusEnvironment<LoopbackOptions>, client: LinkClient) {
     const { node, plan } = environment;
@@ -86,6 +91,14 @@ export class BridgeKernel implements DriverLink, LinkClient {
       perform: (effect: KernelEffect) => this.#perform(effect),
     });
     this.#chart.begin();
+    if (plan.options.resets.length === 0) return;
+    const id = node.add(this);
+    for (const at of plan.options.resets) node.kernel.schedule(id, at, 0);
+  }
+
+  /** The bus is to be reset. */
+  deliver(): void {
+    this.#chart.send({ type: 'RESET' });
   }
 
   connect(): void {
@@ -159,6 +172,12 @@ export class BridgeKernel implements DriverLink, LinkClient {
         return this.#announce();
       case 'mapPool':
         return this.#mapPool();
+      case 'away':
+        return this.#client.away!('the bridge is reset');
+      case 'unmapPool':
+        return this.#unmapPool();
+      case 'sayOffline':
+        return this.#sayOffline();
       case 'up':
         return this.#client.up();
       case 'down':
@@ -178,19 +197,22 @@ export class BridgeKernel implements DriverLink, LinkClient {
     this.#sendAcross(ATTACHED, this.#address);
   }
 
+  /** The bus is online, in an epoch of its own. */
   #announce(): void {
+    this.#epoch++;
+    this.#added.clear();
     const { name, options } = this.#environment.plan;
     const busName = new Uint8Array(16);
     for (let i = 0; i < Math.min(15, name.length); i++) busName[i] = name.charCodeAt(i);
-    const body = { epoch: EPOCH, busName, maxMessageSize: options.maxMessageSize };
+    const body = { epoch: this.#epoch, busName, maxMessageSize: options.maxMessageSize };
     this.#sendMessage({ type: 'req.ENDPOINT_ONLINE', dev: 0, token: 0, body });
   }
 
   #mapPool(): void {
     const { address, length } = this.#pool.range;
     const body = {
-      epoch: EPOCH,
-      sequence: 1n,
+      epoch: this.#epoch,
+      sequence: ++this.#sequence,
       mapId: POOL_MAP_ID,
       busAddress: BigInt(address),
       length: BigInt(length),
@@ -201,8 +223,37 @@ export class BridgeKernel implements DriverLink, LinkClient {
     this.#sendMessage({ type: 'req.MAP_ADD', dev: 0, token: 1, body });
   }
 
+  #unmapPool(): void {
+    const { address, length } = this.#pool.range;
+    const body = {
+      epoch: this.#epoch,
+      sequence: this.#sequence,
+      mapId: POOL_MAP_ID,
+      busAddress: BigInt(address),
+      length: BigInt(length),
+    };
+    this.#sendMessage({ type: 'req.MAP_DEL', dev: 0, token: 1, body });
+  }
+
+  #sayOffline(): void {
+    const body = { epoch: this.#epoch, reason: OfflineReason.reset };
+    this.#sendMessage({ type: 'req.ENDPOINT_OFFLINE', dev: 0, token: 0, body });
+  }
+
   #message(message: LoopbackMessage): void {
+    if ('epoch' in message.body) {
+      // What belongs to an epoch that is over means nothing; one that is to come nobody can know.
+      if (message.body.epoch < this.#epoch) return;
+      if (message.body.epoch > this.#epoch) {
+        return this.#fault(`${message.type} of epoch ${message.body.epoch}`);
+      }
+    }
     switch (message.type) {
+      case 'req.TOPOLOGY_RESET':
+        return this.#added.clear();
+      case 'res.MAP_DEL':
+        if (message.body.status === OK) return this.#chart.send({ type: 'UNMAPPED' });
+        return this.#fault('the process could not unmap the pool');
       case 'req.DEV_ADD':
         this.#added.add(message.body.number);
         return;

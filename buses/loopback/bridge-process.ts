@@ -25,7 +25,6 @@ import {
   SharedMemoryPort,
 } from '../common/index.ts';
 import {
-  EPOCH,
   type LoopbackMessage,
   type LoopbackMessages,
   loopbackMessages,
@@ -41,6 +40,7 @@ import { sendAcross } from './self.ts';
 // System calls of the process, beside those that write the eventfd.
 const CALL_ATTACH = 0;
 const CALL_MMAP = 1;
+const CALL_MUNMAP = 2;
 
 export class BridgeProcess implements DeviceLink, LinkClient, CpuClient {
   readonly dma: SharedMemoryPort;
@@ -54,6 +54,8 @@ export class BridgeProcess implements DeviceLink, LinkClient, CpuClient {
   #windows = new RegionWindows([]);
   /** The MAP_ADD that is being obeyed. */
   #mapping: Extract<LoopbackMessage, { type: 'req.MAP_ADD' }> | null = null;
+  /** The MAP_DEL that is being obeyed. */
+  #unmapping: Extract<LoopbackMessage, { type: 'req.MAP_DEL' }> | null = null;
 
   constructor(environment: BusEnvironment<LoopbackOptions>, client: LinkClient) {
     const { node, plan } = environment;
@@ -94,6 +96,7 @@ export class BridgeProcess implements DeviceLink, LinkClient, CpuClient {
   /** A system call has been made. */
   deliver(call: number): void {
     if (call === CALL_ATTACH) return this.#sendAcross(ATTACH);
+    if (call === CALL_MUNMAP) return this.#unmapped();
     const { token, body } = this.#mapping!;
     const { epoch, sequence, mapId, busAddress, mmapLength } = body;
     this.#windows = new RegionWindows([
@@ -168,7 +171,14 @@ export class BridgeProcess implements DeviceLink, LinkClient, CpuClient {
   #message(message: LoopbackMessage): void {
     switch (message.type) {
       case 'req.ENDPOINT_ONLINE':
-        return this.#addDevices();
+        return this.#addDevices(message.body.epoch);
+      case 'req.ENDPOINT_OFFLINE':
+        // The devices have stopped already, for the pool they worked in was taken back.
+        return;
+      case 'req.MAP_DEL':
+        this.#unmapping = message;
+        this.#client.reset!();
+        return this.#call(CALL_MUNMAP);
       case 'req.MAP_ADD':
         this.#mapping = message;
         return this.#call(CALL_MMAP);
@@ -177,12 +187,22 @@ export class BridgeProcess implements DeviceLink, LinkClient, CpuClient {
     }
   }
 
-  #addDevices(): void {
+  /** Nothing of the pool is reached any more. */
+  #unmapped(): void {
+    const { token, body } = this.#unmapping!;
+    const { epoch, sequence, mapId } = body;
+    this.#windows = new RegionWindows([]);
+    const answer = { epoch, sequence, mapId, status: OK };
+    this.#sendMessage({ type: 'res.MAP_DEL', dev: 0, token, body: answer });
+  }
+
+  #addDevices(epoch: bigint): void {
     const numbers = this.#client.deviceNumbers!();
+    this.#sendMessage({ type: 'req.TOPOLOGY_RESET', dev: 0, token: 0, body: { epoch } });
     for (const number of numbers) {
-      this.#sendMessage({ type: 'req.DEV_ADD', dev: 0, token: 0, body: { epoch: EPOCH, number } });
+      this.#sendMessage({ type: 'req.DEV_ADD', dev: 0, token: 0, body: { epoch, number } });
     }
-    const body = { epoch: EPOCH, count: numbers.length };
+    const body = { epoch, count: numbers.length };
     this.#sendMessage({ type: 'req.COMMIT', dev: 0, token: 0, body });
   }
 

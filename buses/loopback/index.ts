@@ -29,6 +29,7 @@ export const loopback = defineMessageBus({
     ...checkNode(plan as BusPlan, topology),
     ...checkDevices(plan as BusPlan, topology),
     ...checkData(plan as BusPlan),
+    ...checkResets(plan as BusPlan),
   ],
   ...linkEnds({
     requestTimeout: 'loopback.requestTimeout',
@@ -73,4 +74,12 @@ function checkDevices(plan: BusPlan, { devices }: Topology): readonly Finding[] 
   if (count <= DEVICES_MAX) return [];
   const message = `${count} devices are on bus '${plan.name}'`;
   return [{ field: null, message, expected: `at most ${DEVICES_MAX}` }];
+}
+
+/** The character device of the RFC is never reset. */
+function checkResets({ options }: BusPlan): readonly Finding[] {
+  const { style, resets } = options as LoopbackOptions;
+  if (style === 'rings' || resets.length === 0) return [];
+  const message = 'a bus whose kernel spins is not reset';
+  return [{ field: 'resets', message, expected: 'style: rings' }];
 }

@@ -7,12 +7,17 @@ export type KernelEvent =
   | { readonly type: 'ATTACH' }
   | { readonly type: 'COMMIT' }
   | { readonly type: 'MAPPED' }
+  | { readonly type: 'RESET' }
+  | { readonly type: 'UNMAPPED' }
   | { readonly type: 'FAULT' };
 
 export type KernelEffect =
   | { readonly type: 'attach' }
   | { readonly type: 'announce' }
   | { readonly type: 'mapPool' }
+  | { readonly type: 'away' }
+  | { readonly type: 'unmapPool' }
+  | { readonly type: 'sayOffline' }
   | { readonly type: 'up' }
   | { readonly type: 'down' };
 
@@ -33,6 +38,9 @@ export const kernelChart = setup({
     attach: emit({ type: 'attach' }),
     announce: emit({ type: 'announce' }),
     mapPool: emit({ type: 'mapPool' }),
+    away: emit({ type: 'away' }),
+    unmapPool: emit({ type: 'unmapPool' }),
+    sayOffline: emit({ type: 'sayOffline' }),
     up: emit({ type: 'up' }),
     down: emit({ type: 'down' }),
   },
@@ -68,7 +76,16 @@ export const kernelChart = setup({
       entry: 'mapPool',
       on: { MAPPED: 'running' },
     },
-    running: { description: 'Messages flow.', entry: 'up' },
+    running: {
+      description: 'Messages flow.',
+      entry: 'up',
+      on: { RESET: { target: 'unmapping', actions: 'away' } },
+    },
+    unmapping: {
+      description: 'The bus is being reset: MAP_DEL takes the pool back.',
+      entry: 'unmapPool',
+      on: { UNMAPPED: { target: 'announced', actions: 'sayOffline' } },
+    },
     faulted: {
       description: 'The process has broken the rules of the session, which is over.',
     },

@@ -41,6 +41,22 @@ export const loopbackMessages = defineMessages({
     },
     response: { epoch: le64, sequence: le64, mapId: le64, status: le32, reserved: reserved(4) },
   },
+  MAP_DEL: {
+    id: 0x8a,
+    scope: 'bus',
+    sender: 'driver',
+    spec: SPEC,
+    doc: 'The process is to give up what it has mapped; it answers when that is done.',
+    request: {
+      epoch: le64,
+      sequence: le64,
+      mapId: le64,
+      busAddress: le64,
+      length: le64,
+      reserved: reserved(8),
+    },
+    response: { epoch: le64, sequence: le64, mapId: le64, status: le32, reserved: reserved(4) },
+  },
   ENDPOINT_ONLINE: {
     id: 0xc0,
     scope: 'bus',
@@ -53,6 +69,22 @@ export const loopbackMessages = defineMessages({
       maxMessageSize: le32,
       reserved: reserved(4),
     },
+  },
+  ENDPOINT_OFFLINE: {
+    id: 0xc1,
+    scope: 'bus',
+    sender: 'driver',
+    spec: SPEC,
+    doc: 'The bus is gone; what belongs to its epoch is to be forgotten.',
+    request: { epoch: le64, reason: le32, reserved: reserved(4) },
+  },
+  TOPOLOGY_RESET: {
+    id: 0xc2,
+    scope: 'bus',
+    sender: 'device',
+    spec: SPEC,
+    doc: 'The devices of this epoch follow; those that were added before are none any more.',
+    request: { epoch: le64, reserved: reserved(8) },
   },
   DEV_ADD: {
     id: 0xc3,
@@ -77,8 +109,10 @@ export type LoopbackMessage = MessageOf<StandardMessages & LoopbackMessages>;
 
 /** Ids of private messages start here. */
 export const PRIVATE_IDS = 0x80;
-/** Every session is the first of its node. */
-export const EPOCH = 1n;
+/** The epoch of the first time that a bus is online; each further time has the next one. */
+export const FIRST_EPOCH = 1n;
+/** Reasons of ENDPOINT_OFFLINE. */
+export const OfflineReason = { removed: 1, reset: 2 } as const;
 /** The one mapping: the pool. */
 export const POOL_MAP_ID = 1n;
 /** Errors as the kernel has them, negative in 32 bits. */

@@ -1,7 +1,7 @@
 // What a scenario may say of a loopback bus.
 import { z } from 'zod';
 import type { BusPlan, WithOptions } from '../../platform/contracts/index.ts';
-import { oneOfNames, size } from '../../platform/scenario/fields.ts';
+import { oneOfNames, size, time } from '../../platform/scenario/fields.ts';
 import { dataPath, pingInterval } from '../common/index.ts';
 
 export const loopbackOptions = z.strictObject({
@@ -21,6 +21,13 @@ export const loopbackOptions = z.strictObject({
   pool: size({ min: 4096, max: 2 ** 30, multipleOf: 4096 })
     .prefault('4MiB')
     .describe('Memory that devices may reach (restricted-dma-pool).'),
+  resets: z
+    .array(time({ min: 1 }))
+    .default([])
+    .describe(
+      'Instants at which the bus is reset: its pool is unmapped, it goes offline, and comes back in a new ' +
+        'epoch. Rings only.',
+    ),
   data: dataPath(),
   pingInterval: pingInterval(),
 });

@@ -6,6 +6,10 @@ import { MmioDriverEnd } from './driver-end.ts';
 import { mmioOptions } from './options.ts';
 import { mmioTiming } from './timing.ts';
 
+export { MmioMessageProxy } from './message-proxy.ts';
+export { MmioDriverTransport, type RegisterPort } from './mmio-driver.ts';
+export { ProxiedDriverEnd } from './proxied-driver-end.ts';
+export { registers } from './registers.ts';
 export { mmioTiming, mmioTimingIds } from './timing.ts';
 
 export const virtioMmio = defineTransport({

@@ -16,7 +16,6 @@ import {
   registers,
   VERSION,
 } from './registers.ts';
-import type { TrapPort } from './trap-port.ts';
 
 /** Blocks of features that are looked at; no feature is beyond them. */
 const FEATURE_BLOCKS = 2;
@@ -26,17 +25,40 @@ const CONFIG_RESTARTS_MAX = 8;
 const QUEUES_MAX = 65536;
 const TWO_32 = 2 ** 32;
 
+/** How a driver gets at registers, one access after another. */
+export interface RegisterPort {
+  /** Loads the register, or `size` bytes of configuration, 4 unless told. */
+  read(device: number, offset: number, done: (value: number) => void, size?: number): void;
+  /** Stores a register of 4 bytes. */
+  write(device: number, offset: number, value: number, done?: () => void): void;
+  /** Stores one byte, as only configuration space takes it. */
+  writeByte(device: number, offset: number, value: number, done: () => void): void;
+  /** Writes a register whose write nobody has to wait for. */
+  signal(device: number, offset: number, value: number): void;
+}
+
 export interface MmioDriverOptions {
   readonly node: Node;
-  readonly port: TrapPort;
+  readonly port: RegisterPort;
+  /** What MagicValue has to be. */
+  readonly magic?: number;
+  /** Configuration is read in accesses that end where the wanted bytes do, not in whole words. */
+  readonly exactConfig?: boolean;
   /** Number of the device's window. */
   readonly device: number;
+  /** Notifications need not be waited for. */
   readonly ioeventfd: boolean;
 }
 
 export class MmioDriverTransport implements DriverTransport {
   readonly #options: MmioDriverOptions;
   #listener: TransportListener | null = null;
+  /** An operation is being made of accesses. */
+  #underWay = false;
+  /** It is one of before the window was gone. */
+  #isForgotten = false;
+  /** The window is there again, as soon as that operation has come to its end. */
+  #starts = false;
   /** Queues that were set up; an interrupt may be for any of them. */
   readonly #queues = new Set<number>();
 
@@ -50,14 +72,23 @@ export class MmioDriverTransport implements DriverTransport {
 
   /** The window is there; nothing else announces it. */
   start(): void {
-    this.#listener!.online();
+    this.#starts = this.#isForgotten;
+    if (!this.#isForgotten) this.#listener!.online();
+  }
+
+  /** The window is gone, until it is there again; whatever comes of the operation under way is nothing. */
+  stop(reason: string): void {
+    this.#isForgotten = this.#underWay;
+    this.#starts = false;
+    this.#listener!.offline(reason);
   }
 
   getInfo(): void {
+    this.#underWay = true;
     this.#readAll(
       ['MagicValue', 'Version', 'DeviceID', 'VendorID'],
       ([magic, version, id, vendor]) => {
-        if (magic !== MAGIC || version !== VERSION || id === 0) {
+        if (magic !== (this.#options.magic ?? MAGIC) || version !== VERSION || id === 0) {
           return this.#reply({ type: 'reply.failed', reason: 'no virtio-mmio device is there' });
         }
         const info = {
@@ -75,6 +106,7 @@ export class MmioDriverTransport implements DriverTransport {
   }
 
   getFeatures(): void {
+    this.#underWay = true;
     this.#write('DeviceFeaturesSel', 0);
     this.#read('DeviceFeatures', (low) => {
       this.#write('DeviceFeaturesSel', 1);
@@ -86,6 +118,7 @@ export class MmioDriverTransport implements DriverTransport {
   }
 
   setFeatures(features: bigint): void {
+    this.#underWay = true;
     for (let block = 0; block < FEATURE_BLOCKS; block++) {
       this.#write('DriverFeaturesSel', block);
       const value = Number((features >> BigInt(32 * block)) & 0xffff_ffffn);
@@ -97,21 +130,25 @@ export class MmioDriverTransport implements DriverTransport {
   }
 
   getStatus(): void {
+    this.#underWay = true;
     this.#read('Status', (status) => this.#reply({ type: 'reply.status', status }));
   }
 
   setStatus(status: number): void {
+    this.#underWay = true;
     if (status === 0) this.#queues.clear();
     this.#write('Status', status);
     this.getStatus();
   }
 
   getConfig(offset: number, length: number): void {
+    this.#underWay = true;
     this.#readConfig(offset, length, 0);
   }
 
   /** Whole words where they are aligned, so that a field of 4 bytes changes at once. */
   setConfig(offset: number, data: Uint8Array): void {
+    this.#underWay = true;
     const { port, device } = this.#options;
     for (let i = 0; i < data.length; ) {
       const at = registers.Config.at + offset + i;
@@ -128,6 +165,7 @@ export class MmioDriverTransport implements DriverTransport {
   }
 
   getQueue(index: number): void {
+    this.#underWay = true;
     this.#write('QueueSel', index);
     this.#readAll(['QueueSizeMax', 'QueueReady'], ([sizeMax, ready]) =>
       this.#reply({ type: 'reply.queue', index, sizeMax, size: ready === 1 ? sizeMax : 0 }),
@@ -135,6 +173,7 @@ export class MmioDriverTransport implements DriverTransport {
   }
 
   setQueue({ index, size, descriptorArea, driverArea, deviceArea }: QueueSetup): void {
+    this.#underWay = true;
     this.#write('QueueSel', index);
     this.#write('QueueSize', size);
     this.#writeAddress('QueueDescLow', 'QueueDescHigh', descriptorArea);
@@ -147,6 +186,7 @@ export class MmioDriverTransport implements DriverTransport {
   }
 
   resetQueue(index: number): void {
+    this.#underWay = true;
     this.#write('QueueSel', index);
     this.#write('QueueReset', 1);
     this.#read('QueueReset', () => {
@@ -156,6 +196,7 @@ export class MmioDriverTransport implements DriverTransport {
   }
 
   allocate(length: number): void {
+    this.#underWay = true;
     const bytes = Math.ceil(length / PAGE_SIZE) * PAGE_SIZE;
     const address = this.#options.node.memory.allocate(bytes, PAGE_SIZE);
     this.#reply({ type: 'reply.memory', address });
@@ -191,14 +232,19 @@ export class MmioDriverTransport implements DriverTransport {
   }
 
   #readConfig(offset: number, length: number, restarts: number): void {
-    const { port, device } = this.#options;
+    const { port, device, exactConfig = false } = this.#options;
     const data = new Uint8Array(length);
     this.#read('ConfigGeneration', (before) => {
-      // Whole words; the last one may bring bytes that were not asked for.
-      for (let at = 0; at < length; at += 4) {
-        port.read(device, registers.Config.at + offset + at, (word) => {
-          for (let i = 0; i < 4 && at + i < length; i++) data[at + i] = word >>> (8 * i);
-        });
+      for (let at = 0; at < length; ) {
+        const start = at;
+        // Whole words, of which the last one may bring bytes that were not asked for; or what fits.
+        const size = exactConfig ? widestAccess(offset + start, length - start) : 4;
+        const place = registers.Config.at + offset + start;
+        const take = (word: number) => {
+          for (let i = 0; i < size && start + i < length; i++) data[start + i] = word >>> (8 * i);
+        };
+        port.read(device, place, take, size);
+        at += size;
       }
       this.#read('ConfigGeneration', (after) => {
         if (after === before) return this.#reply({ type: 'reply.config', data });
@@ -212,13 +258,15 @@ export class MmioDriverTransport implements DriverTransport {
     this.#options.port.read(this.#options.device, registers[name].at, done);
   }
 
-  /** Reads registers one after another. */
+  /** Reads registers; some ports serve some of them sooner. */
   #readAll(names: readonly RegisterName[], done: (values: number[]) => void): void {
     const values: number[] = [];
+    let left = names.length;
     names.forEach((name, i) => {
       this.#read(name, (value) => {
-        values.push(value);
-        if (i === names.length - 1) done(values);
+        values[i] = value;
+        left--;
+        if (left === 0) done(values);
       });
     });
   }
@@ -233,6 +281,15 @@ export class MmioDriverTransport implements DriverTransport {
   }
 
   #reply(reply: TransportReply): void {
-    this.#listener!.reply(reply);
+    this.#underWay = false;
+    if (!this.#isForgotten) return this.#listener!.reply(reply);
+    this.#isForgotten = false;
+    if (this.#starts) this.start();
   }
+}
+
+/** The largest aligned access of 1, 2 or 4 bytes that brings no more than `left` bytes. */
+function widestAccess(offset: number, left: number): number {
+  if (offset % 4 === 0 && left >= 4) return 4;
+  return offset % 2 === 0 && left >= 2 ? 2 : 1;
 }

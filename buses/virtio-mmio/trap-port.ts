@@ -1,6 +1,7 @@
 // How a driver reaches registers that trap: the core that touches one is held until the device model
 // has served it. One access at a time; others wait, as one thread does them one after another.
 import { type CpuClient, labels, type Node, Priority } from '../../platform/node/index.ts';
+import type { RegisterPort } from './mmio-driver.ts';
 import { ACCESS, NOTIFY } from './packets.ts';
 import type { MmioTiming } from './timing.ts';
 
@@ -14,6 +15,8 @@ interface Access {
   readonly value: number;
   /** Bytes of a store; 0 for a load. */
   readonly size: number;
+  /** Bytes of a load. */
+  readonly loads: number;
   /** A write that the hypervisor takes by itself. */
   readonly eventfd: boolean;
   readonly ticket: number;
@@ -30,7 +33,7 @@ const NOTHING = (): void => {};
 /** Bytes of a register. */
 const WORD = 4;
 
-export class TrapPort implements CpuClient {
+export class TrapPort implements RegisterPort, CpuClient {
   /** Accesses that went to the device model, and those that did not. */
   exits = 0;
   kernelExits = 0;
@@ -44,23 +47,28 @@ export class TrapPort implements CpuClient {
     this.#options = options;
   }
 
-  read(device: number, offset: number, done: (value: number) => void): void {
-    this.#push({ device, offset, value: 0, size: 0, eventfd: false, done });
+  read(device: number, offset: number, done: (value: number) => void, size = WORD): void {
+    this.#push({ device, offset, value: 0, size: 0, loads: size, eventfd: false, done });
+  }
+
+  /** Bytes of the load that is under way. */
+  get loadSize(): number {
+    return this.#queue[0].loads;
   }
 
   /** Stores a register of 4 bytes. */
   write(device: number, offset: number, value: number, done: () => void = NOTHING): void {
-    this.#push({ device, offset, value, size: WORD, eventfd: false, done });
+    this.#push({ device, offset, value, size: WORD, loads: 0, eventfd: false, done });
   }
 
   /** Stores one byte, as only configuration space takes it. */
   writeByte(device: number, offset: number, value: number, done: () => void): void {
-    this.#push({ device, offset, value, size: 1, eventfd: false, done });
+    this.#push({ device, offset, value, size: 1, loads: 0, eventfd: false, done });
   }
 
   /** Writes a register that an ioeventfd watches. */
   signal(device: number, offset: number, value: number): void {
-    this.#push({ device, offset, value, size: WORD, eventfd: true, done: NOTHING });
+    this.#push({ device, offset, value, size: WORD, loads: 0, eventfd: true, done: NOTHING });
   }
 
   /** The access under way has been served. */

@@ -84,6 +84,12 @@ export class XenChannel {
     assert(this.#port > 0, 'each bus takes one port of a domain');
   }
 
+  /** The same for the hypervisor, whose own work the messages are. */
+  offerForHypervisor(remoteDomain: number): void {
+    this.#port = this.#events.allocateForHypervisor(remoteDomain, () => this.rings.rung());
+    assert(this.#port > 0, 'each bus takes one port of a domain');
+  }
+
   /** Takes a port and binds it to one that the other domain offers. */
   bind(remoteDomain: number, remotePort: number): void {
     const handler = () => this.rings.deliver();

@@ -1,9 +1,14 @@
 // The device's side of a Xen bus: a driver domain that maps or copies what the other domain has granted.
 import type { BusEnvironment, Statistics } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
-import type { Component, Packet } from '../../platform/kernel/index.ts';
+import type { Packet } from '../../platform/kernel/index.ts';
 import { GRANT_OKAY } from '../../platform/memory/index.ts';
-import { type CpuClient, PAGE_SIZE, Priority } from '../../platform/node/index.ts';
+import {
+  type CpuClient,
+  PAGE_SIZE,
+  Priority,
+  type RestartClient,
+} from '../../platform/node/index.ts';
 import { readU8, writeU32 } from '../../platform/wire/index.ts';
 import {
   coherentLink,
@@ -11,7 +16,6 @@ import {
   DMA_DATA,
   DMA_REFUSED,
   type DmaWindow,
-  FrameQueue,
   type LinkClient,
   type OrderedLink,
   PeerRingMemory,
@@ -20,6 +24,7 @@ import {
 } from '../common/index.ts';
 import { XenChannel } from './channel.ts';
 import { GrantPort } from './grant-port.ts';
+import { HeldMessages } from './held-messages.ts';
 import type { XenOptions } from './options.ts';
 import {
   BACK_END,
@@ -38,25 +43,20 @@ import {
 /** Where the page of the queues is among bus addresses: above all references. */
 const RING_BUS_ADDRESS = 2 ** 48;
 
-// Hypercalls of the link itself, and what becomes of its domain.
+// Hypercalls of the link itself.
 const MAP_RING = 0;
 const UNMAP = 1;
-const DESTROY = 2;
-const RESTART = 3;
 
-export class XenDeviceLink implements DeviceLink, CpuClient, Component {
+export class XenDeviceLink implements DeviceLink, CpuClient, RestartClient {
   readonly dma: GrantPort;
   readonly #client: LinkClient;
   readonly #environment: BusEnvironment<XenOptions>;
   readonly #inner: SharedMemoryPort;
   readonly #path: OrderedLink;
   readonly #channel: XenChannel;
-  /** Messages that wait behind DMA writes that wait. */
-  readonly #held: FrameQueue;
+  readonly #held: HeldMessages;
   #ring: DmaWindow | null = null;
   #ringReference = 0;
-  /** The domain is destroyed: nobody is there to do anything. */
-  #isGone = false;
   /** Counts domains, one after the other: what one has begun, the next does not end. */
   #life = 0;
 
@@ -65,7 +65,11 @@ export class XenDeviceLink implements DeviceLink, CpuClient, Component {
     this.#environment = environment;
     this.#client = client;
     this.#path = coherentLink(node);
-    this.#held = new FrameQueue(plan.options.maxMessageSize);
+    this.#held = new HeldMessages({
+      maxMessageSize: plan.options.maxMessageSize,
+      isBusy: () => this.dma.isBusy,
+      forward: (bytes, length) => this.#channel.rings.send(bytes, length),
+    });
     this.#inner = new SharedMemoryPort({
       node,
       ownerNode: plan.driver,
@@ -80,7 +84,7 @@ export class XenDeviceLink implements DeviceLink, CpuClient, Component {
       mode: plan.options.grants,
       inner: this.#inner,
       send: (kind, a, b, packet) => this.#channel.send(kind, this.#line(), a, b, packet),
-      drained: () => this.#sendHeld(),
+      drained: () => this.#held.drained(),
     });
     this.#channel = new XenChannel({
       environment,
@@ -89,17 +93,16 @@ export class XenDeviceLink implements DeviceLink, CpuClient, Component {
       path: this.#path,
       memory: () => new PeerRingMemory(node, this.#inner, RING_BUS_ADDRESS, SPSC_SLOT_SIZE),
     });
-    const { destroyAt, restartAt } = plan.options;
-    if (destroyAt === undefined) return;
-    const id = node.add(this);
-    node.kernel.schedule(id, destroyAt, DESTROY);
-    if (restartAt !== undefined) node.kernel.schedule(id, restartAt, RESTART);
+    node.restarts.subscribe(this);
+  }
+
+  get #isGone(): boolean {
+    return !this.#environment.node.restarts.running;
   }
 
   send(bytes: Uint8Array, length: number): void {
     if (this.#isGone) return;
-    if (this.dma.isBusy || this.#held.length > 0) this.#held.push(bytes, length);
-    else this.#channel.rings.send(bytes, length);
+    this.#held.send(bytes, length);
   }
 
   receive(packet: Packet): void {
@@ -121,20 +124,28 @@ export class XenDeviceLink implements DeviceLink, CpuClient, Component {
     }
   }
 
-  /** A hypercall of the link has been made, or something becomes of the domain. */
-  deliver(step: number, a: number, b: number): void {
-    switch (step) {
-      case DESTROY:
-        return this.#destroy();
-      case RESTART:
-        return this.#restart();
-      case UNMAP:
-        if (!this.#isGone) this.#channel.send(GRANT_UNMAP, this.#line(), a, b);
-        return;
-      case MAP_RING:
-        if (a === this.#life) this.#mapRing();
-        return;
-    }
+  /** A hypercall of the link has been made. */
+  deliver(call: number, a: number, b: number): void {
+    if (this.#isGone) return;
+    if (call === UNMAP) this.#channel.send(GRANT_UNMAP, this.#line(), a, b);
+    else if (a === this.#life) this.#mapRing();
+  }
+
+  /** The domain is destroyed, and with it its mappings and channels, as the hypervisor sees to. */
+  stopped(): void {
+    this.#life++;
+    this.#ring = null;
+    this.#channel.close();
+    this.#held.clear();
+    this.dma.discard();
+    this.#client.reset!();
+    this.#channel.send(DESTROYED, this.#line(), 0, 0);
+    this.#channel.send(BACK_END, this.#charge('xen.xenstore'), BackEndState.closed, 0);
+  }
+
+  /** The domain was built and booted anew, and its back end waits for a front end. */
+  started(): void {
+    this.#channel.send(BACK_END, this.#charge('xen.xenstore'), BackEndState.initWait, 0);
   }
 
   statistics(): Statistics {
@@ -184,32 +195,6 @@ export class XenDeviceLink implements DeviceLink, CpuClient, Component {
     const mapped = this.dma.forget(first, count);
     const cost = node.chargeTimes(node.costs.idOf('xen.grantUnmap'), mapped);
     node.cpu.submit(Priority.task, cost, this, UNMAP, first, count);
-  }
-
-  /** The domain is no more: nor are its mappings and channels, as the hypervisor sees to. */
-  #destroy(): void {
-    this.#isGone = true;
-    this.#life++;
-    this.#ring = null;
-    this.#channel.close();
-    this.#held.clear();
-    this.dma.discard();
-    this.#client.reset!();
-    this.#channel.send(DESTROYED, this.#line(), 0, 0);
-    this.#channel.send(BACK_END, this.#charge('xen.xenstore'), BackEndState.closed, 0);
-  }
-
-  /** The domain was built and booted anew, and its back end waits for a front end. */
-  #restart(): void {
-    this.#isGone = false;
-    this.#channel.send(BACK_END, this.#charge('xen.xenstore'), BackEndState.initWait, 0);
-  }
-
-  #sendHeld(): void {
-    while (this.#held.length > 0 && !this.dma.isBusy) {
-      const { bytes, length } = this.#held.shift();
-      this.#channel.rings.send(bytes, length);
-    }
   }
 
   #charge(name: string): number {

@@ -10,7 +10,6 @@ import type { Packet } from '../../platform/kernel/index.ts';
 import type { Chart } from '../../platform/machine/index.ts';
 import { GRANT_OKAY, type GrantTable } from '../../platform/memory/index.ts';
 import { type CpuClient, PAGE_SIZE, Priority } from '../../platform/node/index.ts';
-import { readU32, writeU8 } from '../../platform/wire/index.ts';
 import {
   coherentLink,
   DevicePages,
@@ -26,6 +25,7 @@ import {
 } from '../common/index.ts';
 import { XenChannel } from './channel.ts';
 import { domainOf } from './domain.ts';
+import { mappingAnswer } from './mapping-answer.ts';
 import type { XenOptions } from './options.ts';
 import {
   BACK_END,
@@ -204,7 +204,7 @@ export class XenDriverLink implements DriverLink, CpuClient {
     if (this.#ringReference >= 0) this.#table.revoke(this.#ringReference);
     this.#ringReference = NO_REFERENCE;
     for (const [first, count] of [...this.#releasing]) this.#unmapped(first, count);
-    this.#client.down('the device domain is gone');
+    this.#client.away!('the device domain is gone');
   }
 
   /** The hypervisor has undone what the other domain had of this one. */
@@ -217,16 +217,14 @@ export class XenDriverLink implements DriverLink, CpuClient {
   }
 
   /** The hypervisor maps what it may. */
-  #map({ a: count, bytes }: Packet): void {
+  #map(packet: Packet): void {
     const { node, plan } = this.#environment;
-    const answer = node.kernel.packets.acquire(count);
-    for (let i = 0; i < count; i++) {
-      const reference = readU32(bytes, i * 4);
-      const mapped = this.#table.map(reference, plan.device, true);
-      writeU8(answer.bytes, i, mapped ? GRANT_OKAY : -this.#table.status);
-      if (!mapped) this.#fault(`mapping of grant ${reference}`);
-    }
-    this.#channel.send(GRANT_MAPPED, this.#line(), count, 0, answer);
+    const answer = mappingAnswer(node, packet, (reference) => {
+      if (this.#table.map(reference, plan.device, true)) return GRANT_OKAY;
+      this.#fault(`mapping of grant ${reference}`);
+      return this.#table.status;
+    });
+    this.#channel.send(GRANT_MAPPED, this.#line(), packet.a, 0, answer);
   }
 
   #grant(address: number, count: number): void {

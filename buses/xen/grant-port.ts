@@ -207,7 +207,8 @@ export class GrantPort implements DmaPort, CpuClient {
         if (page < REFERENCES && (mode === 'copy' || this.#mapped.has(page))) continue;
         this.refusals++;
         this.#recycle(transaction);
-        const reason = `grant ${page} could not be mapped: ${statusName(this.#status)}`;
+        const why = page < REFERENCES ? statusName(this.#status) : 'no reference has so many bits';
+        const reason = `page ${page} could not be mapped: ${why}`;
         if (!write || !hasWaited) client.refused(tag, { address, length, write, reason });
         return false;
       }
@@ -227,5 +228,5 @@ export class GrantPort implements DmaPort, CpuClient {
 
 function statusName(status: number): string {
   const row = Object.values(grantDenials).find((each) => each.status === status);
-  return row?.name ?? 'no reference';
+  return row?.name ?? `error ${status}`;
 }

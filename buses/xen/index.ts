@@ -4,17 +4,34 @@ import { codec } from '../../platform/virtio/messages/index.ts';
 import {
   checkHotPlug,
   checkMessageSize,
-  defineMessageBus,
+  defineTransport,
   inBandMessages,
   linkEnds,
+  messageEnds,
 } from '../common/index.ts';
 import { XenDeviceLink } from './device-link.ts';
 import { XenDriverLink } from './driver-link.ts';
 import { checkXen, type XenOptions, xenOptions } from './options.ts';
+import { ProxyDeviceLink } from './proxy-device-link.ts';
+import { ProxyDriverEnd } from './proxy-driver-end.ts';
 import { DEVICE_QUEUE } from './shared-page.ts';
 import { xenTiming } from './timing.ts';
 
-export const xen = defineMessageBus({
+const ends = messageEnds(
+  linkEnds({
+    requestTimeout: 'xen.requestTimeout',
+    statusPoll: 'xen.statusPoll',
+    room: () => DEVICE_QUEUE.capacity,
+    driverLink: (environment: BusEnvironment<XenOptions>, client) =>
+      new XenDriverLink(environment, client),
+    deviceLink: (environment, client) =>
+      environment.plan.options.frontEnd === 'mmio'
+        ? new ProxyDeviceLink(environment, client)
+        : new XenDeviceLink(environment, client),
+  }),
+);
+
+export const xen = defineTransport({
   type: 'xen',
   doc: 'Two Xen domains: event channels, a granted page with two SPSC queues, memory by grants.',
   spec: 'Xen public headers (grant table v1, event channels); queues as in the Xen virtio-msg bus of 2025',
@@ -25,17 +42,15 @@ export const xen = defineMessageBus({
   messages: codec('v1', inBandMessages).names,
   ownMessages: { inBand: inBandMessages },
   hotPlug: true,
+  restarts: true,
   check: (plan, topology) => [
     ...checkMessageSize(plan as BusPlan),
     ...checkHotPlug(plan as BusPlan, topology),
     ...checkXen(plan as BusPlan, topology),
   ],
-  ...linkEnds({
-    requestTimeout: 'xen.requestTimeout',
-    statusPoll: 'xen.statusPoll',
-    room: () => DEVICE_QUEUE.capacity,
-    driverLink: (environment: BusEnvironment<XenOptions>, client) =>
-      new XenDriverLink(environment, client),
-    deviceLink: (environment, client) => new XenDeviceLink(environment, client),
-  }),
+  createDriverEnd: (environment) =>
+    environment.plan.options.frontEnd === 'mmio'
+      ? new ProxyDriverEnd(environment)
+      : ends.createDriverEnd(environment),
+  createDeviceEnd: ends.createDeviceEnd,
 });

@@ -1,15 +1,18 @@
 // Packet kinds between the two ends of a Xen bus, besides those of shared-memory DMA. What a domain asks
 // of the hypervisor about the other's grants is answered on the node that has the table.
 
-/** XenStore: where the page with the queues is, and the port. a: grant reference, b: port. */
+/**
+ * Where the page with the queues is. Through XenStore to the device side: a: grant reference, b: port. With
+ * a proxy by hypercall from the device side: a: frame.
+ */
 export const CONNECT = 10;
-/** XenStore: the device side has mapped it, or could not. a: 1 or 0. */
+/** The answer. a: 1 when the page was mapped, else 0; b: with a proxy, the port of the hypervisor. */
 export const CONNECTED = 11;
 /** An event channel was notified. a: port. */
 export const EVENT = 12;
-/** GNTTABOP_map_grant_ref. a: ticket; bytes: references, le32 each. */
+/** GNTTABOP_map_grant_ref, or a foreign mapping of frames. a: how many; bytes: references, le32 each. */
 export const GRANT_MAP = 13;
-/** The answer. a: ticket; bytes: minus the status (GNTST) of each, so that 0 is a mapped one. */
+/** The answer. a: how many; bytes: minus the status of each, so that 0 is a mapped one. */
 export const GRANT_MAPPED = 14;
 /** XenStore: the driver side wants pages back. a: first reference, b: how many. */
 export const GRANT_RELEASE = 15;

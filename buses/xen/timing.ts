@@ -26,6 +26,16 @@ export const xenTiming = [
     doc: 'GNTTABOP_copy, for each piece, besides its bytes.',
   },
   { name: 'xen.xenstore', dimension: 'time', doc: 'A key of XenStore is written and seen.' },
+  {
+    name: 'xen.mmioTrap',
+    dimension: 'time',
+    doc: 'An access to the window of a proxy: into the hypervisor, served there, and back.',
+  },
+  {
+    name: 'xen.accessPoll',
+    dimension: 'time',
+    doc: 'Time between two looks of a guest at a busy proxy.',
+  },
   { name: 'xen.fullRetry', dimension: 'time', doc: 'Time before a full queue is looked at again.' },
   { name: 'xen.requestTimeout', dimension: 'time', doc: 'Time that a request may take.' },
   {

@@ -33,6 +33,7 @@ export const BUS_CASES: Readonly<Record<string, { readonly type: string } & Entr
     interrupts: 'intx',
     discovery: 'static',
   },
+  'ivshmem behind a proxy for virtio-mmio': { type: 'ivshmem', frontEnd: 'mmio' },
   'loopback with rings': { type: 'loopback', device: 'linux' },
   mailbox: { type: 'mailbox', carveOut: '12MiB' },
   'mailbox that empties its queues': {
@@ -55,6 +56,7 @@ export const BUS_CASES: Readonly<Record<string, { readonly type: string } & Entr
     discovery: 'messages',
     outliersPerMillion: 20000,
   },
+  'xen behind a proxy for virtio-mmio': { type: 'xen', frontEnd: 'mmio' },
   pci: { type: 'pci' },
   'pci, polling self-describing FIFOs in host memory': {
     type: 'pci',
@@ -160,6 +162,21 @@ export const DEVICE_CASES: Readonly<Record<string, DeviceCase>> = {
   },
 };
 
+/**
+ * What makes the requests of each device come one at a time, with nothing under way in between on any bus:
+ * then no notification is left out because another one is not yet heard.
+ */
+export const LONE_REQUESTS: Readonly<Record<string, Entry>> = {
+  vsock: { streams: 1, operations: 4, thinkTime: '5ms' },
+  balloon: {},
+  blk: { depth: 1, operations: 20, flushEvery: 5, thinkTime: '5ms' },
+  rng: { depth: 1, operations: 10, thinkTime: '5ms' },
+  i2c: { operations: 5, interval: '10ms' },
+  gpio: { operations: 6, interval: '10ms' },
+  net: { requests: 10, interval: '10ms' },
+  console: { operations: 6, thinkTime: '5ms' },
+};
+
 /** Features of rings that a scenario may ask for. */
 export const RING_CASES: Readonly<Record<string, Entry>> = {
   split: {},
@@ -174,9 +191,10 @@ export const RING_CASES: Readonly<Record<string, Entry>> = {
   },
 };
 
-/** True for a bus whose transports speak virtio-msg. */
+/** True for a bus whose transports speak virtio-msg, on both sides. */
 export function carriesMessages(bus: string): boolean {
-  return !OLDER_TRANSPORTS.has(BUS_CASES[bus].type);
+  const { type, frontEnd = 'messages' } = BUS_CASES[bus];
+  return !OLDER_TRANSPORTS.has(type) && frontEnd === 'messages';
 }
 
 /** True for one that carries all that they say: the messages of 2024 tell less of a device. */
@@ -198,11 +216,17 @@ export interface Choice {
   readonly ring?: string;
   readonly revision?: string;
   readonly seed?: number;
+  /** Requests come one at a time (LONE_REQUESTS). */
+  readonly lone?: boolean;
+  /** More keys of the bus, and of the device under test. */
+  readonly busOptions?: Entry;
+  readonly deviceOptions?: Entry;
 }
 
 /** Loads the scenario of a bus, a device on it, and the device's workload. */
 export function contractTopology(choice: Choice): LoadedScenario {
   const { bus, device, ring = 'split', revision = 'v1', seed = 1 } = choice;
+  const { busOptions = {}, deviceOptions = {} } = choice;
   const { device: options = {}, workload, more = {} } = DEVICE_CASES[device];
   const scenario = {
     name: 'contract',
@@ -213,15 +237,22 @@ export function contractTopology(choice: Choice): LoadedScenario {
       ...more.nodes,
     },
     buses: {
-      bus0: { driver: 'linux', device: 'storage', ...BUS_CASES[bus], revision },
+      bus0: { driver: 'linux', device: 'storage', ...BUS_CASES[bus], revision, ...busOptions },
       ...mapEntries(more.buses ?? {}, (entry) => ({ ...entry, revision })),
     },
     networks: more.networks ?? {},
     devices: {
-      [DUT]: { type: device, bus: 'bus0', number: numberOn(bus), ...options, ...RING_CASES[ring] },
+      [DUT]: {
+        type: device,
+        bus: 'bus0',
+        number: numberOn(bus),
+        ...options,
+        ...RING_CASES[ring],
+        ...deviceOptions,
+      },
       ...more.devices,
     },
-    workloads: [{ device: DUT, ...workload }],
+    workloads: [{ device: DUT, ...workload, ...(choice.lone ? LONE_REQUESTS[device] : {}) }],
     until: { workloads: 'done', atMost: '2s' },
   };
   const text = JSON.stringify(scenario);

@@ -9,8 +9,9 @@ const CASES = {
   ivshmem: [
     { home: 'driver', interrupts: 'intx', pingInterval: '1ms' },
     { data: 'inBand', deviceNumbers: '32bit' },
+    { frontEnd: 'mmio' },
   ],
-  xen: [{ outliersPerMillion: 50_000 }, { grants: 'copy' }],
+  xen: [{ outliersPerMillion: 50_000 }, { grants: 'copy' }, { frontEnd: 'mmio' }],
   mailbox: [{ carveOut: '4MiB' }, { carveOut: '4MiB', dialect: 'alpha', maxMessageSize: '40B' }],
 };
 

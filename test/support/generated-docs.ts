@@ -60,6 +60,7 @@ import {
   markdownTable,
   messagesMarkdown,
 } from '../../platform/wire/index.ts';
+import { demoTable } from './demo-table.ts';
 import { listFiles, ROOT, readSource } from './source-files.ts';
 
 /** What is used here of a JSON Schema. */
@@ -393,5 +394,5 @@ export const GENERATED_PAGES: Readonly<Record<string, Parts>> = {
     options: allOptions('workloads', workloads),
     'script-steps': itemsTable('workloads', 'script', 'steps'),
   },
-  'scenarios/README.md': { scenarios: scenarioList() },
+  'scenarios/README.md': { demos: demoTable(), scenarios: scenarioList() },
 };

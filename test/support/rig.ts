@@ -49,6 +49,14 @@ export class SeenMessage {
   }
 }
 
+/** A message as it goes on its way. */
+export interface TransportMessage {
+  /** Index of the bus. */
+  readonly bus: number;
+  readonly from: 'driver' | 'device';
+  readonly bytes: Uint8Array;
+}
+
 export interface RigOptions {
   readonly engine?: EngineName;
   readonly tables?: ModelTables;
@@ -64,8 +72,10 @@ export class Rig {
   readonly group: Group;
   readonly kernel: Kernel;
   readonly messages: SeenMessage[] = [];
-  /** Every transport message of the drafts that was sent, by bus. */
-  readonly transportFrames = new Map<number, Uint8Array[]>();
+  /** Every transport message of the drafts that was sent, whatever carries it. */
+  readonly transportMessages: TransportMessage[] = [];
+  /** Every bus message, those of the bus's own among them. */
+  readonly busMessages: TransportMessage[] = [];
   filter: PacketFilter = () => true;
   readonly #tables: ModelTables;
   #started = false;
@@ -84,11 +94,12 @@ export class Rig {
       outbox: null,
       anatomy: false,
       trace: null,
-      observe: (bus) => (bytes, length, dropped) => {
-        if (dropped || peekIsBus(bytes) || peekId(bytes) >= IMPLEMENTATION_IDS) return;
-        const frames = this.transportFrames.get(bus) ?? [];
-        this.transportFrames.set(bus, frames);
-        frames.push(bytes.slice(0, length));
+      observe: (bus, from) => (bytes, length, dropped) => {
+        if (dropped) return;
+        const isBus = peekIsBus(bytes);
+        if (!isBus && peekId(bytes) >= IMPLEMENTATION_IDS) return;
+        const messages = isBus ? this.busMessages : this.transportMessages;
+        messages.push({ bus, from, bytes: bytes.slice(0, length) });
       },
     });
     this.kernel = this.group.kernel;

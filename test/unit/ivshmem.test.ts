@@ -225,3 +225,44 @@ describe('a peer that is gone', () => {
     expect(busCounters(rig, 'driver')['PING']).toBeUndefined();
   });
 });
+
+describe('a guest with virtio-mmio in front', () => {
+  const proxied = { type: 'ivshmem', bus: { frontEnd: 'mmio', pingInterval: '2ms' } };
+
+  it('has its disk by traps and interrupts, and holds a core for each access that asks', () => {
+    const rig = linkRig(proxied);
+    expect(rig.run()).toBe('done');
+    expect(rig.result()).toMatchObject({ requests: 60, errors: 0 });
+    expect(rig.violations).toEqual([]);
+    const { exits, kernelExits } = busCounters(rig, 'driver');
+    // Bringing the disk up takes some forty; then each interrupt takes two, each notification one.
+    expect([exits > 60, kernelExits > 10]).toEqual([true, true]);
+    const { nodes } = rig.outcome;
+    expect(nodes[0].cpuLentPs).toBeGreaterThan(0);
+  });
+
+  it('is told when the peer is silent in the middle of an access, and goes on when it is back', () => {
+    const rig = linkRig({ ...proxied, workloads: [] });
+    let silent = false;
+    rig.filter = ({ packet }) => !(silent && packet.kind === DOORBELL);
+    for (let at = 0; rig.transportMessages.length < 3 && at < 9 * MILLISECOND; at += 1_000_000) {
+      rig.runUntil(at);
+    }
+    // A question is on its way, and the virtual CPU waits for an answer.
+    silent = true;
+    rig.runUntil(10 * MILLISECOND);
+    expect(busCounters(rig, 'driver')['silences']).toBe(1);
+    const asked = rig.transportMessages.length;
+    silent = false;
+    rig.runUntil(30 * MILLISECOND);
+    // It is let go, and the disk comes up from the beginning.
+    expect(rig.transportMessages.length).toBeGreaterThan(asked + 30);
+    expect(rig.violations).toEqual([]);
+  });
+
+  it('needs a CPU besides that of the guest', () => {
+    expect(() => linkTopology({ ...proxied, driver: { cpus: 1 } })).toThrow(
+      "'linux' has one CPU for a guest and for the device model that it waits for",
+    );
+  });
+});

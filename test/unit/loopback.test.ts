@@ -2,7 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import { bridgeLayout, bridgeSize } from '../../buses/common/index.ts';
 import { nextIndex, ringUsed, slotOffset } from '../../buses/common/ring-layout.ts';
-import { type LoopbackMessage, loopbackMessages } from '../../buses/loopback/messages.ts';
+import {
+  type LoopbackMessage,
+  loopbackMessages,
+  OfflineReason,
+} from '../../buses/loopback/messages.ts';
 import { ANSWER, READABLE, SIGNAL } from '../../buses/loopback/packets.ts';
 import { ScenarioError } from '../../platform/scenario/index.ts';
 import { codec } from '../../platform/virtio/messages/index.ts';
@@ -96,6 +100,21 @@ describe('private messages', () => {
     expect(bytesOf({ type: 'req.MAP_ADD', dev: 0, token: 9, body: map })).toBe(
       `0289000009004800${words}0800000000000000`,
     );
+    const unmap = { epoch: 1n, sequence: 2n, mapId: 3n, busAddress: 4n, length: 5n };
+    expect(bytesOf({ type: 'req.MAP_DEL', dev: 0, token: 9, body: unmap })).toBe(
+      `028a000009003800${words.slice(0, 80)}0000000000000000`,
+    );
+    const done = { epoch: 1n, sequence: 2n, mapId: 3n, status: 0 };
+    expect(bytesOf({ type: 'res.MAP_DEL', dev: 0, token: 9, body: done })).toBe(
+      `038a000009002800${words.slice(0, 48)}0000000000000000`,
+    );
+    const offline = { epoch: 1n, reason: OfflineReason.reset };
+    expect(bytesOf({ type: 'req.ENDPOINT_OFFLINE', dev: 0, token: 0, body: offline })).toBe(
+      '02c1000000001800' + '0100000000000000' + '0200000000000000',
+    );
+    expect(bytesOf({ type: 'req.TOPOLOGY_RESET', dev: 0, token: 0, body: { epoch: 2n } })).toBe(
+      '02c2000000001800' + '0200000000000000' + '0000000000000000',
+    );
     // The largest of them is why a bridge demands 72 bytes.
     const error = { originalDevice: 5, originalId: 6, error: 2 ** 32 - 19 };
     expect(bytesOf({ type: 'res.ERROR', dev: 0, token: 7, body: error })).toBe(
@@ -118,8 +137,9 @@ describe('a session through the bridge', () => {
     expect([driver.memory.readU32(toKernel + 8), driver.memory.readU32(toKernel + 12)]).toEqual([
       256, 128,
     ]);
-    const types = [0, 1].map((entry) => driver.memory.readU8(toKernel + 64 + entry * 128 + 1));
-    expect(types).toEqual([loopbackMessages.DEV_ADD.id, loopbackMessages.COMMIT.id]);
+    const types = [0, 1, 2].map((entry) => driver.memory.readU8(toKernel + 64 + entry * 128 + 1));
+    const { TOPOLOGY_RESET, DEV_ADD, COMMIT } = loopbackMessages;
+    expect(types).toEqual([TOPOLOGY_RESET.id, DEV_ADD.id, COMMIT.id]);
     const heard = [0, 1].map((entry) => driver.memory.readU8(rings + 64 + entry * 128 + 1));
     expect(heard).toEqual([loopbackMessages.ENDPOINT_ONLINE.id, loopbackMessages.MAP_ADD.id]);
   });
@@ -168,6 +188,53 @@ describe('a session through the bridge', () => {
     transports[0].getConfig(5000, 4);
     rig.runUntil(6 * MILLISECOND);
     expect(replies).toEqual(['reply.failed']);
+  });
+});
+
+describe('a reset of the bridge', () => {
+  /** Names of the bridge's own messages, in the order of their sending, after the start. */
+  function ownMessages(group: ReturnType<typeof linkRig>) {
+    return group.busMessages.map(({ from, bytes }) => {
+      const message = codec('v1', loopbackMessages).decode(bytes, bytes.length) as LoopbackMessage;
+      const epoch = 'epoch' in message.body ? ` ${message.body.epoch}` : '';
+      return `${from} ${message.type}${epoch}`;
+    });
+  }
+
+  it('takes the pool back, goes offline, and comes back in the next epoch with all devices', () => {
+    const rig = linkRig({
+      type: 'loopback',
+      bus: { resets: ['4ms', '5ms'] },
+      workloads: [fio({ operations: 3000 })],
+    });
+    expect(rig.run()).toBe('done');
+    expect(rig.result()).toMatchObject({ requests: 3000, errors: 0, failure: null });
+    expect(rig.violations).toEqual([]);
+    const start = (epoch: number) => [
+      `driver req.ENDPOINT_ONLINE ${epoch}`,
+      `device req.TOPOLOGY_RESET ${epoch}`,
+      `device req.DEV_ADD ${epoch}`,
+      `device req.COMMIT ${epoch}`,
+      `driver req.MAP_ADD ${epoch}`,
+      `device res.MAP_ADD ${epoch}`,
+    ];
+    const reset = (epoch: number) => [
+      `driver req.MAP_DEL ${epoch}`,
+      `device res.MAP_DEL ${epoch}`,
+      `driver req.ENDPOINT_OFFLINE ${epoch}`,
+    ];
+    expect(ownMessages(rig)).toEqual([
+      ...start(1),
+      ...[...reset(1), ...start(2)],
+      ...[...reset(2), ...start(3)],
+    ]);
+  });
+
+  it('is not for a kernel that spins', () => {
+    const bus = { style: 'spin', resets: ['4ms'] };
+    expect(problemsOf(() => linkTopology({ type: 'loopback', bus }))).toEqual([
+      'REFUSED: a bus whose kernel spins is not reset',
+    ]);
   });
 });
 
