@@ -195,7 +195,8 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
   }
 
   override notifyUsed(queue: number): void {
-    this.#signals[queue].interrupts++;
+    // Administration virtqueues have no counters.
+    if (queue < this.#signals.length) this.#signals[queue].interrupts++;
     super.notifyUsed(queue);
   }
 
