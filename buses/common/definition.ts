@@ -4,12 +4,16 @@ import type { ZodObject, z } from 'zod';
 import type {
   BusDefinition,
   BusEnvironment,
+  BusPlan,
   DeviceBusEnd,
   DeviceEnd,
   DriverBusEnd,
   DriverEnd,
+  Finding,
   Observed,
+  Topology,
 } from '../../platform/contracts/index.ts';
+import { revision } from '../../platform/virtio/messages/index.ts';
 import { MsgDeviceTransport, MsgDriverTransport } from '../../platform/virtio/transport/index.ts';
 import { planHotPlug } from './hot-plug.ts';
 
@@ -33,7 +37,14 @@ export function defineTransport<Schema extends ZodObject>(
 export function defineMessageBus<Schema extends ZodObject>(
   row: Row<Schema, DriverBusEnd & Observed, DeviceBusEnd & Observed>,
 ): BusDefinition {
-  const wrapped: Row<Schema, DriverEnd, DeviceEnd> = { ...row, ...messageEnds(row) };
+  const wrapped: Row<Schema, DriverEnd, DeviceEnd> = {
+    ...row,
+    ...messageEnds(row),
+    check: (plan, topology) => [
+      ...(row.check?.(plan, topology) ?? []),
+      ...slowResets(plan as BusPlan, topology),
+    ],
+  };
   return wrapped as BusDefinition;
 }
 
@@ -68,4 +79,13 @@ function deviceEnd<O>({ node }: BusEnvironment<O>, end: DeviceBusEnd & Observed)
     },
     statistics: () => end.statistics(),
   };
+}
+
+/** Objects to devices that take their time for a reset where the revision has none of that. */
+function slowResets(bus: BusPlan, { devices }: Topology): Finding[] {
+  if (revision(bus.revision).rules.asynchronousReset) return [];
+  const slow = devices.find((plan) => plan.bus === bus.index && Number(plan.options.resetTime) > 0);
+  if (slow === undefined) return [];
+  const message = `'${slow.name}' takes time for a reset, which in ${bus.revision} is over at once`;
+  return [{ field: 'revision', message, expected: 'v2, or no `resetTime`' }];
 }

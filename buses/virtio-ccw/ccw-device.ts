@@ -108,7 +108,9 @@ export class CcwDeviceTransport implements DeviceTransport {
     switch (name) {
       case 'VDEV_RESET':
         this.#forgetIndicators();
-        return model.setStatus(0) === 0 ? NOTHING : null;
+        // Whether it is complete, READ_STATUS tells.
+        model.setStatus(0);
+        return NOTHING;
       case 'WRITE_STATUS':
         return this.#writeStatus(data[0]);
       case 'SET_VQ':

@@ -135,8 +135,18 @@ export class CcwDriverTransport implements DriverTransport {
     this.#busy = true;
     this.#run([...this.#statusCommands(status), room('READ_STATUS')], ({ ok, data }) => {
       // A status that the device does not take stops the program; what it has instead is asked.
-      if (ok) this.#reply({ type: 'reply.status', status: data.at(-1)![0] });
-      else this.getStatus();
+      if (!ok) return this.getStatus();
+      const now = data.at(-1)![0];
+      if (status === 0 && now !== 0) return this.#awaitReset();
+      this.#reply({ type: 'reply.status', status: now });
+    });
+  }
+
+  /** A reset is over when the status is 0. */
+  #awaitReset(): void {
+    this.#operate([room('READ_STATUS')], ({ data: [[status]] }) => {
+      if (status === 0) this.#reply({ type: 'reply.status', status });
+      else this.#awaitReset();
     });
   }
 

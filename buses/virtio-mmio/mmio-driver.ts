@@ -138,7 +138,16 @@ export class MmioDriverTransport implements DriverTransport {
     this.#underWay = true;
     if (status === 0) this.#queues.clear();
     this.#write('Status', status);
-    this.getStatus();
+    if (status === 0) this.#awaitReset();
+    else this.getStatus();
+  }
+
+  /** A reset is over when 0 is read (§2.4.2). */
+  #awaitReset(): void {
+    this.#read('Status', (status) => {
+      if (status === 0) this.#reply({ type: 'reply.status', status });
+      else this.#awaitReset();
+    });
   }
 
   getConfig(offset: number, length: number): void {

@@ -25,7 +25,6 @@ import {
   type FetchedRequest,
   type QueueEngine,
   RequestFetcher,
-  ringFeatures,
   ServiceStation,
   VirtioDevice,
 } from '../common/index.ts';
@@ -135,17 +134,13 @@ export class BalloonDevice extends VirtioDevice implements Component {
     return true;
   }
 
-  override setStatus(status: number): number {
-    const result = super.setStatus(status);
-    if (status === 0) {
-      this.#pages.clear();
-      this.#hintId = BALLOON_HINT.STOP;
-      writeU32(this.config, BALLOON_CONFIG.actual, 0);
-      if (this.config.length > BALLOON_CONFIG.poisonVal) {
-        writeU32(this.config, BALLOON_CONFIG.poisonVal, 0);
-      }
+  protected override wasReset(): void {
+    this.#pages.clear();
+    this.#hintId = BALLOON_HINT.STOP;
+    writeU32(this.config, BALLOON_CONFIG.actual, 0);
+    if (this.config.length > BALLOON_CONFIG.poisonVal) {
+      writeU32(this.config, BALLOON_CONFIG.poisonVal, 0);
     }
-    return result;
   }
 
   deliver(kind: number, index: number): void {
@@ -323,7 +318,6 @@ function pagesOf({ chain, length }: FetchedRequest): number {
 /** The feature bits that these options offer. */
 function featuresOf(options: BalloonOptions): bigint {
   return (
-    ringFeatures(options) |
     (options.mustTellHost ? BALLOON_F.MUST_TELL_HOST : 0n) |
     (options.stats ? BALLOON_F.STATS_VQ : 0n) |
     (options.deflateOnOom ? BALLOON_F.DEFLATE_ON_OOM : 0n) |

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { DevicePlan, Finding } from '../../platform/contracts/index.ts';
 import { count, time } from '../../platform/scenario/fields.ts';
-import { ringOptions } from '../common/index.ts';
+import { commonOptions } from '../common/index.ts';
 
 const pages = () => count({ max: 0xffff_ffff });
 
@@ -11,7 +11,7 @@ export const balloonOptions = z.strictObject({
     .literal([2, 4, 8, 16, 32, 64, 128, 256, 512, 1024])
     .default(128)
     .describe('Largest size of each queue.'),
-  ...ringOptions,
+  ...commonOptions,
   pages: pages().default(0).describe('Pages of 4 KiB that it wants from the start.'),
   pressure: z
     .array(z.strictObject({ at: time(), pages: pages() }))

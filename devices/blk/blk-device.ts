@@ -98,9 +98,12 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
   override setStatus(status: number): number {
     const before = this.status;
     const after = super.setStatus(status);
-    if (status === 0) this.config[BLK_CONFIG.writeback] = this.#options.writeCache > 0 ? 1 : 0;
     if ((after & ~before & STATUS.FEATURES_OK) !== 0) this.#featuresAgreed();
     return after;
+  }
+
+  protected override wasReset(): void {
+    this.config[BLK_CONFIG.writeback] = this.#options.writeCache > 0 ? 1 : 0;
   }
 
   /** The cache mode is all that a driver may write. */

@@ -1,6 +1,5 @@
 // Which features a disk offers, and what its configuration space says of them.
 import { BLK_CONFIG_SIZE, BLK_F, blkConfig, F, SECTOR_SIZE } from '../../platform/virtio/index.ts';
-import { ringFeatures } from '../common/index.ts';
 import type { BlkOptions } from './options.ts';
 
 /** Ranges in one discard or write-zeroes request, and sectors in one range, at the most. */
@@ -11,7 +10,6 @@ export const RANGE_SECTORS_MAX = 2 ** 22;
 export function offeredFeatures(options: BlkOptions): bigint {
   const when = (condition: boolean, feature: bigint) => (condition ? feature : 0n);
   return (
-    ringFeatures(options) |
     BLK_F.SEG_MAX |
     BLK_F.BLK_SIZE |
     BLK_F.FLUSH |

@@ -5,7 +5,7 @@ import type { DevicePlan, Finding, Topology } from '../../platform/contracts/ind
 import { Backing } from '../../platform/memory/index.ts';
 import { count, inputFile, size, time } from '../../platform/scenario/fields.ts';
 import { BLK_QUEUES_MAX } from '../../platform/virtio/index.ts';
-import { ringOptions } from '../common/index.ts';
+import { commonOptions } from '../common/index.ts';
 
 const SECTOR = 512;
 const sectors = (bounds: { readonly min?: number } = {}) =>
@@ -36,7 +36,7 @@ export const blkOptions = z.strictObject({
   queues: count({ min: 1, max: BLK_QUEUES_MAX })
     .default(1)
     .describe('Number of request queues; more than one are offered by MQ.'),
-  ...ringOptions,
+  ...commonOptions,
   inOrder: z
     .boolean()
     .default(false)

@@ -15,27 +15,44 @@ export type DeviceEffect =
   | { readonly type: 'accepted' }
   | { readonly type: 'refused'; readonly event: string }
   | { readonly type: 'start' }
+  | { readonly type: 'halt' }
   | { readonly type: 'reset' }
   | { readonly type: 'needsReset' };
 
+export interface DeviceInput {
+  /** ps that a reset takes; with 0 it is over when the driver has asked for it. */
+  readonly resetTime: number;
+}
+
 export const deviceChart = setup({
-  types: {} as { context: Record<string, never>; events: DeviceEvent; emitted: DeviceEffect },
+  types: {} as {
+    context: DeviceInput;
+    input: DeviceInput;
+    events: DeviceEvent;
+    emitted: DeviceEffect;
+  },
+  delays: { RESET_TIME: ({ context }) => context.resetTime },
   guards: {
+    resetTakesTime: ({ context }) => context.resetTime > 0,
     acceptable: ({ event }) => event.type === 'FEATURES_OK' && event.acceptable,
   },
   actions: {
     accepted: emit({ type: 'accepted' }),
     refused: emit(({ event }) => ({ type: 'refused' as const, event: event.type })),
     start: emit({ type: 'start' }),
+    halt: emit({ type: 'halt' }),
     reset: emit({ type: 'reset' }),
     needsReset: emit({ type: 'needsReset' }),
   },
 }).createMachine({
   id: 'device',
-  context: {},
+  context: ({ input }) => input,
   initial: 'reset',
   on: {
-    RESET: { target: '.reset', actions: 'reset' },
+    RESET: [
+      { guard: 'resetTakesTime', target: '.resetting', actions: 'halt' },
+      { target: '.reset', actions: 'reset' },
+    ],
     FAILED: { target: '.failed', actions: 'accepted' },
     '*': { actions: 'refused' },
   },
@@ -43,7 +60,19 @@ export const deviceChart = setup({
     reset: {
       description: 'Status 0: nothing is configured.',
       meta: { spec: 'virtio 1.4 §2.4' },
-      on: { ACKNOWLEDGE: { target: 'acknowledged', actions: 'accepted' }, ERROR: {} },
+      on: {
+        // There is nothing to undo that could take time.
+        RESET: { actions: 'reset' },
+        ACKNOWLEDGE: { target: 'acknowledged', actions: 'accepted' },
+        ERROR: {},
+      },
+    },
+    resetting: {
+      description:
+        'Queues are left alone, but the status does not show 0 before all else is undone.',
+      meta: { spec: 'virtio 1.4 §2.4.1' },
+      on: { RESET: {}, FAILED: { actions: 'refused' }, ERROR: {} },
+      after: { RESET_TIME: { target: 'reset', actions: 'reset' } },
     },
     acknowledged: {
       description: 'The guest has noticed the device.',

@@ -205,10 +205,10 @@ export class SplitDeviceRing implements DeviceRing {
     return true;
   }
 
-  /** Takes an indirect table (§2.7.5.3): alone in its chain, of whole descriptors, not too many. */
+  /** Takes an indirect table (§2.7.5.3): the last of its chain, of whole descriptors, not too many. */
   #indirect(chain: Chain, address: number, length: number): boolean {
     const sound = length > 0 && length % DESC_SIZE === 0 && length <= DESC_SIZE * this.setup.size;
-    if (!this.#options.indirect || chain.next >= 0 || chain.count > 0 || !sound) return false;
+    if (!this.#options.indirect || chain.next >= 0 || !sound) return false;
     chain.tableAddress = address;
     chain.tableLength = length;
     return true;

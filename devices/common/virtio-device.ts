@@ -9,6 +9,7 @@ import type {
   DmaPort,
   QueueSetup,
   Statistics,
+  WithOptions,
 } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
 import type { Chart } from '../../platform/machine/index.ts';
@@ -17,7 +18,7 @@ import { F, QUEUE_SIZE_MAX, STATUS } from '../../platform/virtio/index.ts';
 import { Administration } from './administration.ts';
 import type { Chain } from './chain.ts';
 import { type DeviceEffect, type DeviceEvent, deviceChart } from './device-chart.ts';
-import type { RingOptions } from './options.ts';
+import { type CommonOptions, ringFeatures } from './options.ts';
 import { QueueEngine, type QueueOwner } from './queue-engine.ts';
 
 /** 'BUSB', little-endian: the vendor that GET_DEVICE_INFO reports. */
@@ -26,7 +27,7 @@ export const VENDOR_ID = 0x42535542;
 /** What a kind of device says of itself to the shared part. */
 export interface DeviceTraits {
   readonly deviceId: number;
-  /** Feature bits of its own, besides those every device here offers. */
+  /** Feature bits of its own, besides those every device here offers and those of its rings. */
   readonly features: bigint;
   /** Those of them that a driver must take. */
   readonly requiredFeatures?: bigint;
@@ -34,10 +35,8 @@ export interface DeviceTraits {
   readonly queueSizes: readonly number[];
 }
 
-/** What a device needs to know of its plan. */
-interface OwnPlan extends Pick<DevicePlan, 'name' | 'index'> {
-  readonly options: Pick<RingOptions, 'adminQueues'>;
-}
+/** What a device knows of its entry in the scenario. */
+export type DeviceEntry = WithOptions<Pick<DevicePlan, 'name' | 'index'>, CommonOptions>;
 
 /** Status bits that the driver sets, lowest step first, with the event each stands for. */
 const STEPS = [
@@ -66,17 +65,19 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
   #transport: DeviceTransport | null = null;
   #stepBit = 0;
 
-  constructor(node: Node, plan: OwnPlan, traits: DeviceTraits) {
+  constructor(node: Node, plan: DeviceEntry, traits: DeviceTraits) {
     this.node = node;
     this.name = plan.name;
     this.index = plan.index;
-    this.features = traits.features | F.VERSION_1 | F.ACCESS_PLATFORM;
+    const { resetTime, needsReset } = plan.options;
+    this.features = traits.features | ringFeatures(plan.options) | F.VERSION_1 | F.ACCESS_PLATFORM;
     this.#requiredFeatures = F.VERSION_1 | F.ACCESS_PLATFORM | (traits.requiredFeatures ?? 0n);
     this.config = traits.config;
     this.#queueSizes = traits.queueSizes;
     this.info = infoOf(traits, plan.options.adminQueues);
     this.#chart = node.charts.start(deviceChart, {
       name: `${plan.name}.device`,
+      input: { resetTime },
       perform: (effect: DeviceEffect) => this.#perform(effect),
     });
     this.#chart.begin();
@@ -88,12 +89,15 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
       count,
       broken: () => this.needsReset(),
     });
+    this.#scheduleFailures(needsReset);
   }
 
   /** Serves a chain; in the end the device calls `queue.complete`. */
   protected abstract serve(queue: QueueEngine, chain: Chain): void;
   /** Forgets the requests of a queue that are under way: it was reset. */
   protected abstract forget(queue: QueueEngine): void;
+  /** Undoes what the driver has done to the device, which has been reset. */
+  protected wasReset(): void {}
 
   get dma(): DmaPort {
     assert(this.#transport !== null, 'the device is not connected');
@@ -233,6 +237,8 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
       case 'start':
         for (const queue of this.queues) queue.start();
         return this.#administration.start();
+      case 'halt':
+        return this.#halt();
       case 'reset':
         return this.#reset();
       case 'needsReset':
@@ -253,14 +259,26 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
     this.forget(queue);
   }
 
-  #reset(): void {
+  #halt(): void {
     for (const queue of this.queues) {
       this.#stop(queue);
       queue.setup = null;
     }
     this.#administration.reset();
+  }
+
+  #reset(): void {
+    this.#halt();
     this.status = 0;
     this.driverFeatures = 0n;
+    this.wasReset();
+  }
+
+  /** Failures that the scenario has planned. */
+  #scheduleFailures(instants: readonly number[]): void {
+    if (instants.length === 0) return;
+    const id = this.node.add({ deliver: () => this.needsReset() });
+    for (const at of instants) this.node.kernel.schedule(id, at, 0);
   }
 }
 

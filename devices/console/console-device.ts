@@ -23,7 +23,6 @@ import {
   type FetchedRequest,
   type QueueEngine,
   RequestFetcher,
-  ringFeatures,
   scatter,
   VirtioDevice,
 } from '../common/index.ts';
@@ -61,7 +60,6 @@ export class ConsoleDevice extends VirtioDevice implements Component {
     super(node, plan, {
       deviceId: CONSOLE_DEVICE_ID,
       features:
-        ringFeatures(options) |
         CONSOLE_F.SIZE |
         (multiport ? CONSOLE_F.MULTIPORT : 0n) |
         (options.emergencyWrite ? CONSOLE_F.EMERG_WRITE : 0n),
@@ -96,14 +94,10 @@ export class ConsoleDevice extends VirtioDevice implements Component {
     return true;
   }
 
-  override setStatus(status: number): number {
-    const result = super.setStatus(status);
-    if (status === 0) {
-      this.#messages.length = 0;
-      this.#driverReady = false;
-      for (const port of this.#ports) port.reset();
-    }
-    return result;
+  protected override wasReset(): void {
+    this.#messages.length = 0;
+    this.#driverReady = false;
+    for (const port of this.#ports) port.reset();
   }
 
   deliver(kind: number, index: number): void {

@@ -23,7 +23,6 @@ import {
   type FetchedRequest,
   type QueueEngine,
   RequestFetcher,
-  ringFeatures,
   ServiceStation,
   scatter,
   VirtioDevice,
@@ -60,7 +59,7 @@ export class GpioDevice extends VirtioDevice {
     gpioConfig.encode({ ngpio: options.lines, gpioNamesSize: names.length }, config, 0);
     super(node, plan, {
       deviceId: GPIO_DEVICE_ID,
-      features: ringFeatures(options) | (options.interrupts ? GPIO_F.IRQ : 0n),
+      features: options.interrupts ? GPIO_F.IRQ : 0n,
       config,
       queueSizes: new Array<number>(options.interrupts ? 2 : 1).fill(options.queueSize),
     });
@@ -96,10 +95,8 @@ export class GpioDevice extends VirtioDevice {
   }
 
   /** A reset gives up all lines. */
-  override setStatus(status: number): number {
-    const result = super.setStatus(status);
-    if (status === 0) this.#lines.reset();
-    return result;
+  protected override wasReset(): void {
+    this.#lines.reset();
   }
 
   #accessed(epoch: number): void {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { DevicePlan, Finding } from '../../platform/contracts/index.ts';
 import { count, time } from '../../platform/scenario/fields.ts';
-import { ringOptions } from '../common/index.ts';
+import { commonOptions } from '../common/index.ts';
 
 const LINES_MAX = 1024;
 const line = () => count({ max: LINES_MAX - 1 });
@@ -12,7 +12,7 @@ export const gpioOptions = z.strictObject({
     .literal([2, 4, 8, 16, 32, 64, 128, 256, 512, 1024])
     .default(64)
     .describe('Largest size of the request queue and of the event queue.'),
-  ...ringOptions,
+  ...commonOptions,
   lines: count({ min: 1, max: LINES_MAX }).default(8).describe('Number of lines.'),
   names: z
     .array(z.string().regex(/^[\x20-\x7e]*$/))

@@ -17,7 +17,6 @@ import {
   type FetchedRequest,
   type QueueEngine,
   RequestFetcher,
-  ringFeatures,
   ServiceStation,
   scatter,
   VirtioDevice,
@@ -54,7 +53,7 @@ export class I2cDevice extends VirtioDevice {
     const { options } = plan;
     super(node, plan, {
       deviceId: I2C_DEVICE_ID,
-      features: ringFeatures(options) | I2C_F.ZERO_LENGTH_REQUEST,
+      features: I2C_F.ZERO_LENGTH_REQUEST,
       requiredFeatures: I2C_F.ZERO_LENGTH_REQUEST,
       config: new Uint8Array(0),
       queueSizes: [options.queueSize],

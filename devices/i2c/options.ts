@@ -2,14 +2,14 @@
 import { z } from 'zod';
 import { count } from '../../platform/scenario/fields.ts';
 import { DS1338_ADDRESS, parseClockTime } from '../../platform/virtio/index.ts';
-import { ringOptions } from '../common/index.ts';
+import { commonOptions } from '../common/index.ts';
 
 export const i2cOptions = z.strictObject({
   queueSize: z
     .literal([32, 64, 128, 256])
     .default(64)
     .describe('Largest size of the request queue.'),
-  ...ringOptions,
+  ...commonOptions,
   mode: z
     .enum(['standard', 'fast'])
     .default('standard')

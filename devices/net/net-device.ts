@@ -39,7 +39,6 @@ import {
   type FetchedRequest,
   type QueueEngine,
   RequestFetcher,
-  ringFeatures,
   scatter,
   VirtioDevice,
 } from '../common/index.ts';
@@ -141,8 +140,7 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
     const wants = (status & STATUS.FEATURES_OK) !== 0 && (this.status & STATUS.FEATURES_OK) === 0;
     const allowed = wants && !this.#consistent() ? status & ~STATUS.FEATURES_OK : status;
     const result = super.setStatus(allowed);
-    if (result === 0) this.#startOver();
-    else if (wants && (result & STATUS.FEATURES_OK) !== 0) this.#negotiated();
+    if (wants && (result & STATUS.FEATURES_OK) !== 0) this.#negotiated();
     return result;
   }
 
@@ -283,7 +281,7 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
     this.filter.vlans = has(NET_F.CTRL_VLAN) ? new Set() : null;
   }
 
-  #startOver(): void {
+  protected override wasReset(): void {
     this.#steering.setPairs(1);
     this.hasher.clear();
     this.filter.reset(this.#mac);
@@ -349,7 +347,6 @@ export function featuresOf(options: NetOptions): bigint {
   const { checksum, segmentation, receiveMerging, mergeable, queues } = options;
   const coalesces = options.coalesceReceive !== undefined || options.coalesceTransmit !== undefined;
   return (
-    ringFeatures(options) |
     NET_F.MTU |
     NET_F.MAC |
     NET_F.STATUS |

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { PS_PER_US } from '../../platform/kernel/index.ts';
 import { isGroupMac, parseIpv4, parseMac } from '../../platform/network/index.ts';
 import { size, time } from '../../platform/scenario/fields.ts';
-import { ringOptions } from '../common/index.ts';
+import { commonOptions } from '../common/index.ts';
 import { COALESCING_USECS_MAX } from './coalescer.ts';
 
 /** Queue pairs at the most; the specification allows 32768. */
@@ -62,7 +62,7 @@ export const netOptions = z.strictObject({
     .literal([16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768])
     .default(256)
     .describe('Largest size of each queue.'),
-  ...ringOptions,
+  ...commonOptions,
   checksum: z.boolean().default(true).describe('Offer CSUM and GUEST_CSUM.'),
   segmentation: z
     .boolean()

@@ -1,14 +1,14 @@
 // What a scenario may say of an entropy source.
 import { z } from 'zod';
 import { size } from '../../platform/scenario/fields.ts';
-import { ringOptions } from '../common/index.ts';
+import { commonOptions } from '../common/index.ts';
 
 export const rngOptions = z.strictObject({
   queueSize: z
     .literal([1, 2, 4, 8, 16, 32, 64, 128, 256])
     .default(64)
     .describe('Largest size of the request queue.'),
-  ...ringOptions,
+  ...commonOptions,
   chunk: size({ min: 1, max: 65536 })
     .default(65536)
     .describe('Bytes it gives at the most for one request; a driver must cope with fewer.'),

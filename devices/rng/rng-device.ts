@@ -9,13 +9,7 @@ import type {
 import type { RandomStream } from '../../platform/kernel/index.ts';
 import { type CpuClient, Milestone, Priority } from '../../platform/node/index.ts';
 import { RNG_DEVICE_ID, rngStreamName } from '../../platform/virtio/index.ts';
-import {
-  type Chain,
-  type QueueEngine,
-  ringFeatures,
-  ServiceStation,
-  VirtioDevice,
-} from '../common/index.ts';
+import { type Chain, type QueueEngine, ServiceStation, VirtioDevice } from '../common/index.ts';
 import type { RngOptions } from './options.ts';
 
 export class RngDevice extends VirtioDevice implements DmaClient, CpuClient {
@@ -32,7 +26,7 @@ export class RngDevice extends VirtioDevice implements DmaClient, CpuClient {
   constructor({ node, plan }: DeviceEnvironment<RngOptions>) {
     super(node, plan, {
       deviceId: RNG_DEVICE_ID,
-      features: ringFeatures(plan.options),
+      features: 0n,
       config: new Uint8Array(0),
       queueSizes: [plan.options.queueSize],
     });

@@ -24,7 +24,6 @@ import {
   type FetchedRequest,
   type QueueEngine,
   RequestFetcher,
-  ringFeatures,
   ServiceStation,
   scatter,
   VirtioDevice,
@@ -69,8 +68,7 @@ export class VsockDevice extends VirtioDevice implements ConnectionOwner, Compon
     vsockConfig.encode({ guestCid: BigInt(options.guestCid) }, config, 0);
     super(node, plan, {
       deviceId: VSOCK_DEVICE_ID,
-      features:
-        ringFeatures(options) | VSOCK_F.STREAM | VSOCK_F.SEQPACKET | VSOCK_F.NO_IMPLIED_STREAM,
+      features: VSOCK_F.STREAM | VSOCK_F.SEQPACKET | VSOCK_F.NO_IMPLIED_STREAM,
       config,
       queueSizes: new Array<number>(3).fill(options.queueSize),
     });
@@ -117,13 +115,9 @@ export class VsockDevice extends VirtioDevice implements ConnectionOwner, Compon
     };
   }
 
-  override setStatus(status: number): number {
-    const result = super.setStatus(status);
-    if (status === 0) {
-      this.#forgetConnections();
-      this.#pendingEvents = 0;
-    }
-    return result;
+  protected override wasReset(): void {
+    this.#forgetConnections();
+    this.#pendingEvents = 0;
   }
 
   performConnection(connection: Connection, effect: ConnectionEffect): void {

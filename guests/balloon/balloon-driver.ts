@@ -74,6 +74,12 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
   readonly #reads: boolean[] = [];
   /** Pages that the guest needs back, whatever the target. */
   #needed = 0;
+  /** Users have been told that the balloon is there. */
+  #ready = false;
+  /** By queue, the request that waits for the end of the queue's reset. */
+  readonly #postponed = new Map<number, () => void>();
+  /** Looks at the configuration that clients asked for before the device was reset. */
+  #inspections = 0;
   /** Pages were taken back in need: no more are given until the device asks for another number. */
   #relieved = false;
   /** When and in which event the request under way was begun. */
@@ -149,14 +155,25 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
   }
 
   offer(queue: number, addresses: readonly number[], length: number, writable: boolean): void {
+    if (this.restarts.isStopped(queue)) {
+      const again = [...addresses];
+      this.#postponed.set(queue, () => this.offer(queue, again, length, writable));
+      return;
+    }
     const ring = this.rings[queue];
     for (const address of addresses) {
       // Free pages are shared with nobody, nor accessed: they are told of by their place in own RAM.
       const place = writable ? address : this.transport.busAddress(address);
       ring.addSegment(place, length, writable);
     }
-    this.countUse(queue, ring.commit());
+    this.countUse(queue, this.commit(queue, 0));
     this.kick(queue);
+  }
+
+  protected override queueRestarted(queue: number): void {
+    const offer = this.#postponed.get(queue);
+    this.#postponed.delete(queue);
+    offer?.();
   }
 
   protected override get plugged(): boolean {
@@ -175,7 +192,9 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
     this.#stale = false;
     this.#reads.length = 0;
     if (this.#has(BALLOON_F.STATS_VQ)) this.#reportStatistics();
-    for (const client of this.#clients) client.balloonReady();
+    if (this.#ready) this.#startOver();
+    else for (const client of this.#clients) client.balloonReady();
+    this.#ready = true;
     this.#setTarget(readU32(this.config, BALLOON_CONFIG.numPages));
     this.#chartOf.send({ type: 'START' });
     if (this.#has(BALLOON_F.PAGE_REPORTING)) this.#reporter.start();
@@ -183,15 +202,18 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
     this.#followHints(this.config);
   }
 
+  /** Once it has been reset the device has no pages: the balloon is filled anew. */
+  protected override interrupted(): void {
+    this.#stop();
+    for (const forClient of this.#reads.splice(0)) if (forClient) this.#inspections++;
+  }
+
   /** A device that is lost has no use for pages, nor can it give any back. */
   protected override wentDown(reason: string): void {
-    this.#chartOf.send({ type: 'STOP' });
-    this.#reporter.stop();
-    this.#hinter.stop();
-    for (const page of this.#held) this.node.memory.free(page, PAGE_SIZE);
-    for (const page of this.#moving) this.node.memory.free(page, PAGE_SIZE);
-    this.#held.length = 0;
-    this.#moving.length = 0;
+    this.#ready = false;
+    this.#inspections = 0;
+    this.#stop();
+    this.#giveBack();
     for (const client of this.#clients) client.balloonDown(reason);
   }
 
@@ -221,10 +243,11 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
 
   protected override work(step: number, queue: number): void {
     if (!this.live) return;
-    if (step === STEP_STATISTICS) this.#addStatistics();
-    else if (step === STEP_RELEASED) {
-      for (const client of this.#clients) client.balloonReleased();
-    } else this.#addRequest(queue);
+    if (step === STEP_RELEASED) return this.#tellReleased();
+    const statistics = step === STEP_STATISTICS;
+    if (this.restarts.parks(statistics ? BALLOON_QUEUE.stats : queue, step, queue)) return;
+    if (statistics) this.#addStatistics();
+    else this.#addRequest(queue);
   }
 
   protected override completed(queue: number, head: number, _written: number, use: number): void {
@@ -237,9 +260,7 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
     else this.#release();
     this.#moving.length = 0;
     this.#chartOf.send({ type: 'USED' });
-    if (queue === BALLOON_QUEUE.deflate) {
-      for (const client of this.#clients) client.balloonReleased();
-    }
+    if (queue === BALLOON_QUEUE.deflate) this.#tellReleased();
   }
 
   #do(effect: BalloonEffect): void {
@@ -256,6 +277,9 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
       case 'tell':
         return this.#tell();
       case 'settled':
+        // With nothing to do it has done all it can.
+        this.proven();
+        for (; this.#inspections > 0; this.#inspections--) this.#read(true);
         for (const client of this.#clients) client.balloonSettled(this.#held.length);
     }
   }
@@ -268,6 +292,32 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
 
   #has(feature: bigint): boolean {
     return (this.features & feature) !== 0n;
+  }
+
+  #tellReleased(): void {
+    for (const client of this.#clients) client.balloonReleased();
+  }
+
+  /** Nothing is asked of the device any more. */
+  #stop(): void {
+    this.#chartOf.send({ type: 'STOP' });
+    this.#postponed.clear();
+    this.#reporter.stop();
+    this.#hinter.stop();
+  }
+
+  /** The device was reset. */
+  #startOver(): void {
+    this.#giveBack();
+    this.#tellReleased();
+  }
+
+  /** All pages are the guest's again. */
+  #giveBack(): void {
+    for (const page of this.#held) this.node.memory.free(page, PAGE_SIZE);
+    for (const page of this.#moving) this.node.memory.free(page, PAGE_SIZE);
+    this.#held.length = 0;
+    this.#moving.length = 0;
   }
 
   #read(forClient: boolean): void {
@@ -344,7 +394,7 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
       node.charge(node.timing.ringAdd) +
       node.chargeTimes(this.#guestPage, this.#moving.length) +
       (queue === BALLOON_QUEUE.deflate ? this.#fillCost() : 0);
-    node.cpu.submit(Priority.task, cost, this, STEP_REQUEST, queue);
+    this.later(STEP_REQUEST, cost, queue);
   }
 
   /** Pages that come back are filled before they are used; the value is 0, as the allocator has it. */
@@ -362,7 +412,7 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
     this.node.memory.copyIn(this.#buffers, this.#data, 0, length);
     const ring = this.rings[queue];
     ring.addSegment(this.transport.busAddress(this.#buffers), length, false);
-    const head = ring.commit();
+    const head = this.commit(queue, 0);
     const use = this.countUse(queue, head);
     const { milestones } = this.node;
     milestones?.mark(this.index, queue, head, use, Milestone.submitted, {
@@ -375,9 +425,8 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
 
   /** Statistics are gathered when the device asks for them, by returning the last ones. */
   #reportStatistics(): void {
-    const { cpu, timing } = this.node;
-    const cost = this.node.charge(timing.submit) + this.node.charge(timing.ringAdd);
-    cpu.submit(Priority.task, cost, this, STEP_STATISTICS);
+    const { timing } = this.node;
+    this.later(STEP_STATISTICS, this.node.charge(timing.submit) + this.node.charge(timing.ringAdd));
   }
 
   #addStatistics(): void {

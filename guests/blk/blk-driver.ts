@@ -11,7 +11,6 @@ import {
   BLK_F,
   BLK_S,
   BLK_T,
-  F,
 } from '../../platform/virtio/index.ts';
 import { FIRST_OWN_STEP, SlotTable, VirtioDriver, Watchdog } from '../common/index.ts';
 import { capacityOf, configBytes, type DiskInfo, readDiskInfo } from './disk-info.ts';
@@ -23,8 +22,6 @@ const QUEUE_SIZE = 256;
 const STEP_SUBMIT = FIRST_OWN_STEP;
 /** Segments of a chain whose data is one piece: header, data, status. */
 const SEGMENTS = 3;
-/** A device is reset so often in a row before the driver gives it up. */
-export const RECOVERIES_MAX = 3;
 const FEATURES = Object.values(BLK_F).reduce((sum, feature) => sum | feature, 0n);
 
 /** Status of a request that the driver ended because the device was lost. */
@@ -73,10 +70,10 @@ export class BlkDriver extends VirtioDriver {
       deviceId: BLK_DEVICE_ID,
       queueCount: 1,
       queueSize: QUEUE_SIZE,
-      features: FEATURES | F.IN_ORDER | F.RING_RESET,
+      features: FEATURES,
       configSize: BLK_CONFIG_SIZE_LEAST,
       segmentsMax: SEGMENTS,
-      recoveriesMax: RECOVERIES_MAX,
+      repeatsChains: true,
     });
     const { costs, memory } = this.node;
     this.#requests = new RequestSlots(memory, this.transport);
@@ -115,10 +112,8 @@ export class BlkDriver extends VirtioDriver {
 
   /** Resets one queue while the others go on; `done` tells whether it is in use again. */
   resetQueue(queue: number, done: (restarted: boolean) => void): void {
-    const possible = (this.features & F.RING_RESET) !== 0n && queue < this.rings.length;
-    if (!this.live || !possible || this.#resets.has(queue)) return done(false);
+    if (this.#resets.has(queue) || !this.restartQueue(queue)) return done(false);
     this.#resets.set(queue, done);
-    this.restartQueue(queue);
   }
 
   /** Resets the device; what is under way is submitted again. */

@@ -2,7 +2,7 @@
 import type { DriverDefinition } from '../../platform/contracts/index.ts';
 import { BlkDriver } from './blk-driver.ts';
 
-export { BLK_LOST, type BlkClient, BlkDriver, RECOVERIES_MAX } from './blk-driver.ts';
+export { BLK_LOST, type BlkClient, BlkDriver } from './blk-driver.ts';
 
 export const blk: DriverDefinition = {
   type: 'blk',

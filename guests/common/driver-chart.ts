@@ -47,6 +47,9 @@ export const ASKING_EFFECTS: ReadonlySet<DriverEffect['type']> = new Set([
   'setQueue',
 ]);
 
+/** A device is reset so often in a row without getting any further before its driver gives it up. */
+export const RECOVERIES_MAX = 3;
+
 export interface DriverInput {
   readonly deviceId: number;
   /** Queues that the device must have at the least. */
@@ -55,8 +58,6 @@ export interface DriverInput {
   readonly requiredFeatures: bigint;
   /** Bytes of configuration space that the driver needs; 0 to read none. */
   readonly configSize: number;
-  /** How often it resets a device in a row without getting any further; 0 to give up at once. */
-  readonly recoveriesMax: number;
 }
 
 interface Context extends DriverInput {
@@ -91,10 +92,9 @@ export const driverChart = setup({
     saysNeedsReset: ({ event }) =>
       event.type === 'reply.status' && (event.status & STATUS.DEVICE_NEEDS_RESET) !== 0,
     isLive: ({ event }) => event.type === 'reply.status' && (event.status & STATUS.DRIVER_OK) !== 0,
-    recovers: ({ context }) => context.recoveriesMax > 0,
-    mayRecover: ({ context }) => context.recoveries < context.recoveriesMax,
+    mayRecover: ({ context }) => context.recoveries < RECOVERIES_MAX,
     mayRecoverLater: ({ context, event }) =>
-      event.type === 'NEEDS_RESET' && event.busy && context.recoveries < context.recoveriesMax,
+      event.type === 'NEEDS_RESET' && event.busy && context.recoveries < RECOVERIES_MAX,
     isBusy: ({ event }) => event.type === 'RESTART' && event.busy,
     needsConfig: ({ context }) => context.configSize > 0,
     queueUsable: ({ event }) => event.type === 'reply.queue' && event.sizeMax > 0,
@@ -153,13 +153,7 @@ export const driverChart = setup({
       target: '.offline',
       actions: { type: 'down', params: { reason: 'the device is gone' } },
     },
-    SUSPENDED: [
-      { guard: 'recovers', target: '.offline', actions: 'recover' },
-      {
-        target: '.offline',
-        actions: { type: 'down', params: { reason: 'the device is away' } },
-      },
-    ],
+    SUSPENDED: { target: '.offline', actions: 'recover' },
     NEEDS_RESET: [
       {
         guard: 'mayRecoverLater',

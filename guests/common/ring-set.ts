@@ -9,9 +9,13 @@ import {
   PackedDriverRing,
   packedRingAreas,
   type RingAreas,
+  type SegmentList,
   SplitDriverRing,
   splitRingAreas,
 } from '../../platform/virtio/index.ts';
+
+/** Segments of an indirect table unless the driver says otherwise. */
+export const SEGMENTS_DEFAULT = 4;
 
 export interface RingSetOptions {
   readonly node: Node;
@@ -20,6 +24,14 @@ export interface RingSetOptions {
   readonly sizeWanted: number;
   /** Most segments of a chain that may lie in an indirect table. */
   readonly segmentsMax: number;
+  /** With RING_RESET, rings keep what chains are made of; see `DriverTraits`. */
+  readonly keepsChains?: boolean;
+}
+
+/** A chain, and what the driver has given it to remember. */
+export interface TaggedChain {
+  readonly tag: number;
+  readonly segments: SegmentList;
 }
 
 export class RingSet {
@@ -30,6 +42,8 @@ export class RingSet {
   /** How often each ring was made anew. */
   readonly #epochs: number[] = [];
   #uses: Int32Array[] = [];
+  /** By queue and name of a chain, what the driver has given it to remember. */
+  readonly #tags: Float64Array[] = [];
   #features = 0n;
 
   constructor(options: RingSetOptions) {
@@ -70,12 +84,44 @@ export class RingSet {
     this.rings[index] = this.#makeRing(this.#starts[index], size);
     // A packed ring's chains are named by buffer ids, which are below the size as well.
     this.#uses[index] = new Int32Array(size);
+    this.#tags[index] = new Float64Array(size);
     this.#epochs[index] = (this.#epochs[index] ?? -1) + 1;
   }
 
   /** Names the present making of a ring, so that work for an earlier one is known as such. */
   epochOf(index: number): number {
     return this.#epochs[index];
+  }
+
+  /** Makes the chain that was built on a ring available, with a tag; returns its name. */
+  commit(index: number, tag: number): number {
+    const head = this.rings[index].commit();
+    this.#tags[index][head] = tag;
+    return head;
+  }
+
+  tagOf(index: number, head: number): number {
+    return this.#tags[index][head];
+  }
+
+  /**
+   * Makes a ring anew. Returns the chains that the device had not returned, with their tags, oldest
+   * first, if the ring has kept them.
+   */
+  remake(index: number): readonly TaggedChain[] {
+    const tags = this.#tags[index];
+    const { outstanding } = this.rings[index];
+    this.make(index);
+    return outstanding.map(({ name, segments }) => ({ tag: tags[name], segments }));
+  }
+
+  /** Makes a chain available as it was on an earlier ring; returns its name. */
+  repeat(index: number, { tag, segments }: TaggedChain): number {
+    const ring = this.rings[index];
+    for (let i = 0; i < segments.count; i++) {
+      ring.addSegment(segments.addresses[i], segments.lengths[i], segments.writable[i] === 1);
+    }
+    return this.commit(index, tag);
   }
 
   /** Counts this use of a chain's head; see MilestoneLog for what the count is good for. */
@@ -109,7 +155,8 @@ export class RingSet {
       ? { address: table, busAddress: transport.busAddress(table), segmentsMax }
       : null;
     const inOrder = this.#has(F.IN_ORDER);
-    const options = { eventIndex: this.#has(F.EVENT_IDX), indirect, inOrder };
+    const keepsChains = this.#options.keepsChains === true && this.#has(F.RING_RESET);
+    const options = { eventIndex: this.#has(F.EVENT_IDX), indirect, inOrder, keepsChains };
     return this.#has(F.RING_PACKED)
       ? new PackedDriverRing(memory, start, size, options)
       : new SplitDriverRing(memory, start, size, options);

@@ -1,10 +1,10 @@
 // What drivers share whose requests each have a slot on one queue: submission, waiting for room in the
-// ring, timing, timeouts, and failing what is under way when the device is lost.
+// ring, timing, timeouts, what becomes of requests under way when the device is reset or lost.
 import type { DriverEnvironment } from '../../platform/contracts/index.ts';
-import { Milestone, Priority } from '../../platform/node/index.ts';
-import type { DriverTraits } from './driver-traits.ts';
+import { Milestone } from '../../platform/node/index.ts';
+import { type DriverTraits, FIRST_OWN_STEP } from './driver-hooks.ts';
 import { SlotTable } from './slots.ts';
-import { FIRST_OWN_STEP, VirtioDriver } from './virtio-driver.ts';
+import { VirtioDriver } from './virtio-driver.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** How a request came to its end. */
@@ -13,7 +13,7 @@ export const RequestEnd = {
   returned: 0,
   /** It took too long. Its slot can be used again once the device has returned it. */
   timedOut: 1,
-  /** The device was lost. */
+  /** The device was lost, or was reset and nobody knows what it has done. */
   lost: 2,
 } as const;
 export type RequestEnd = (typeof RequestEnd)[keyof typeof RequestEnd];
@@ -21,6 +21,8 @@ export type RequestEnd = (typeof RequestEnd)[keyof typeof RequestEnd];
 export interface SlotDriverTraits extends DriverTraits {
   /** ps without progress after which requests are given up. */
   readonly timeout: number;
+  /** A request that was with the device when it failed can be made once more; otherwise it is lost. */
+  readonly repeatable: boolean;
 }
 
 /** Requests go to queue 0. Steps below this number are the shared parts'. */
@@ -41,12 +43,17 @@ export abstract class SlotDriver<Client> extends VirtioDriver {
   #submitted = new Uint8Array(0);
   /** Chains of the slot that the device has not returned. */
   #outstanding = new Int32Array(0);
-  #slotOfHead = new Int32Array(0);
-  /** Slots that found the ring full, oldest first. */
+  /** Slots that found the ring full or the device away, oldest first. */
   readonly #waiting: number[] = [];
+  readonly #repeatable: boolean;
+  /** The device was live since it was lost, if it ever was. */
+  #wasLive = false;
+  /** The device is being reset: requests wait until `goOn`. */
+  #interrupted = false;
 
   constructor(environment: DriverEnvironment, traits: SlotDriverTraits) {
     super(environment, traits);
+    this.#repeatable = traits.repeatable;
     this.#watchdog = new Watchdog({
       node: this.node,
       name: this.name,
@@ -65,23 +72,33 @@ export abstract class SlotDriver<Client> extends VirtioDriver {
   protected abstract ended(slot: number, end: RequestEnd, latency: number): void;
   /** Everybody who uses the device is to be told that it can be used. */
   protected abstract tellReady(): void;
+  /** The device is back after a reset. Drivers that must tell it things first do so, then `goOn`. */
+  protected cameBack(): void {
+    this.goOn();
+  }
+  /** True for slots whose requests are made while the others wait for `goOn`. */
+  protected precedes(_slot: number): boolean {
+    return false;
+  }
   protected abstract tellDown(reason: string): void;
 
   /** Starts the request of a slot, made of this many chains. */
   protected begin(slot: number, chains: number): void {
-    const { kernel, cpu, timing } = this.node;
+    const { kernel, timing } = this.node;
     this.#since[slot] = kernel.now;
     this.#sinceKey[slot] = kernel.currentKey;
     this.#busy[slot] = 1;
-    this.#pendingSubmits++;
+    if (this.#interrupted && !this.precedes(slot)) {
+      this.#waiting.push(slot);
+      return;
+    }
     const cost = this.node.charge(timing.submit) + this.node.chargeTimes(timing.ringAdd, chains);
-    cpu.submit(Priority.task, cost, this, STEP_SUBMIT, slot);
+    this.#submit(slot, cost);
   }
 
   /** Makes the chain just built on the request queue available. */
   protected addChain(slot: number): void {
-    const head = this.rings[0].commit();
-    this.#slotOfHead[head] = slot;
+    const head = this.commit(0, slot);
     this.#outstanding[slot]++;
     const use = this.countUse(0, head);
     this.node.milestones?.mark(this.index, 0, head, use, Milestone.submitted, {
@@ -98,18 +115,47 @@ export abstract class SlotDriver<Client> extends VirtioDriver {
   protected override wentLive(buffers: number): void {
     const { count } = this.slots;
     this.buffers = buffers;
+    if (this.#wasLive) return this.cameBack();
+    this.#wasLive = true;
+    this.#interrupted = false;
     this.#since = new Float64Array(count);
     this.#sinceKey = new Float64Array(count);
     this.#busy = new Uint8Array(count);
     this.#submitted = new Uint8Array(count);
     this.#outstanding = new Int32Array(count);
-    this.#slotOfHead = new Int32Array(this.rings[0].size).fill(-1);
     this.tellReady();
+  }
+
+  /** Requests that may be made again wait for the device to come back, and so do those not made yet. */
+  protected override interrupted(): void {
+    this.#interrupted = true;
+    this.#pendingSubmits = 0;
+    this.#waiting.length = 0;
+    this.#watchdog.clear();
+    this.#outstanding.fill(0);
+    const lost: number[] = [];
+    for (const slot of this.#busySlots()) {
+      if (this.#submitted[slot] === 1 && !this.#repeatable) lost.push(slot);
+      else if (!this.precedes(slot)) this.#waiting.push(slot);
+      this.#submitted[slot] = 0;
+    }
+    for (const slot of lost) this.#end(slot, RequestEnd.lost);
+  }
+
+  /** Makes the requests that have waited for the device to come back, oldest first. */
+  protected goOn(): void {
+    this.#interrupted = false;
+    const waiting = this.#waiting.splice(0);
+    // With nothing to do it has done all it can.
+    if (waiting.length === 0) this.proven();
+    for (const slot of waiting) this.#submit(slot, this.node.charge(this.node.timing.ringAdd));
   }
 
   protected override wentDown(reason: string): void {
     this.#pendingSubmits = 0;
     this.#waiting.length = 0;
+    this.#wasLive = false;
+    this.#interrupted = false;
     this.#watchdog.clear();
     for (let slot = 0; slot < this.#busy.length; slot++) {
       this.#submitted[slot] = 0;
@@ -121,6 +167,10 @@ export abstract class SlotDriver<Client> extends VirtioDriver {
   protected override work(step: number, slot: number): void {
     if (!this.live || step !== STEP_SUBMIT) return;
     this.#pendingSubmits--;
+    if (this.restarts.isStopped(0)) {
+      this.#waiting.push(slot);
+      return;
+    }
     // The slot's memory is still the device's: an earlier request on it was given up.
     if (this.#outstanding[slot] > 0) this.#end(slot, RequestEnd.timedOut);
     else if (this.hasRoom(slot)) this.#add(slot);
@@ -129,16 +179,36 @@ export abstract class SlotDriver<Client> extends VirtioDriver {
   }
 
   protected override completed(queue: number, head: number, written: number, use: number): void {
-    const slot = this.#slotOfHead[head];
+    const slot = this.tagOf(queue, head);
     this.returned(slot, written);
     this.node.milestones?.mark(this.index, queue, head, use, Milestone.completed);
-    while (this.#waiting.length > 0 && this.hasRoom(this.#waiting[0])) {
-      this.#add(this.#waiting.shift()!);
-    }
+    this.#addWaiting();
     if (--this.#outstanding[slot] > 0 || this.#submitted[slot] === 0) return;
     this.#submitted[slot] = 0;
     this.#watchdog.ended();
     this.#end(slot, RequestEnd.returned);
+  }
+
+  protected override queueRestarted(_queue: number): void {
+    this.#addWaiting();
+  }
+
+  #addWaiting(): void {
+    if (this.#interrupted || this.restarts.isStopped(0)) return;
+    while (this.#waiting.length > 0 && this.hasRoom(this.#waiting[0])) {
+      this.#add(this.#waiting.shift()!);
+    }
+  }
+
+  #submit(slot: number, cost: number): void {
+    this.#pendingSubmits++;
+    this.later(STEP_SUBMIT, cost, slot);
+  }
+
+  /** Slots whose clients wait, oldest request first. */
+  #busySlots(): number[] {
+    const slots = [...this.#busy.keys()].filter((slot) => this.#busy[slot] === 1);
+    return slots.sort((a, b) => this.#since[a] - this.#since[b] || a - b);
   }
 
   #add(slot: number): void {

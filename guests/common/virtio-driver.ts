@@ -11,7 +11,7 @@ import type {
 } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
 import type { Chart } from '../../platform/machine/index.ts';
-import { ANY_CORE, type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
+import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
 import { type DriverRing, F, REAP_BROKEN, REAP_NONE, STATUS } from '../../platform/virtio/index.ts';
 import {
   ASKING_EFFECTS,
@@ -19,15 +19,20 @@ import {
   type DriverEvent,
   driverChart,
 } from './driver-chart.ts';
+import { DriverHooks, type DriverTraits, FIRST_OWN_STEP } from './driver-hooks.ts';
 import { DriverQueues } from './driver-queues.ts';
-import { CORE_FEATURES, type DriverTraits, SEGMENTS_MAX } from './driver-traits.ts';
+import { agreeableFeatures } from './features.ts';
 import { LiveOperations } from './live-operations.ts';
+import { planQueueResets, QueueRestarts } from './queue-restarts.ts';
+import { SEGMENTS_DEFAULT } from './ring-set.ts';
 
-/** Steps below this number are the shared part's. */
-export const FIRST_OWN_STEP = 8;
 const STEP_REAP = 0;
+const STEP_REPEAT = 1;
 
-export abstract class VirtioDriver implements Driver, TransportListener, CpuClient {
+export abstract class VirtioDriver
+  extends DriverHooks
+  implements Driver, TransportListener, CpuClient
+{
   readonly node: Node;
   readonly name: string;
   readonly index: number;
@@ -56,8 +61,12 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
   #configStale = false;
   /** Nothing has come back since the last recovery. */
   #unproven = false;
+  protected readonly restarts = new QueueRestarts();
+  /** Counts the times that the device was lost or reset, from 1. */
+  #life = 1;
 
   constructor({ node, plan, transport }: DriverEnvironment, traits: DriverTraits) {
+    super();
     this.node = node;
     this.name = plan.name;
     this.index = plan.index;
@@ -69,7 +78,8 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
       name: plan.name,
       transport,
       sizeWanted: traits.queueSize,
-      segmentsMax: traits.segmentsMax ?? SEGMENTS_MAX,
+      segmentsMax: traits.segmentsMax ?? SEGMENTS_DEFAULT,
+      keepsChains: traits.repeatsChains !== true,
     });
     this.#operations = this.#liveOperations();
     transport.connect(this);
@@ -78,11 +88,11 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
       input: {
         ...traits,
         requiredFeatures: traits.requiredFeatures ?? 0n,
-        recoveriesMax: traits.recoveriesMax ?? 0,
       },
       perform: (effect: DriverEffect) => this.#perform(effect),
     });
     this.#chart.begin();
+    planQueueResets(this.node, plan, (queue) => this.restartQueue(queue));
   }
 
   get state(): string {
@@ -98,23 +108,6 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
     return this.#queues.own.rings;
   }
 
-  /** Bytes of buffers that the driver wants behind its rings, which end `start` bytes into a page. */
-  protected abstract bufferBytes(start: number): number;
-  /** Bytes of buffers that the driver uses while the device has them: all, unless it knows better. */
-  protected commonBytes(start: number): number {
-    return this.bufferBytes(start);
-  }
-  /** The device is live; buffers begin at `buffers` in own RAM. */
-  protected abstract wentLive(buffers: number): void;
-  /** The device is lost; requests under way must be failed. */
-  protected abstract wentDown(reason: string): void;
-  /** A chain came back. `written` is what the device says that it wrote. */
-  protected abstract completed(queue: number, head: number, written: number, use: number): void;
-  /** Work of the driver's own, `step` being FIRST_OWN_STEP or above. */
-  protected abstract work(step: number, a: number): void;
-  /** True while more chains will be added soon, so that one notification can serve all. */
-  protected abstract get plugged(): boolean;
-
   /** Queues to set up, `features` and `config` being known. */
   protected queuesWanted(): number {
     return this.#traits.queueCount;
@@ -124,33 +117,6 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
   protected configWanted(): number {
     return this.#traits.configSize;
   }
-
-  /** The core that takes a queue's completions. */
-  protected coreOf(_queue: number): number {
-    return ANY_CORE;
-  }
-
-  /** Like `plugged`, for drivers whose queues are filled independently of one another. */
-  protected pluggedQueue(_queue: number): boolean {
-    return this.plugged;
-  }
-
-  /**
-   * The device is being reset, to go on with it: `wentLive` comes again, and what was submitted will never
-   * come back. Only for drivers with `recoveriesMax`.
-   */
-  protected interrupted(): void {}
-  /** A queue's reset has begun: nothing may be added to its ring. */
-  protected queueStopped(_queue: number): void {}
-  /** The queue has a new, empty ring; what was on the old one will never come back. */
-  protected queueRestarted(_queue: number): void {}
-
-  /** The device says that its configuration changed; the driver may want to read it. */
-  protected configurationChanged(): void {}
-  /** What `readConfig` asked for. */
-  protected configRead(_offset: number, _data: Uint8Array): void {}
-  /** What became of a `writeConfig`; a write that was not applied changed nothing. */
-  protected configWritten(_offset: number, _applied: boolean): void {}
 
   online(): void {
     this.#chart.send({ type: 'ONLINE' });
@@ -194,8 +160,13 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
   }
 
   deliver(step: number, a: number, epoch: number): void {
-    if (step >= FIRST_OWN_STEP) return this.work(step, a);
-    if (this.live && epoch === this.#queues.own.epochOf(a)) this.#reap(a);
+    if (step >= FIRST_OWN_STEP) {
+      if (epoch === 0 || epoch === this.#life) this.work(step, a);
+      return;
+    }
+    if (!this.live || epoch !== this.#queues.own.epochOf(a)) return;
+    if (step === STEP_REPEAT) this.#repeat(a);
+    else this.#reap(a);
   }
 
   /** Reads configuration bytes of a live device; `configRead` is called with them. */
@@ -208,9 +179,27 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
     if (this.live) this.#operations.add({ type: 'writeConfig', offset, data });
   }
 
-  /** Resets one queue of a live device and sets it up again; needs RING_RESET. */
-  protected restartQueue(queue: number): void {
-    if (this.live) this.#operations.add({ type: 'resetQueue', queue });
+  /** Resets one queue of a live device and sets it up again. False when that can't be done. */
+  protected restartQueue(queue: number): boolean {
+    const possible = (this.features & F.RING_RESET) !== 0n && queue < this.rings.length;
+    if (!this.live || !possible) return false;
+    this.#operations.add({ type: 'resetQueue', queue });
+    return true;
+  }
+
+  /** Makes the chain built on a queue's ring available, with a tag for `tagOf`; returns its name. */
+  protected commit(queue: number, tag: number): number {
+    return this.#queues.own.commit(queue, tag);
+  }
+
+  /** What a chain was tagged with. */
+  protected tagOf(queue: number, head: number): number {
+    return this.#queues.own.tagOf(queue, head);
+  }
+
+  /** Has the CPU work for the driver: `work` is called then, unless the device was lost or reset. */
+  protected later(step: number, cost: number, a = 0, priority: Priority = Priority.task): void {
+    this.node.cpu.submit(priority, cost, this, step, a, this.#life);
   }
 
   /** Resets the device and goes on with it, as often as it may, or gives up. */
@@ -225,7 +214,7 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
 
   /** Tells the device of added chains, unless more come soon or it does not want to know. */
   protected kick(queue: number): void {
-    if (this.pluggedQueue(queue) || this.#reaping[queue]) return;
+    if (this.pluggedQueue(queue) || this.#reaping[queue] || this.restarts.isStopped(queue)) return;
     if (!this.rings[queue].takeNotify()) return;
     this.notifications++;
     const data = (this.features & F.NOTIFICATION_DATA) !== 0n;
@@ -245,9 +234,12 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
       asking: () => (this.#busy = true),
       configRead: (offset, data) => this.configRead(offset, data),
       configWritten: (offset, applied) => this.configWritten(offset, applied),
-      queueStopped: (queue) => this.queueStopped(queue),
+      queueStopped: (queue) => {
+        this.restarts.stop(queue);
+        this.queueStopped(queue);
+      },
       remake: (queue) => this.#remake(queue),
-      queueRestarted: (queue) => this.queueRestarted(queue),
+      queueRestarted: (queue) => this.#restarted(queue),
       refused: () => this.recover(),
     });
   }
@@ -303,9 +295,27 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
   #remake(queue: number): QueueSetup {
     const ring = this.rings[queue];
     for (let head = ring.reap(); head >= 0; head = ring.reap()) this.#completed(queue, head);
-    this.#queues.own.make(queue);
+    this.restarts.repeats = this.#queues.own.remake(queue);
     this.#reaping[queue] = false;
     return this.#queues.own.setup(queue);
+  }
+
+  /** A queue is in use again: what was on its old ring goes to the new one. */
+  #restarted(queue: number): void {
+    const { length } = this.restarts.repeats;
+    if (length === 0) return this.#repeat(queue);
+    const { cpu, timing } = this.node;
+    const cost = this.node.chargeTimes(timing.ringAdd, length);
+    cpu.submit(Priority.task, cost, this, STEP_REPEAT, queue, this.#queues.own.epochOf(queue));
+  }
+
+  #repeat(queue: number): void {
+    const { repeats } = this.restarts;
+    for (const chain of repeats) this.countUse(queue, this.#queues.own.repeat(queue, chain));
+    const parked = this.restarts.end(queue);
+    this.queueRestarted(queue);
+    for (const { step, a } of parked) this.work(step, a);
+    this.kick(queue);
   }
 
   #perform(effect: DriverEffect): void {
@@ -319,7 +329,7 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
       case 'getFeatures':
         return transport.getFeatures();
       case 'setFeatures':
-        this.features = this.#offered & (this.#traits.features | CORE_FEATURES);
+        this.features = agreeableFeatures(this.#offered, this.#traits);
         this.#queues.plan(this.features);
         return transport.setFeatures(this.features);
       case 'getConfig':
@@ -342,15 +352,19 @@ export abstract class VirtioDriver implements Driver, TransportListener, CpuClie
         return this.recover();
       case 'recover':
         this.live = false;
+        this.#life++;
         this.recoveries++;
         this.#unproven = true;
         this.#operations.clear();
         this.#queues.admin.stop();
+        this.restarts.clear();
         return this.interrupted();
       case 'down':
         this.live = false;
+        this.#life++;
         this.#operations.clear();
         this.#queues.admin.stop();
+        this.restarts.clear();
         this.downReason ??= effect.reason;
         return this.wentDown(this.downReason);
     }

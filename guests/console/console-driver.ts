@@ -45,14 +45,16 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
   readonly #ports: DriverPort[] = [];
   #portCount = 1;
   #buffers = 0;
-  /** By queue: what a chain's head stands for, a slot, a buffer or a control cell. */
-  #meaning: Int32Array[] = [];
   readonly #freeCells: number[] = [];
   /** Control messages that wait for a cell: port, event, value. */
   readonly #messages: (readonly [number, number, number])[] = [];
   readonly #control = new Uint8Array(CELL);
   /** Who waits for each emergency write under way, oldest first. */
   readonly #emergencies: ConsoleClient[] = [];
+  /** Writes that the device has not returned. */
+  #writes = 0;
+  /** The device was reset, and had nothing to return. */
+  #cameBackIdle = false;
 
   constructor(environment: DriverEnvironment) {
     super(environment, {
@@ -83,12 +85,15 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
 
   /** Writes the first `length` bytes of a slot's buffer to its port. */
   write(slot: number, length: number): void {
-    const { kernel, cpu, timing } = this.node;
+    const { kernel, timing } = this.node;
     this.#length[slot] = length;
     this.#since[slot] = kernel.now;
     this.#sinceKey[slot] = kernel.currentKey;
-    const cost = this.node.charge(timing.submit) + this.node.charge(timing.ringAdd);
-    cpu.submit(Priority.task, cost, this, STEP_WRITE, slot);
+    this.later(
+      STEP_WRITE,
+      this.node.charge(timing.submit) + this.node.charge(timing.ringAdd),
+      slot,
+    );
   }
 
   /** Writes a character through the configuration, without any queue. */
@@ -144,7 +149,6 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
 
   protected override wentLive(buffers: number): void {
     this.#buffers = buffers;
-    this.#meaning = this.rings.map(({ size }) => new Int32Array(size));
     this.#freeCells.length = 0;
     for (let cell = CONTROL_CELLS - 1; cell >= 0; cell--) this.#freeCells.push(cell);
     this.#messages.length = 0;
@@ -158,20 +162,33 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
     for (const [index, client] of this.#clients) {
       if (index >= this.#portCount) client.consoleDown(`the device has no port ${index}`);
     }
+    // With nothing to do it has done all it can.
+    if (this.#cameBackIdle) this.proven();
+    this.#cameBackIdle = false;
     if (!this.#multiport) return this.#ports[0].chart.send({ type: 'ADD' });
     const cost = this.node.chargeTimes(this.node.timing.ringAdd, CONTROL_CELLS);
-    this.node.cpu.submit(Priority.task, cost, this, STEP_FILL, -1);
+    this.later(STEP_FILL, cost, -1);
     this.#tell(0, CONSOLE_EVENT.DEVICE_READY, 1);
+  }
+
+  /** The device forgets its ports, and announces them anew. */
+  protected override interrupted(): void {
+    this.#cameBackIdle = this.#writes === 0;
+    this.#writes = 0;
+    for (const port of this.#ports) port.lost();
+    for (const client of this.#clients.values()) client.consoleInterrupted?.();
+    for (const client of this.#emergencies.splice(0)) client.consoleEmergency(false);
   }
 
   protected override wentDown(reason: string): void {
     this.#emergencies.length = 0;
+    this.#writes = 0;
     for (const port of this.#ports) port.lost();
     for (const client of this.#clients.values()) client.consoleDown(reason);
   }
 
   protected override work(step: number, a: number): void {
-    if (!this.live) return;
+    if (!this.live || this.restarts.parks(this.#queueOf(step, a), step, a)) return;
     if (step === STEP_WRITE) this.#addWrite(a);
     else if (step === STEP_CONTROL) this.#sendMessages();
     else if (step === STEP_REFILL) this.#refill(Math.floor(a / BUFFERS), a % BUFFERS);
@@ -179,7 +196,8 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
   }
 
   protected override completed(queue: number, head: number, written: number, use: number): void {
-    const meaning = this.#meaning[queue][head];
+    // A slot, a buffer or a control cell.
+    const meaning = this.tagOf(queue, head);
     if (queue === CONSOLE_CONTROL_TRANSMIT && this.#multiport) {
       this.#freeCells.push(meaning);
       return this.#sendMessages();
@@ -195,8 +213,7 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
     if (port >= 0) this.#ports[port].client?.consoleReceived(address, written);
     else this.#received(address, written);
     const cost = this.node.charge(this.node.timing.ringAdd);
-    const what = queue * BUFFERS + meaning;
-    this.node.cpu.submit(Priority.interrupt, cost, this, STEP_REFILL, what);
+    this.later(STEP_REFILL, cost, queue * BUFFERS + meaning, Priority.interrupt);
   }
 
   protected override configWritten(offset: number, applied: boolean): void {
@@ -214,6 +231,27 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
     this.#ports[0].rows = rows;
   }
 
+  /** The queue that a step of work adds to. */
+  #queueOf(step: number, a: number): number {
+    if (step === STEP_WRITE) return this.#ports[this.#portOfSlot[a]].transmitQueue;
+    if (step === STEP_CONTROL) return CONSOLE_CONTROL_TRANSMIT;
+    if (step === STEP_REFILL) return Math.floor(a / BUFFERS);
+    return a < 0 ? CONSOLE_CONTROL_RECEIVE : this.#ports[a].receiveQueue;
+  }
+
+  protected override queueRestarted(queue: number): void {
+    if (queue === CONSOLE_CONTROL_TRANSMIT && this.#multiport) return this.#sendMessages();
+    const port = this.#ports[consolePortOf(queue)];
+    if (queue === port?.transmitQueue) this.#writeWaiting(port);
+  }
+
+  #writeWaiting(port: DriverPort): void {
+    const queue = port.transmitQueue;
+    if (this.restarts.isStopped(queue)) return;
+    const ring = this.rings[queue];
+    while (port.waiting.length > 0 && ring.hasRoom(1)) this.#write(port, port.waiting.shift()!);
+  }
+
   #addWrite(slot: number): void {
     const port = this.#ports[this.#portOfSlot[slot]];
     if (this.rings[port.transmitQueue].hasRoom(1)) this.#write(port, slot);
@@ -224,6 +262,7 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
   #write(port: DriverPort, slot: number): void {
     const queue = port.transmitQueue;
     const head = this.#add(queue, this.dataAddress(slot), this.#length[slot], false, slot);
+    this.#writes++;
     const use = this.countUse(queue, head);
     const { milestones } = this.node;
     milestones?.mark(this.index, queue, head, use, Milestone.submitted, {
@@ -234,7 +273,8 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
   }
 
   #sent(port: DriverPort, slot: number): void {
-    if (port.waiting.length > 0) this.#write(port, port.waiting.shift()!);
+    this.#writes--;
+    this.#writeWaiting(port);
     this.#slots.clientOf(slot).consoleSent(slot, this.node.kernel.now - this.#since[slot]);
   }
 
@@ -242,17 +282,14 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
   #add(queue: number, address: number, length: number, writable: boolean, meaning: number): number {
     const ring = this.rings[queue];
     ring.addSegment(this.transport.busAddress(address), length, writable);
-    const head = ring.commit();
-    this.#meaning[queue][head] = meaning;
-    return head;
+    return this.commit(queue, meaning);
   }
 
   /** Offers a port's buffers. Those of a port that comes back are with the device still. */
   #fill(port: DriverPort): void {
     if (port.filled) return port.chart.send({ type: 'FILLED' });
     port.filled = true;
-    const cost = this.node.chargeTimes(this.node.timing.ringAdd, BUFFERS);
-    this.node.cpu.submit(Priority.task, cost, this, STEP_FILL, port.index);
+    this.later(STEP_FILL, this.node.chargeTimes(this.node.timing.ringAdd, BUFFERS), port.index);
   }
 
   /** Offers all buffers of a port, or those for control messages (port -1). */
@@ -277,11 +314,11 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
   /** Sends a control message. */
   #tell(port: number, event: number, value: number): void {
     this.#messages.push([port, event, value]);
-    const { cpu, timing } = this.node;
-    cpu.submit(Priority.task, this.node.charge(timing.ringAdd), this, STEP_CONTROL);
+    this.later(STEP_CONTROL, this.node.charge(this.node.timing.ringAdd));
   }
 
   #sendMessages(): void {
+    if (this.restarts.isStopped(CONSOLE_CONTROL_TRANSMIT)) return;
     const { memory } = this.node;
     while (this.#messages.length > 0 && this.#freeCells.length > 0) {
       const [port, event, value] = this.#messages.shift()!;

@@ -17,6 +17,11 @@ export interface ConsoleClient {
   consoleEmergency(applied: boolean): void;
   /** The port or the device is lost. */
   consoleDown(reason: string): void;
+  /**
+   * The device is being reset: what is on its way, to the far side or from there, is lost. The port can
+   * be used again after the next `consoleReady`.
+   */
+  consoleInterrupted?(): void;
 }
 
 /** What is known of a port. */

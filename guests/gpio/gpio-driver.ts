@@ -1,7 +1,6 @@
 // The virtio-gpio driver (virtio 1.4 §5.18): requests for lines on one queue, and on the other a pair of
 // buffers for each line whose interrupt is unmasked.
 import type { DriverEnvironment } from '../../platform/contracts/index.ts';
-import { Priority } from '../../platform/node/index.ts';
 import {
   decodeLineNames,
   GPIO_DEVICE_ID,
@@ -42,11 +41,24 @@ export interface GpioClient {
   /** A line's interrupt has fired, and is masked. Returns true to unmask it again at once. */
   gpioInterrupt(line: number): boolean;
   gpioDown(reason: string): void;
+  /** The device was reset and its lines are as they were; edges may have gone unheard meanwhile. */
+  gpioRecovered?(): void;
 }
 
+/** What a line was last set to, in the order in which it is set again: type and value of requests. */
+const SETTINGS = [
+  GPIO_MSG.SET_VALUE,
+  GPIO_MSG.SET_DIRECTION,
+  GPIO_MSG.SET_IRQ_TYPE,
+] as readonly number[];
+
 export class GpioDriver extends SlotDriver<GpioClient | null> {
-  /** The driver's own slot, for the names of the lines. */
+  /** The driver's own slot, for the names of the lines and to set lines again after a reset. */
   readonly #ownSlot: number;
+  /** By kind of setting and line, what the device has agreed to; absent for what was never set. */
+  readonly #settings = SETTINGS.map(() => new Map<number, number>());
+  /** Requests that set the lines again after a reset: type, line, value. */
+  #restoring: (readonly [type: number, line: number, value: number])[] = [];
   readonly #type: number[] = [];
   readonly #gpio: number[] = [];
   readonly #value: number[] = [];
@@ -57,7 +69,10 @@ export class GpioDriver extends SlotDriver<GpioClient | null> {
   #watchers: (GpioClient | null)[] = [];
   /** 1 while the line's pair is with the device or on its way there. */
   #unmasked = new Uint8Array(0);
-  #lineOfHead = new Int32Array(0);
+  /** Users have been told that the lines can be used. */
+  #ready = false;
+  /** Lines are being set again: pairs wait. */
+  #setting = false;
   #pendingUnmasks = 0;
   /** Lines that found the event queue full, oldest first. */
   readonly #waitingLines: number[] = [];
@@ -72,6 +87,7 @@ export class GpioDriver extends SlotDriver<GpioClient | null> {
       configSize: gpioConfig.fixedSize,
       segmentsMax: SEGMENTS,
       timeout: costs.value(costs.idOf('gpio.requestTimeout')),
+      repeatable: true,
     });
     this.#ownSlot = this.slots.reserve(null, 1, CELL, CELL);
   }
@@ -94,9 +110,7 @@ export class GpioDriver extends SlotDriver<GpioClient | null> {
     this.#watchers[line] = client;
     if (this.#unmasked[line] === 1) return;
     this.#unmasked[line] = 1;
-    this.#pendingUnmasks++;
-    const { cpu, timing } = this.node;
-    cpu.submit(Priority.task, this.node.charge(timing.ringAdd), this, STEP_UNMASK, line);
+    if (this.live && !this.#setting) this.#submitPair(line);
   }
 
   /** Leaves a line's interrupt masked the next time it comes back. */
@@ -131,9 +145,9 @@ export class GpioDriver extends SlotDriver<GpioClient | null> {
     memory.writeU16(cell + GPIO_REQUEST.gpio, this.#gpio[slot]);
     memory.writeU32(cell + GPIO_REQUEST.value, this.#value[slot]);
     ring.addSegment(this.transport.busAddress(cell), GPIO_REQUEST_SIZE, false);
-    const own = slot === this.#ownSlot;
-    const response = own ? this.#namesAddress : cell + RESPONSE_OFFSET;
-    const length = own ? 1 + this.#namesSize : GPIO_RESPONSE_SIZE;
+    const names = this.#type[slot] === GPIO_MSG.GET_LINE_NAMES;
+    const response = names ? this.#namesAddress : cell + RESPONSE_OFFSET;
+    const length = names ? 1 + this.#namesSize : GPIO_RESPONSE_SIZE;
     memory.writeU8(response, GPIO_STATUS.ERR);
     ring.addSegment(this.transport.busAddress(response), length, true);
     this.addChain(slot);
@@ -142,12 +156,14 @@ export class GpioDriver extends SlotDriver<GpioClient | null> {
   protected override ended(slot: number, end: RequestEnd, latency: number): void {
     if (slot === this.#ownSlot) {
       if (end === RequestEnd.lost) return;
+      if (this.#ready) return this.#setNext();
       if (end === RequestEnd.returned) this.#readNames();
       return this.#tellReady();
     }
     const { memory } = this.node;
     const response = this.#cell(slot) + RESPONSE_OFFSET;
     const value = memory.readU8(response + 1);
+    if (this.#result(end, response) === GpioResult.ok) this.#remember(slot);
     this.slots.clientOf(slot)!.gpioCompleted(slot, this.#result(end, response), value, latency);
   }
 
@@ -156,14 +172,40 @@ export class GpioDriver extends SlotDriver<GpioClient | null> {
     this.#watchers = new Array<GpioClient | null>(this.#lineCount).fill(null);
     this.#unmasked = new Uint8Array(this.#lineCount);
     this.#waitingLines.length = 0;
-    if (this.#hasInterrupts) this.#lineOfHead = new Int32Array(this.rings[EVENT_QUEUE].size);
+    for (const values of this.#settings) values.clear();
+    this.#setting = false;
     this.#names = new Array<string>(this.#lineCount).fill('');
     if (this.#namesSize === 0) this.#tellReady();
     else this.request(this.#ownSlot, GPIO_MSG.GET_LINE_NAMES, 0, 0);
   }
 
+  /** Pairs are gone with the rings; lines are set again before anything else happens to them. */
+  protected override interrupted(): void {
+    this.#pendingUnmasks = 0;
+    this.#waitingLines.length = 0;
+    this.#setting = true;
+    super.interrupted();
+  }
+
+  protected override precedes(slot: number): boolean {
+    return slot === this.#ownSlot;
+  }
+
+  protected override cameBack(): void {
+    if (!this.#ready) {
+      this.goOn();
+      return this.tellReady();
+    }
+    this.#restoring = this.#settings.flatMap((values, kind) =>
+      [...values].map(([line, value]) => [SETTINGS[kind], line, value] as const),
+    );
+    this.#setNext();
+  }
+
   protected override tellDown(reason: string): void {
     this.#pendingUnmasks = 0;
+    this.#ready = false;
+    this.#setting = false;
     for (const { client } of this.slots.ranges) client?.gpioDown(reason);
   }
 
@@ -179,21 +221,57 @@ export class GpioDriver extends SlotDriver<GpioClient | null> {
       return;
     }
     this.#pendingUnmasks--;
-    if (this.rings[EVENT_QUEUE].hasRoom(SEGMENTS)) this.#addPair(a);
-    else this.#waitingLines.push(a);
+    this.#waitingLines.push(a);
+    this.#addPairs();
     this.kick(EVENT_QUEUE);
     this.kick(0);
   }
 
   protected override completed(queue: number, head: number, written: number, use: number): void {
     if (queue !== EVENT_QUEUE) return super.completed(queue, head, written, use);
-    const line = this.#lineOfHead[head];
+    const line = this.tagOf(queue, head);
     this.#unmasked[line] = 0;
-    if (this.#waitingLines.length > 0) this.#addPair(this.#waitingLines.shift()!);
+    this.#addPairs();
     const status = this.node.memory.readU8(this.#pair(line) + PAIR_RESPONSE);
     const watcher = this.#watchers[line];
     if (status !== GPIO_IRQ_STATUS.VALID || watcher === null) return;
     if (watcher.gpioInterrupt(line)) this.unmask(line, watcher);
+  }
+
+  /** Notes what the device has agreed to. A value read from a line is no setting. */
+  #remember(slot: number): void {
+    const kind = SETTINGS.indexOf(this.#type[slot]);
+    if (kind >= 0) this.#settings[kind].set(this.#gpio[slot], this.#value[slot]);
+  }
+
+  /** Sets the next line again; after the last one, interrupts are unmasked and requests go on. */
+  #setNext(): void {
+    const setting = this.#restoring.shift();
+    if (setting !== undefined) return this.request(this.#ownSlot, ...setting);
+    this.#setting = false;
+    for (const [line, unmasked] of this.#unmasked.entries()) {
+      if (unmasked === 1) this.#submitPair(line);
+    }
+    for (const { client } of this.slots.ranges) client?.gpioRecovered?.();
+    this.goOn();
+  }
+
+  #submitPair(line: number): void {
+    this.#pendingUnmasks++;
+    this.later(STEP_UNMASK, this.node.charge(this.node.timing.ringAdd), line);
+  }
+
+  protected override queueRestarted(queue: number): void {
+    if (queue === EVENT_QUEUE) this.#addPairs();
+    else super.queueRestarted(queue);
+  }
+
+  #addPairs(): void {
+    if (this.restarts.isStopped(EVENT_QUEUE)) return;
+    const ring = this.rings[EVENT_QUEUE];
+    while (this.#waitingLines.length > 0 && ring.hasRoom(SEGMENTS)) {
+      this.#addPair(this.#waitingLines.shift()!);
+    }
   }
 
   #addPair(line: number): void {
@@ -205,9 +283,7 @@ export class GpioDriver extends SlotDriver<GpioClient | null> {
     ring.addSegment(this.transport.busAddress(pair), GPIO_IRQ_REQUEST_SIZE, false);
     const response = this.transport.busAddress(pair + PAIR_RESPONSE);
     ring.addSegment(response, GPIO_IRQ_RESPONSE_SIZE, true);
-    const head = ring.commit();
-    this.countUse(EVENT_QUEUE, head);
-    this.#lineOfHead[head] = line;
+    this.countUse(EVENT_QUEUE, this.commit(EVENT_QUEUE, line));
   }
 
   #readNames(): void {
@@ -223,6 +299,7 @@ export class GpioDriver extends SlotDriver<GpioClient | null> {
   }
 
   #tellReady(): void {
+    this.#ready = true;
     for (const { client } of this.slots.ranges) {
       client?.gpioReady(this.#names, this.#hasInterrupts);
     }

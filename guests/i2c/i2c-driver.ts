@@ -57,6 +57,8 @@ export class I2cDriver extends SlotDriver<I2cClient> {
       configSize: 0,
       segmentsMax: SEGMENTS,
       timeout: costs.value(costs.idOf('i2c.requestTimeout')),
+      // A chip may not like to be told twice; only the user of the bus knows.
+      repeatable: false,
     });
   }
 

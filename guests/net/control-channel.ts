@@ -14,6 +14,8 @@ const REAP = 1;
 export interface ChannelOwner {
   readonly node: Node;
   busAddress(address: number): number;
+  /** Makes the chain built on a queue's ring available, with a tag. */
+  commit(queue: number, tag: number): void;
   tell(queue: number): void;
   broken(): void;
 }
@@ -31,6 +33,9 @@ export class ControlChannel implements CpuClient {
   #ring: DriverRing | null = null;
   #queue = 0;
   #buffer = 0;
+  /** The queue is being reset; and whether a command waits for its end. */
+  #paused = false;
+  #held = false;
   #epoch = 0;
 
   constructor(owner: ChannelOwner) {
@@ -40,6 +45,8 @@ export class ControlChannel implements CpuClient {
   /** The device is live; `buffer` is COMMAND_BYTES of memory. */
   start(ring: DriverRing, queue: number, buffer: number): void {
     this.#ring = ring;
+    this.#paused = false;
+    this.#held = false;
     this.#queue = queue;
     this.#buffer = buffer;
   }
@@ -49,6 +56,27 @@ export class ControlChannel implements CpuClient {
     this.#epoch++;
     this.#ring = null;
     this.#commands.length = 0;
+  }
+
+  /** The queue's reset begins. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  /** The queue has a new ring, with the command that was on the old one. */
+  resume(ring: DriverRing): void {
+    this.#ring = ring;
+    this.#paused = false;
+    if (this.#held) this.#add();
+  }
+
+  /** The oldest command is over. */
+  returned(): void {
+    const ok = this.#owner.node.memory.readU8(this.#buffer + ANSWER) === NET_OK;
+    if (!ok) this.refused++;
+    const { answered } = this.#commands.shift()!;
+    if (this.#commands.length > 0) this.#submit();
+    answered(ok);
   }
 
   /** Sends a command; `answered` is told whether the device has obeyed. */
@@ -65,7 +93,7 @@ export class ControlChannel implements CpuClient {
 
   /** The device has used buffers of the queue. */
   interrupt(): void {
-    if (this.#ring?.hasUsed !== true) return;
+    if (this.#paused || this.#ring?.hasUsed !== true) return;
     const { node } = this.#owner;
     const cost = node.charge(node.timing.ringReap) + node.charge(node.timing.complete);
     node.cpu.submit(Priority.interrupt, cost, this, REAP, this.#epoch);
@@ -84,6 +112,8 @@ export class ControlChannel implements CpuClient {
   }
 
   #add(): void {
+    this.#held = this.#paused;
+    if (this.#paused) return;
     const ring = this.#ring!;
     const { bytes } = this.#commands[0];
     const { memory } = this.#owner.node;
@@ -91,18 +121,15 @@ export class ControlChannel implements CpuClient {
     memory.writeU8(this.#buffer + ANSWER, UNANSWERED);
     ring.addSegment(this.#owner.busAddress(this.#buffer), bytes.length, false);
     ring.addSegment(this.#owner.busAddress(this.#buffer + ANSWER), 1, true);
-    ring.commit();
+    this.#owner.commit(this.#queue, 0);
     this.#owner.tell(this.#queue);
   }
 
   #reap(): void {
+    if (this.#paused) return;
     const head = this.#ring!.reap();
     if (head === REAP_NONE) return;
     if (head === REAP_BROKEN) return this.#owner.broken();
-    const ok = this.#owner.node.memory.readU8(this.#buffer + ANSWER) === NET_OK;
-    if (!ok) this.refused++;
-    const { answered } = this.#commands.shift()!;
-    if (this.#commands.length > 0) this.#submit();
-    answered(ok);
+    this.returned();
   }
 }

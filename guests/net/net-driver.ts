@@ -12,6 +12,7 @@ import {
   NET_CTRL_ANNOUNCE,
   NET_DEVICE_ID,
   NET_F,
+  NET_F_REQUIRES,
   NET_S,
   netHeaderSize,
   receiveQueue,
@@ -104,6 +105,8 @@ export class NetDriver extends VirtioDriver {
   #pairCount = 0;
   #pairsInUse = 1;
   #hashing: Hashing | null = null;
+  /** The device was reset, and had sent something or had nothing to send. */
+  #cameBackIdle = false;
 
   constructor(environment: DriverEnvironment) {
     super(environment, {
@@ -111,6 +114,7 @@ export class NetDriver extends VirtioDriver {
       queueCount: 2,
       queueSize: QUEUE_SIZE,
       features: FEATURES,
+      dependentFeatures: NET_F_REQUIRES,
       configSize: NET_CONFIG_SIZE,
     });
     const { node, plan } = environment;
@@ -146,6 +150,14 @@ export class NetDriver extends VirtioDriver {
     return this.transport.busAddress(address);
   }
 
+  override commit(queue: number, tag: number): number {
+    return super.commit(queue, tag);
+  }
+
+  override tagOf(queue: number, head: number): number {
+    return super.tagOf(queue, head);
+  }
+
   tell(queue: number): void {
     this.kick(queue);
   }
@@ -156,6 +168,7 @@ export class NetDriver extends VirtioDriver {
   }
 
   received(bytes: Uint8Array, length: number, checked: boolean, segment: number): void {
+    this.proven();
     this.stack.receive(bytes, length, checked, segment);
   }
 
@@ -208,6 +221,14 @@ export class NetDriver extends VirtioDriver {
     this.#configure();
   }
 
+  /** What was on its way is lost; the stack makes up for it as for any other loss. */
+  protected override interrupted(): void {
+    this.#control.stop();
+    this.#cameBackIdle =
+      this.rings.some(({ hasUsed }) => hasUsed) || this.#pairs.every(({ idle }) => idle);
+    for (const pair of this.#pairs) pair.stop();
+  }
+
   protected override wentDown(reason: string): void {
     this.#control.stop();
     for (const pair of this.#pairs) pair.stop();
@@ -215,7 +236,22 @@ export class NetDriver extends VirtioDriver {
     for (const client of this.#clients) client.netDown(reason);
   }
 
-  protected override completed(): void {}
+  /** Chains that come back while their queue is being reset; all others the pairs take themselves. */
+  protected override completed(queue: number, head: number): void {
+    if (queue === this.#controlQueue) this.#control.returned();
+    else this.#pairs[queue >> 1].returned(queue, this.tagOf(queue, head));
+  }
+
+  protected override queueStopped(queue: number): void {
+    if (queue === this.#controlQueue) this.#control.pause();
+    else this.#pairs[queue >> 1].pause(queue);
+  }
+
+  protected override queueRestarted(queue: number): void {
+    const ring = this.rings[queue];
+    if (queue === this.#controlQueue) this.#control.resume(ring);
+    else this.#pairs[queue >> 1].resume(queue, ring);
+  }
 
   protected override work(): void {}
 
@@ -276,7 +312,11 @@ export class NetDriver extends VirtioDriver {
   }
 
   #ready(): void {
+    // With nothing to do it has done all it can.
+    if (this.#cameBackIdle) this.proven();
+    this.#cameBackIdle = false;
     this.stack.announce();
+    this.stack.writable();
     for (const client of this.#clients) client.netReady();
   }
 

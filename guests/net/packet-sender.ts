@@ -22,6 +22,9 @@ export interface SenderOwner {
   /** Ids of timing constants. */
   readonly timing: { readonly driverTransmit: number; readonly checksumRate: number };
   busAddress(address: number): number;
+  /** Makes the chain built on a queue's ring available, with a tag; returns its name. */
+  commit(queue: number, tag: number): number;
+  tagOf(queue: number, head: number): number;
   /** Tells the device of what was added to a queue, if it wants to know. */
   tell(queue: number): void;
   /** The device has broken the ring. */
@@ -51,7 +54,8 @@ export class PacketSender implements CpuClient {
   readonly #owner: SenderOwner;
   #layout: SenderLayout | null = null;
   #arena = new PacketArena(0, 0);
-  #addressOf = new Float64Array(0);
+  /** The queue is being reset: its ring is left alone. */
+  #paused = false;
   /** Packets that are not in the ring yet: address and length of each, oldest first, from `#next` on. */
   readonly #pending: number[] = [];
   #next = 0;
@@ -74,8 +78,8 @@ export class PacketSender implements CpuClient {
   start(layout: SenderLayout): void {
     this.#layout = layout;
     this.#arena = new PacketArena(layout.arena, layout.arenaBytes);
-    this.#addressOf = new Float64Array(layout.ring.size);
-    layout.ring.disableInterrupts();
+    this.#paused = false;
+    this.mask();
   }
 
   /** The device is lost, and everything on its way with it. */
@@ -112,6 +116,45 @@ export class PacketSender implements CpuClient {
     this.#pending.push(address, size);
     if (!this.#sending && !this.#full) this.#sendNext();
     return true;
+  }
+
+  /** The queue's reset begins. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  /** A packet came back because the queue is being reset. */
+  returned(address: number): void {
+    this.#arena.give(address);
+    this.#unpaid++;
+    this.#freed = true;
+  }
+
+  /** The queue has a new ring, with what was on the old one. */
+  resume(ring: DriverRing): void {
+    if (this.#layout === null) return;
+    this.#layout = { ...this.#layout, ring };
+    this.#paused = false;
+    this.mask();
+    this.blocked = false;
+    this.#full = false;
+    if (this.#hasPending && !this.#sending) this.#sendNext();
+    this.#owner.writable();
+  }
+
+  /** Asks not to hear of packets that are gone. */
+  mask(): void {
+    if (!this.#paused) this.#layout!.ring.disableInterrupts();
+  }
+
+  /** Asks to hear of packets that are gone; true when some are already. */
+  unmask(): boolean {
+    return !this.#paused && this.#layout!.ring.enableInterrupts();
+  }
+
+  /** Everything sent was taken back. */
+  get idle(): boolean {
+    return this.#arena.used === 0;
   }
 
   /** Takes back what was sent, and goes on if that is what was waited for. */
@@ -162,14 +205,14 @@ export class PacketSender implements CpuClient {
   #add({ ring, queue }: SenderLayout): void {
     this.#sending = false;
     if (!ring.hasRoom(1)) this.#reclaim();
-    if (!ring.hasRoom(1)) {
-      this.#tell(queue);
+    if (this.#paused || !ring.hasRoom(1)) {
+      if (!this.#paused) this.#tell(queue);
       this.#full = true;
       return this.#block();
     }
     const address = this.#pending[this.#next];
     ring.addSegment(this.#owner.busAddress(address), this.#pending[this.#next + 1], false);
-    this.#addressOf[ring.commit()] = address;
+    this.#owner.commit(queue, address);
     this.#forgetPending();
     this.#untold++;
     if (!this.#hasPending || this.#untold >= UNTOLD_MAX) this.#tell(queue);
@@ -195,7 +238,8 @@ export class PacketSender implements CpuClient {
 
   /** Takes packets back that the device has sent. Returns true when there were any. */
   #reclaim(): boolean {
-    const { ring } = this.#layout!;
+    if (this.#paused) return false;
+    const { ring, queue } = this.#layout!;
     let count = 0;
     for (; ; count++) {
       const head = ring.reap();
@@ -204,7 +248,7 @@ export class PacketSender implements CpuClient {
         this.#owner.broken();
         return false;
       }
-      this.#arena.give(this.#addressOf[head]);
+      this.#arena.give(this.#owner.tagOf(queue, head));
     }
     this.#unpaid += count;
     if (count > 0) this.#freed = true;

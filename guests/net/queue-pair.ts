@@ -28,6 +28,9 @@ export interface PairOwner {
   readonly name: string;
   readonly timing: PairTiming;
   busAddress(address: number): number;
+  /** Makes the chain built on a queue's ring available, with a tag; returns its name. */
+  commit(queue: number, tag: number): number;
+  tagOf(queue: number, head: number): number;
   /** Tells the device of what was added to a queue, if it wants to know. */
   tell(queue: number): void;
   /** The device has broken a ring. */
@@ -76,7 +79,10 @@ export class QueuePair implements CpuClient {
   readonly #packet = new Uint8Array(PACKET_MAX);
   readonly #view = new FrameView();
   #layout: PairLayout | null = null;
-  #bufferOf = new Float64Array(0);
+  /** The receive queue is being reset: its ring is left alone. */
+  #paused = false;
+  /** Buffers that came back when the receive queue was reset; what they held is lost. */
+  readonly #returned: number[] = [];
   #budget = 0;
   /** Bytes of the packet that is being handled, the flags of its header; 0 when it made no sense. */
   #length = 0;
@@ -96,6 +102,8 @@ export class QueuePair implements CpuClient {
       node,
       timing,
       busAddress: (address) => owner.busAddress(address),
+      commit: (queue, tag) => owner.commit(queue, tag),
+      tagOf: (queue, head) => owner.tagOf(queue, head),
       tell: (queue) => owner.tell(queue),
       broken: () => owner.broken(),
       writable: () => owner.writable(),
@@ -112,7 +120,7 @@ export class QueuePair implements CpuClient {
   start(layout: PairLayout): void {
     this.#layout = layout;
     const { ring, queue, buffers, bufferBytes, sender } = layout;
-    this.#bufferOf = new Float64Array(ring.size);
+    this.#paused = false;
     for (let i = 0; i < ring.size; i++) this.#addBuffer(buffers + i * bufferBytes);
     this.#owner.tell(queue);
     this.#sender.start(sender);
@@ -124,6 +132,34 @@ export class QueuePair implements CpuClient {
     this.#layout = null;
     this.#sender.stop();
     this.#chart.send(STOP);
+  }
+
+  /** A queue's reset begins. */
+  pause(queue: number): void {
+    if (queue === this.#layout?.queue) this.#paused = true;
+    else this.#sender.pause();
+  }
+
+  /** A chain came back because its queue is being reset. */
+  returned(queue: number, tag: number): void {
+    if (queue === this.#layout?.queue) this.#returned.push(tag);
+    else this.#sender.returned(tag);
+  }
+
+  /** A queue has a new ring, with what was on the old one. */
+  resume(queue: number, ring: DriverRing): void {
+    const layout = this.#layout;
+    if (layout === null) return;
+    if (queue !== layout.queue) return this.#sender.resume(ring);
+    this.#layout = { ...layout, ring };
+    this.#paused = false;
+    for (const buffer of this.#returned.splice(0)) this.#addBuffer(buffer);
+    this.#chart.send(INTERRUPT);
+  }
+
+  /** Nothing is on its way out. */
+  get idle(): boolean {
+    return this.#sender.idle;
   }
 
   /** The device has used buffers of one of the two queues. */
@@ -147,11 +183,11 @@ export class QueuePair implements CpuClient {
 
   #perform(effect: PollEffect): void {
     if (this.#layout === null) return;
-    const { ring, sender } = this.#layout;
+    const { ring } = this.#layout;
     switch (effect.type) {
       case 'mask':
-        ring.disableInterrupts();
-        sender.ring.disableInterrupts();
+        if (!this.#paused) ring.disableInterrupts();
+        this.#sender.mask();
         return;
       case 'poll': {
         const { node, timing } = this.#owner;
@@ -162,8 +198,8 @@ export class QueuePair implements CpuClient {
         return;
       }
       case 'unmask': {
-        const received = ring.enableInterrupts();
-        const gone = this.#sender.blocked && sender.ring.enableInterrupts();
+        const received = !this.#paused && ring.enableInterrupts();
+        const gone = this.#sender.blocked && this.#sender.unmask();
         return this.#chart.send(received || gone ? FOUND : NOTHING);
       }
     }
@@ -172,7 +208,7 @@ export class QueuePair implements CpuClient {
   /** While polling, interrupts stay off; the end of the round asks for them. */
   #senderWaits(): void {
     if (!this.#chart.matches('idle')) return;
-    if (this.#layout!.sender.ring.enableInterrupts()) this.#chart.send(INTERRUPT);
+    if (this.#sender.unmask()) this.#chart.send(INTERRUPT);
   }
 
   /** Begins a round. */
@@ -186,10 +222,11 @@ export class QueuePair implements CpuClient {
   #receiveNext(): void {
     if (this.#layout === null) return;
     const { ring, queue } = this.#layout;
-    if (!ring.hasUsed || this.#budget === 0) {
-      this.#owner.tell(queue);
+    const found = !this.#paused && ring.hasUsed;
+    if (!found || this.#budget === 0) {
+      if (!this.#paused) this.#owner.tell(queue);
       this.#owner.polled();
-      if (this.#layout !== null) this.#chart.send(ring.hasUsed ? SPENT : DRAINED);
+      if (this.#layout !== null) this.#chart.send(found ? SPENT : DRAINED);
       return;
     }
     this.#budget--;
@@ -211,7 +248,7 @@ export class QueuePair implements CpuClient {
    * Reaps one packet from the buffers that it lies in and makes these available again. Returns how many
    * they were, or -1 when the ring is broken.
    */
-  #gather({ ring, bufferBytes, sender, hasher }: PairLayout): number {
+  #gather({ ring, queue, bufferBytes, sender, hasher }: PairLayout): number {
     const { memory } = this.#owner.node;
     this.#length = 0;
     let buffers = 1;
@@ -219,7 +256,7 @@ export class QueuePair implements CpuClient {
       const head = ring.reap();
       if (head === REAP_BROKEN) return -1;
       if (head === REAP_NONE) return this.#malformed(i, 'it lacks buffers');
-      const address = this.#bufferOf[head];
+      const address = this.#owner.tagOf(queue, head);
       const skip = i === 0 ? sender.headerSize : 0;
       const length = Math.min(ring.usedLength, bufferBytes) - skip;
       if (i === 0) {
@@ -276,9 +313,9 @@ export class QueuePair implements CpuClient {
   }
 
   #addBuffer(address: number): void {
-    const { ring, bufferBytes } = this.#layout!;
+    const { ring, queue, bufferBytes } = this.#layout!;
     ring.addSegment(this.#owner.busAddress(address), bufferBytes, true);
-    this.#bufferOf[ring.commit()] = address;
+    this.#owner.commit(queue, address);
   }
 }
 

@@ -12,6 +12,8 @@ export interface RngClient {
   /** `length` bytes are in the slot's buffer; -1 when the device was lost. `latency` in ps. */
   rngCompleted(slot: number, length: number, latency: number): void;
   rngDown(reason: string): void;
+  /** The device was reset: it may have spent bytes on requests that it had to be asked for again. */
+  rngRecovered?(): void;
 }
 
 export class RngDriver extends SlotDriver<RngClient> {
@@ -28,6 +30,7 @@ export class RngDriver extends SlotDriver<RngClient> {
       segmentsMax: 1,
       // Entropy may take as long as it takes.
       timeout: Infinity,
+      repeatable: true,
     });
   }
 
@@ -52,9 +55,16 @@ export class RngDriver extends SlotDriver<RngClient> {
   }
 
   protected override wentLive(buffers: number): void {
-    this.#length = new Int32Array(this.slots.count);
-    this.#written = new Int32Array(this.slots.count);
+    if (this.#length.length !== this.slots.count) {
+      this.#length = new Int32Array(this.slots.count);
+      this.#written = new Int32Array(this.slots.count);
+    }
     super.wentLive(buffers);
+  }
+
+  protected override cameBack(): void {
+    for (const { client } of this.slots.ranges) client.rngRecovered?.();
+    super.cameBack();
   }
 
   protected override hasRoom(): boolean {

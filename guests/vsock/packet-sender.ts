@@ -40,6 +40,7 @@ export class PacketSender implements CpuClient {
   readonly #places: number[] = [];
   readonly #replies: Reply[] = [];
   readonly #sockets: Socket[] = [];
+  #placesAll = 0;
   #sending = false;
   /** Work of before a loss of the device carries an older epoch. */
   #epoch = 0;
@@ -56,14 +57,25 @@ export class PacketSender implements CpuClient {
     return this.#replies.length;
   }
 
-  /** Begins anew, with so many places for packets. */
-  start(places: number): void {
+  /** Forgets everything: the device is lost or being reset. What is queued now waits for `start`. */
+  stop(): void {
     this.#places.length = 0;
-    for (let place = places - 1; place >= 0; place--) this.#places.push(place);
     this.#replies.length = 0;
     this.#sockets.length = 0;
     this.#sending = false;
     this.#epoch++;
+  }
+
+  /** Begins, with so many places for packets. */
+  start(places: number): void {
+    for (let place = places - 1; place >= 0; place--) this.#places.push(place);
+    this.#placesAll = places;
+    this.#next();
+  }
+
+  /** The device has returned all packets. */
+  get idle(): boolean {
+    return this.#places.length === this.#placesAll;
   }
 
   /** The device has returned a packet. */

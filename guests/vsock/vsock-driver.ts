@@ -36,6 +36,8 @@ const FIRST_PORT = 49152;
 
 const STEP_FILL = FIRST_OWN_STEP;
 const STEP_REFILL = FIRST_OWN_STEP + 1;
+const STEP_EVENT_REFILL = FIRST_OWN_STEP + 2;
+const STEP_POST = FIRST_OWN_STEP + 3;
 
 export class VsockDriver extends VirtioDriver implements SocketOwner {
   readonly #sockets: Socket[] = [];
@@ -43,11 +45,15 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
   #guestCid = 0;
   #nextPort = FIRST_PORT;
   #buffers = 0;
-  /** By queue: which packet, buffer or event cell a chain's head stands for. */
-  #meaning: Int32Array[] = [];
+  /** Bytes of the packet in each place. */
+  readonly #lengths = new Int32Array(PACKETS);
   readonly #sender: PacketSender;
   /** Buffers that are kept back while too many replies wait. */
   readonly #heldBack: number[] = [];
+  /** Users have been told that they can connect. */
+  #ready = false;
+  /** The device was reset, and had nothing to return. */
+  #cameBackIdle = false;
   readonly #header = new VsockHeader();
   readonly #stamp = new VsockHeader();
   readonly #bytes = new Uint8Array(PACKET_SIZE);
@@ -149,19 +155,32 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
 
   protected override wentLive(buffers: number): void {
     this.#buffers = buffers;
-    this.#meaning = this.rings.map(({ size }) => new Int32Array(size));
     // A packet takes one descriptor, and a small queue has few of them.
     this.#sender.start(Math.min(PACKETS, this.rings[VSOCK_QUEUE.tx].size));
     this.#heldBack.length = 0;
     this.#readCid(this.config);
-    const { cpu, timing } = this.node;
-    const cost = this.node.chargeTimes(timing.ringAdd, this.#receiveBuffers + EVENTS);
-    cpu.submit(Priority.task, cost, this, STEP_FILL);
+    const cost = this.node.chargeTimes(this.node.timing.ringAdd, this.#receiveBuffers + EVENTS);
+    this.later(STEP_FILL, cost);
+    // With nothing to do it has done all it can.
+    if (this.#cameBackIdle) this.proven();
+    this.#cameBackIdle = false;
+    if (this.#ready) return;
+    this.#ready = true;
     const clients = new Set(this.#sockets.map(({ client }) => client));
     for (const client of clients) client.vsockReady();
   }
 
+  /** The host forgets all connections. */
+  protected override interrupted(): void {
+    this.#cameBackIdle = this.#sender.idle;
+    this.#sender.stop();
+    for (const socket of this.#sockets) socket.queued = false;
+    for (const socket of this.#sockets) socket.chart.send({ type: 'RST' });
+  }
+
   protected override wentDown(reason: string): void {
+    this.#ready = false;
+    this.#sender.stop();
     this.#byPort.clear();
     for (const socket of this.#sockets) {
       socket.queued = false;
@@ -173,12 +192,15 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
 
   protected override work(step: number, a: number): void {
     if (!this.live) return;
-    if (step === STEP_REFILL) this.#offer(VSOCK_QUEUE.rx, a);
+    if (step === STEP_REFILL) this.#offer(step, VSOCK_QUEUE.rx, a);
+    else if (step === STEP_EVENT_REFILL) this.#offer(step, VSOCK_QUEUE.event, a);
+    else if (step === STEP_POST) this.#addPacket(a);
     else this.#fill();
   }
 
   protected override completed(queue: number, head: number, written: number, use: number): void {
-    const meaning = this.#meaning[queue][head];
+    // A packet's place, a buffer or an event cell.
+    const meaning = this.tagOf(queue, head);
     if (queue === VSOCK_QUEUE.tx) {
       this.node.milestones?.mark(this.index, queue, head, use, Milestone.completed);
       return this.#sender.returned(meaning);
@@ -188,7 +210,7 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
       if (written < VSOCK_EVENT_SIZE || id !== VSOCK_EVENT.TRANSPORT_RESET) {
         this.#violation('an event of an unknown kind');
       } else this.readConfig(0, vsockConfig.fixedSize);
-      return this.#offer(VSOCK_QUEUE.event, meaning);
+      return this.#offer(STEP_EVENT_REFILL, queue, meaning);
     }
     this.#received(this.#receiveAddress(meaning), written);
     this.#heldBack.push(meaning);
@@ -211,13 +233,15 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
 
   #fill(): void {
     const { rx, event } = VSOCK_QUEUE;
+    if (this.restarts.parks(rx, STEP_FILL, 0) || this.restarts.parks(event, STEP_FILL, 0)) return;
     for (let i = 0; i < this.#receiveBuffers; i++) this.#offerCell(rx, i);
     this.kick(rx);
     for (let i = 0; i < EVENTS; i++) this.#offerCell(event, i);
     this.kick(event);
   }
 
-  #offer(queue: number, buffer: number): void {
+  #offer(step: number, queue: number, buffer: number): void {
+    if (this.restarts.parks(queue, step, buffer)) return;
     this.#offerCell(queue, buffer);
     this.kick(queue);
   }
@@ -230,9 +254,9 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
   /** Gives buffers back to the device, unless too many replies wait: that holds the peer back. */
   #offerAgain(): void {
     if (this.#sender.backlog >= REPLIES_MAX) return;
-    const { cpu, timing } = this.node;
     for (const buffer of this.#heldBack) {
-      cpu.submit(Priority.interrupt, this.node.charge(timing.ringAdd), this, STEP_REFILL, buffer);
+      const cost = this.node.charge(this.node.timing.ringAdd);
+      this.later(STEP_REFILL, cost, buffer, Priority.interrupt);
     }
     this.#heldBack.length = 0;
   }
@@ -245,9 +269,7 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
       length,
       queue !== VSOCK_QUEUE.tx,
     );
-    const head = ring.commit();
-    this.#meaning[queue][head] = cell;
-    return head;
+    return this.commit(queue, cell);
   }
 
   /** A packet of the host. */
@@ -328,8 +350,14 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
   /** Puts a packet on its queue. */
   #post(place: number, bytes: Uint8Array, length: number): void {
     this.node.memory.copyIn(this.#address(VSOCK_QUEUE.tx, place), bytes, 0, length);
+    this.#lengths[place] = length;
+    this.#addPacket(place);
+  }
+
+  #addPacket(place: number): void {
     const queue = VSOCK_QUEUE.tx;
-    const head = this.#add(queue, place, length);
+    if (this.restarts.parks(queue, STEP_POST, place)) return;
+    const head = this.#add(queue, place, this.#lengths[place]);
     const use = this.countUse(queue, head);
     const { milestones } = this.node;
     milestones?.mark(this.index, queue, head, use, Milestone.submitted, {

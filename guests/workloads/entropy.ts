@@ -36,6 +36,8 @@ class Entropy extends WorkloadBase implements RngClient {
   readonly #bytes: Uint8Array;
   readonly #expected: Uint8Array;
   #left: number;
+  /** Requests whose bytes the source may have spent on a reset of the device. */
+  #skips = 0;
 
   constructor(environment: WorkloadEnvironment<EntropyOptions, RngDriver>) {
     const { node, plan, device, driver, finished } = environment;
@@ -68,6 +70,10 @@ class Entropy extends WorkloadBase implements RngClient {
     this.down(reason);
   }
 
+  rngRecovered(): void {
+    this.#skips = this.#options.depth;
+  }
+
   rngCompleted(slot: number, length: number, latency: number): void {
     let failed = length <= 0;
     if (!failed && this.#options.verify) failed = !this.#verify(slot, length);
@@ -86,8 +92,12 @@ class Entropy extends WorkloadBase implements RngClient {
     this.verified++;
     this.node.memory.copyOut(this.#driver.dataAddress(slot), this.#bytes, 0, length);
     const expected = firstOf(this.#expected, length);
-    this.#source.fill(expected);
-    if (Buffer.compare(firstOf(this.#bytes, length), expected) === 0) return true;
+    const skips = this.#skips;
+    this.#skips = 0;
+    for (let skipped = 0; skipped <= skips; skipped++) {
+      this.#source.fill(expected);
+      if (Buffer.compare(firstOf(this.#bytes, length), expected) === 0) return true;
+    }
     this.node.violations.report('VERIFY', `${this.name}: ${length} bytes are not the source's`);
     return false;
   }

@@ -182,6 +182,17 @@ class GpioToggle extends WorkloadBase implements GpioClient {
     return true;
   }
 
+  /** An edge that fell into the reset is not heard of any more; a level will be. */
+  gpioRecovered(): void {
+    this.#lastEdge = -1;
+    if (!this.#due || !this.#answered || this.#isLevelType) return;
+    this.#due = false;
+    this.#failed = true;
+    this.#latency = this.node.kernel.now - this.#submittedAt;
+    this.#watchdog.ended();
+    this.#toggled();
+  }
+
   get #isLevelType(): boolean {
     return this.#irqType >= GPIO_IRQ_TYPE.LEVEL_HIGH;
   }

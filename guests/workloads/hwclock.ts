@@ -94,6 +94,11 @@ class Hwclock extends WorkloadBase implements I2cClient {
 
   i2cCompleted(slot: number, result: I2cResult, latency: number): void {
     let failed = result !== I2cResult.ok;
+    if (this.#settingNow && result === I2cResult.lost) {
+      // Nobody knows what the chip has heard: it is set once more.
+      this.#left++;
+      return this.over(slot, latency, failed, 0);
+    }
     if (this.#settingNow) {
       this.#settingNow = false;
       this.#base = secondsOf(parseClockTime(this.#options.set!)!);

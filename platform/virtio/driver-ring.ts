@@ -26,6 +26,8 @@ export interface DriverRing {
   readonly nextOffset: number;
   /** True when `reap` would find something. */
   readonly hasUsed: boolean;
+  /** Chains that the device has not returned, oldest first; none unless the ring keeps them. */
+  readonly outstanding: readonly KeptChain[];
   /** True when a chain of so many segments can be added now. */
   hasRoom(segments: number): boolean;
   /** Appends a segment to the chain being built. Readable segments come before writable ones. */
@@ -48,6 +50,8 @@ export interface DriverRingOptions {
   readonly indirect: IndirectTables | null;
   /** IN_ORDER: chains come back in the order of their going, several of them perhaps by one element. */
   readonly inOrder?: boolean;
+  /** Keep what chains are made of until they come back, so that they can be made available anew. */
+  readonly keepsChains?: boolean;
 }
 
 /** Memory for indirect tables: one a ring descriptor, each for `segmentsMax` segments. */
@@ -128,6 +132,45 @@ export class SegmentList {
     this.lengths.set(lengths);
     this.writable = new Uint8Array(capacity);
     this.writable.set(writable);
+  }
+}
+
+/** A chain that the device has not returned. */
+export interface KeptChain {
+  readonly name: number;
+  readonly segments: SegmentList;
+}
+
+/** What the chains of a ring are made of, by name, while the device has them. */
+export class KeptChains {
+  readonly #segments: (SegmentList | null)[];
+  /** Order in which the chains were made available; -1 for those that the device does not have. */
+  readonly #order: Float64Array;
+  #count = 0;
+
+  constructor(size: number) {
+    this.#segments = new Array<SegmentList | null>(size).fill(null);
+    this.#order = new Float64Array(size).fill(-1);
+  }
+
+  /** Keeps the segments of a chain. Returns an empty list for those of the next one. */
+  keep(name: number, segments: SegmentList): SegmentList {
+    const spare = this.#segments[name] ?? new SegmentList();
+    this.#segments[name] = segments;
+    this.#order[name] = this.#count++;
+    spare.count = 0;
+    return spare;
+  }
+
+  drop(name: number): void {
+    this.#order[name] = -1;
+  }
+
+  /** All chains, oldest first. */
+  get all(): KeptChain[] {
+    const names = [...this.#order.keys()].filter((name) => this.#order[name] >= 0);
+    names.sort((a, b) => this.#order[a] - this.#order[b]);
+    return names.map((name) => ({ name, segments: this.#segments[name]! }));
   }
 }
 

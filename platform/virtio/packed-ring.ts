@@ -13,6 +13,8 @@ import {
   type DriverRing,
   type DriverRingOptions,
   InOrderChains,
+  type KeptChain,
+  KeptChains,
   REAP_BROKEN,
   REAP_NONE,
   type RingAreas,
@@ -46,7 +48,8 @@ export class PackedDriverRing implements DriverRing {
   freeCount: number;
   readonly #memory: Memory;
   readonly #options: DriverRingOptions;
-  readonly #segments = new SegmentList();
+  readonly #kept: KeptChains | null;
+  #segments = new SegmentList();
   /** Free buffer ids, used as a stack. */
   readonly #freeIds: Int32Array;
   #freeIdCount: number;
@@ -83,6 +86,7 @@ export class PackedDriverRing implements DriverRing {
     this.#freeIdCount = size;
     this.#slots = new Int32Array(size);
     this.#order = options.inOrder === true ? new InOrderChains(size) : null;
+    this.#kept = options.keepsChains === true ? new KeptChains(size) : null;
     this.#writable = new Float64Array(this.#order === null ? 0 : size);
   }
 
@@ -97,6 +101,10 @@ export class PackedDriverRing implements DriverRing {
     const flags = this.#memory.readU16(at);
     const used = (flags & PACKED_F_USED) !== 0;
     return used === this.#usedWrap && ((flags & PACKED_F_AVAIL) !== 0) === used;
+  }
+
+  get outstanding(): readonly KeptChain[] {
+    return this.#kept?.all ?? [];
   }
 
   hasRoom(segments: number): boolean {
@@ -116,7 +124,8 @@ export class PackedDriverRing implements DriverRing {
       this.#writable[id] = this.#segments.writableBytes;
     }
     const slots = this.#usesTable(count) ? this.#writeIndirect(id) : this.#writeDirect(id);
-    this.#segments.count = 0;
+    if (this.#kept === null) this.#segments.count = 0;
+    else this.#segments = this.#kept.keep(id, this.#segments);
     this.#slots[id] = slots;
     this.freeCount -= slots;
     this.#unnotified += slots;
@@ -155,6 +164,7 @@ export class PackedDriverRing implements DriverRing {
     this.#slots[id] = 0;
     this.#freeIds[this.#freeIdCount++] = id;
     this.freeCount += slots;
+    this.#kept?.drop(id);
     this.#usedNext += slots;
     if (this.#usedNext >= this.size) {
       this.#usedNext -= this.size;

@@ -12,6 +12,8 @@ import {
   type DriverRing,
   type DriverRingOptions,
   InOrderChains,
+  type KeptChain,
+  KeptChains,
   needsEvent,
   REAP_BROKEN,
   REAP_NONE,
@@ -56,7 +58,8 @@ export class SplitDriverRing implements DriverRing {
   freeCount: number;
   readonly #memory: Memory;
   readonly #options: DriverRingOptions;
-  readonly #segments = new SegmentList();
+  readonly #kept: KeptChains | null;
+  #segments = new SegmentList();
   // The driver's own copy of what it linked: the device could overwrite the table.
   readonly #next: Int32Array;
   readonly #chainLength: Int32Array;
@@ -89,6 +92,7 @@ export class SplitDriverRing implements DriverRing {
     this.#chainLength = new Int32Array(size);
     for (let i = 0; i < size; i++) this.#next[i] = (i + 1) % size;
     this.#order = options.inOrder === true ? new InOrderChains(size) : null;
+    this.#kept = options.keepsChains === true ? new KeptChains(size) : null;
     this.#writable = new Float64Array(this.#order === null ? 0 : size);
   }
 
@@ -98,6 +102,10 @@ export class SplitDriverRing implements DriverRing {
 
   get hasUsed(): boolean {
     return this.#memory.readU16(this.areas.device + USED.index) !== this.#usedIndex;
+  }
+
+  get outstanding(): readonly KeptChain[] {
+    return this.#kept?.all ?? [];
   }
 
   hasRoom(segments: number): boolean {
@@ -118,7 +126,8 @@ export class SplitDriverRing implements DriverRing {
     }
     if (this.#usesTable(count)) this.#writeIndirect(head);
     else this.#writeDirect();
-    this.#segments.count = 0;
+    if (this.#kept === null) this.#segments.count = 0;
+    else this.#segments = this.#kept.keep(head, this.#segments);
     const slot = this.#availIndex & (this.size - 1);
     this.#memory.writeU16(this.areas.driver + AVAIL.ring + 2 * slot, head);
     this.#availIndex = (this.#availIndex + 1) & 0xffff;
@@ -154,6 +163,7 @@ export class SplitDriverRing implements DriverRing {
     this.usedLength = head === this.#named ? this.#namedLength : this.#writable[head];
     this.#usedIndex = (this.#usedIndex + 1) & 0xffff;
     this.#freeChain(head);
+    this.#kept?.drop(head);
     return head;
   }
 

@@ -26,6 +26,29 @@ const pairs = buses.flatMap((bus) => devices.map((device) => ({ bus, device })))
 /** All formats over the first bus; over the others the simplest and the one with most features. */
 const ringsOver = (bus: string) => (bus === buses[0] ? rings : [rings[0], rings.at(-1)!]);
 const revisionsOver = (bus: string) => (carriesMessages(bus) ? REVISIONS : []);
+/** Queues that the drivers of the contract's devices use. */
+const QUEUES: Readonly<Record<string, number>> = {
+  gpio: 2,
+  console: 4,
+  net: 3,
+  balloon: 3,
+  vsock: 3,
+};
+const queuesOf = (device: string) => [...new Array<number>(QUEUES[device] ?? 1).keys()];
+
+/** What a driver asks for to reset its device. */
+const RESET = 'setStatus [0]';
+/** Requests of a device that one failure may cost: those that cannot be made again. */
+const LOST_MAX: Readonly<Record<string, number>> = {
+  blk: 1,
+  rng: 0,
+  i2c: 1,
+  gpio: 1,
+  console: 1,
+  net: 2,
+  balloon: 0,
+  vsock: 2,
+};
 /** Reply to the last operation that brings a device up. */
 const LIVE = '{"type":"reply.status","status":15}';
 
@@ -41,6 +64,17 @@ function runWhile(rig: Rig, condition: () => boolean): void {
     until += 1_000_000;
     rig.runUntil(until);
   }
+}
+
+/** Runs until the device has just been told of something, not for the first time; returns when. */
+function begins({ rig, listening }: ReturnType<typeof rigOf>): number {
+  runWhile(rig, () => listening.notifications() < 4);
+  return rig.kernel.now;
+}
+
+function once<T>(make: () => T): () => T {
+  let made: T | null = null;
+  return () => (made ??= make());
 }
 
 describe('the tables', () => {
@@ -104,10 +138,8 @@ describe.each(pairs)('$device over $bus', ({ bus, device }) => {
     'survives a reset in full swing, and starts again, on a ring: %s',
     (ring) => {
       const { rig, listening } = rigOf({ bus, device, ring });
-      // The device has just been told of something, not for the first time. (Slow ones are told twice only.)
-      runWhile(rig, () => listening.notifications() < 2);
+      const busy = begins({ rig, listening });
       expect([rig.outcome.workloads[0].done, rig.violations]).toEqual([false, []]);
-      const busy = rig.kernel.now;
       // Behind its driver's back, who has requests under way.
       listening.models[0].setStatus(0);
       rig.runUntil(busy + MILLISECOND);
@@ -127,7 +159,90 @@ describe.each(pairs)('$device over $bus', ({ bus, device }) => {
   );
 });
 
+describe.each(buses)('%s', (bus) => {
+  it('waits for a reset that takes its time', () => {
+    const at = Math.round(begins(rigOf({ bus, device: 'blk', revision: 'v2' })) / 1000);
+    const options = { needsReset: [`${at}ns`], resetTime: '200us' };
+    const { rig, listening } = rigOf({ bus, device: 'blk', revision: 'v2', options });
+    const { operations } = listening;
+    runWhile(rig, () => operations.filter((line) => line === RESET).length < 2);
+    const asked = rig.kernel.now;
+    const before = operations.length;
+    runWhile(rig, () => operations.length === before);
+    expect(operations[before]).toBe('{"type":"reply.status","status":0}');
+    // Looks are a microsecond apart, and the device had heard of it a moment after it was asked for.
+    expect(rig.kernel.now - asked).toBeGreaterThan(0.2 * MILLISECOND - 2_000_000);
+    expect(rig.run()).toBe('done');
+    const [workload] = rig.outcome.workloads;
+    expect([workload.driverState, rig.violations]).toEqual(['live', []]);
+    expect(workload.result.errors).toBeLessThanOrEqual(LOST_MAX['blk']);
+  });
+});
+
 describe.each(devices)('%s', (device) => {
+  /** When the device's workload begins and ends, undisturbed. */
+  const undisturbed = once(() => {
+    const made = rigOf({ bus: buses[0], device });
+    const start = begins(made);
+    made.rig.run();
+    return { start, end: made.rig.kernel.now };
+  });
+
+  it.each(rings)('fails in full swing and is brought back, on a ring: %s', (ring) => {
+    const { start, end } = undisturbed();
+    for (const share of [0, 0.3, 0.6]) {
+      const at = Math.round((start + share * (end - start)) / 1000);
+      const options = { needsReset: [`${at}ns`] };
+      const { rig, listening } = rigOf({ bus: buses[0], device, ring, options });
+      expect(rig.run()).toBe('done');
+      expect(listening.operations.filter((line) => line === RESET)).toHaveLength(1 + 1);
+      const [workload] = rig.outcome.workloads;
+      expect(workload).toMatchObject({ done: true, driverState: 'live', downReason: null });
+      const { requests, errors, verified, failure } = workload.result;
+      expect([failure, rig.violations]).toEqual([null, []]);
+      expect(errors).toBeLessThanOrEqual(LOST_MAX[device]);
+      expect(Math.min(requests - errors, verified)).toBeGreaterThan(0);
+    }
+  });
+
+  it.each(rings)('has each of its queues reset under load, on a ring: %s', (ring) => {
+    const { start, end } = undisturbed();
+    const queues = queuesOf(device);
+    const at = (share: number) => `${Math.round((start + share * (end - start)) / 1000)}ns`;
+    const resetQueues = [...queues, ...queues].map((queue, i) => ({
+      at: at((0.8 * i) / (2 * queues.length)),
+      queue,
+    }));
+    const options = { ringReset: true, resetQueues };
+    const { rig, listening } = rigOf({ bus: buses[0], device, ring, options });
+    expect(rig.run()).toBe('done');
+    const resets = listening.operations.filter((line) => line.startsWith('resetQueue'));
+    expect(resets).toHaveLength(2 * queues.length);
+    const [workload] = rig.outcome.workloads;
+    expect(workload).toMatchObject({ done: true, driverState: 'live', downReason: null });
+    const { errors, verified, failure } = workload.result;
+    expect([failure, rig.violations]).toEqual([null, []]);
+    // A frame that has come in whole while its queue is being reset is lost, as on any cable.
+    expect(errors).toBeLessThanOrEqual(device === 'net' ? queues.length : 0);
+    expect(verified).toBeGreaterThan(0);
+    // The device is not reset for it.
+    expect(listening.operations.filter((line) => line === RESET)).toHaveLength(1);
+  });
+
+  it.each(rings)('is removed in full swing, on a ring: %s', (ring) => {
+    const options = { removeAt: `${Math.round(undisturbed().start / 1000)}ns` };
+    const { rig, listening } = rigOf({ bus: buses[0], device, ring, options });
+    rig.run();
+    const [workload] = rig.outcome.workloads;
+    expect(workload).toMatchObject({ done: true, driverState: 'offline' });
+    expect([workload.result.failure, rig.violations]).toEqual([workload.downReason, []]);
+    expect(workload.downReason).not.toBeNull();
+    // Nobody asks anything of a device that is gone.
+    const asked = listening.operations.length;
+    rig.runUntil(rig.kernel.now + 10 * MILLISECOND);
+    expect(listening.operations).toHaveLength(asked);
+  });
+
   it('is asked the same, and answers the same, over every bus', () => {
     const sequences = buses.filter(carriesAll).map((bus) => {
       const { rig, listening } = rigOf({ bus, device });

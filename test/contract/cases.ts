@@ -181,6 +181,10 @@ export const LONE_REQUESTS: Readonly<Record<string, Entry>> = {
 export const RING_CASES: Readonly<Record<string, Entry>> = {
   split: {},
   packed: { ring: 'packed' },
+  'split with EVENT_IDX': { eventIdx: true },
+  'packed with EVENT_IDX': { ring: 'packed', eventIdx: true },
+  'split with INDIRECT_DESC': { indirect: true },
+  'packed with INDIRECT_DESC': { ring: 'packed', indirect: true },
   'split with EVENT_IDX and INDIRECT_DESC': { eventIdx: true, indirect: true },
   'packed with everything': {
     ring: 'packed',

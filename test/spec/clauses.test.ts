@@ -38,6 +38,17 @@ describe('the list of rules', () => {
       'CNF 1',
       // Not of the reference, but of virtio 1.4.
       'ADM 16',
+      // Of the normative sections of virtio 1.4 chapters 2, 3 and 6.
+      'DST 7',
+      'DFB 10',
+      'DRT 3',
+      'DCS 4',
+      'QRS 5',
+      'SPR 25',
+      'PKR 12',
+      'DIN 6',
+      'DCL 1',
+      'RFB 9',
     ]);
   });
 

@@ -441,6 +441,7 @@ class CuriousDriver extends VirtioDriver {
 
   protected wentLive(): void {}
   protected wentDown(): void {}
+  protected interrupted(): void {}
   protected completed(): void {}
   protected work(): void {}
   protected get plugged(): boolean {
@@ -455,7 +456,7 @@ describe.each(REVISIONS)('a configuration that changes in %s', (name) => {
     const plan = { ...topology.devices[0], number: DEVICE, options: { adminQueues: 0 } };
     const common = { node, name: 'changing', deviceNumber: DEVICE };
     const traits = { deviceId: 2, features: 0n, config: new Uint8Array(8), queueSizes: [4] };
-    const device = new ChangingDevice(node, plan, traits);
+    const device = new ChangingDevice(node, plan as never, traits);
     new MsgDeviceTransport({ ...common, bus: bus.device, model: device });
     const transport = new MsgDriverTransport({ ...common, bus: bus.driver });
     const wanted = { deviceId: 2, queueCount: 1, queueSize: 4, features: 0n, configSize: 8 };

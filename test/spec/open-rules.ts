@@ -10,6 +10,6 @@ export const OPEN_RULES: Readonly<Record<string, string>> = {
   'CFG-4': 'devices here keep their generation over a reset, and no driver looks at its value',
   'CFG-13': 'changes are told as generic ones, of offset and length 0',
   'CFG-17': 'the strict profile of v2 is a transport feature bit, see PAR-8',
-  'VQ-15': 'no driver here programs a queue twice',
   'CNF-1': 'nothing here claims conformance',
+  'RFB-9': 'virtio-msg forbids it, see FEA-8',
 };

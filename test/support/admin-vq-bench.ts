@@ -18,6 +18,16 @@ const FUNCTION = 3;
 /** Status of a device whose features are agreed on. */
 export const READY = STATUS.ACKNOWLEDGE | STATUS.DRIVER | STATUS.FEATURES_OK;
 
+/** Nothing of what a scenario may say of rings. */
+const NO_RINGS = {
+  ring: 'split',
+  eventIdx: false,
+  indirect: false,
+  notificationData: false,
+  ringReset: false,
+  orderPlatform: false,
+} as const;
+
 /** A device of two queues that notes what is done to it. */
 class TestDevice extends VirtioDevice {
   readonly log: string[] = [];
@@ -26,13 +36,17 @@ class TestDevice extends VirtioDevice {
   slowReset = false;
 
   constructor(bench: PcieBench) {
-    const plan = { name: 'dut', index: 0, options: { adminQueues: 1 } };
-    super(bench.card, plan, {
-      deviceId: 2,
-      features: 0x21n | F.RING_RESET | F.ADMIN_VQ,
-      config: Uint8Array.from({ length: 24 }, (_, i) => i),
-      queueSizes: [256, 8],
-    });
+    const options = { ...NO_RINGS, adminQueues: 1, resetTime: 0, needsReset: [], resetQueues: [] };
+    super(
+      bench.card,
+      { name: 'dut', index: 0, options },
+      {
+        deviceId: 2,
+        features: 0x21n | F.RING_RESET | F.ADMIN_VQ,
+        config: Uint8Array.from({ length: 24 }, (_, i) => i),
+        queueSizes: [256, 8],
+      },
+    );
   }
 
   /** Says that something has changed. */

@@ -48,7 +48,11 @@ export class DeviceBench implements DeviceTransport {
 
   constructor(type: string, { options = {}, features, queueSize = 64, refuse }: BenchOptions = {}) {
     const devices = { dut: { type, bus: 'ffa0', number: 0, ...options } };
-    const { topology, kernel, linux, storage } = testNodes({ devices });
+    const { topology, kernel, linux, storage } = testNodes({
+      devices,
+      // The newest, so that a device may do whatever any bus allows.
+      bus: { revision: 'v2' },
+    });
     this.kernel = kernel;
     this.node = storage;
     this.guest = linux;

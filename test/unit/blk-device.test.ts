@@ -47,7 +47,7 @@ describe('the disk', () => {
     expect(dut.request(0, [header(BLK_T.FLUSH)], [1])[0].written).toBe(1);
   });
 
-  it('takes header and data in any framing', () => {
+  it('SPR-2 MUST NOT: takes header and data in any framing', () => {
     const dut = bench();
     const bytes = [...header(BLK_T.OUT, 3), ...sectorsOf(7)];
     const pieces = [bytes.slice(0, 5), bytes.slice(5, 100), bytes.slice(100)];
@@ -234,7 +234,7 @@ describe('IN_ORDER', () => {
     return dut.run().map(({ head, bytes }) => [heads.indexOf(head), bytes.at(-1)]);
   };
 
-  it('keeps the order of arrival, which is lost without it', () => {
+  it('RFB-6 MUST: keeps the order of arrival, which is lost without it', () => {
     expect(order({})).toEqual([
       [2, BLK_S.OK],
       [1, BLK_S.OK],

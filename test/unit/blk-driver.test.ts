@@ -1,7 +1,8 @@
 // The virtio-blk driver over FF-A: queues and cores, what it does not send, and how it goes on with a
 // disk that fails.
 import { describe, expect, it } from 'vitest';
-import { BLK_LOST, RECOVERIES_MAX } from '../../guests/blk/index.ts';
+import { BLK_LOST } from '../../guests/blk/index.ts';
+import { RECOVERIES_MAX } from '../../guests/common/index.ts';
 import { PS_PER_MS } from '../../platform/kernel/index.ts';
 import { BLK_F, BLK_S, BLK_T, STATUS } from '../../platform/virtio/index.ts';
 import { BLOCK, DiskRig } from '../support/disk-rig.ts';

@@ -85,24 +85,27 @@ const CASES: Readonly<Record<string, Case>> = {
 describe.each(Object.entries(CASES))(
   '%s',
   (_, { type, options = {}, queue, request, prepare, answers }) => {
-    it.each([0, 1, 2, 3, 5, 8, 20])('reset after %d steps of 500 ns', (steps) => {
-      const dut = new DeviceBench(type, { options });
-      dut.start();
-      prepare?.(dut);
-      dut.send(queue, ...request);
-      dut.device.available(queue, 0);
-      dut.run(500_000 * steps);
-      dut.restart(queue);
-      const before = dut.returned.length;
-      dut.run(2 * PS_PER_MS);
-      expect(dut.returned.slice(before)).toEqual([]);
-      // A page that was taken before the reset is in the balloon, and can't be given twice.
-      const taken = type === 'balloon' && dut.device.statistics!().pages === 1;
-      dut.send(queue, ...request);
-      dut.device.available(queue, 0);
-      const back = dut.run(2 * PS_PER_MS).filter((chain) => chain.queue === queue);
-      expect(back).toHaveLength(answers);
-      expect(dut.violations).toEqual(taken ? ['BAD_REQUEST'] : []);
-    });
+    it.each([0, 1, 2, 3, 5, 8, 20])(
+      'QRS-1, QRS-2, QRS-4 MUST: is left with nothing of before, reset after %d steps of 500 ns',
+      (steps) => {
+        const dut = new DeviceBench(type, { options });
+        dut.start();
+        prepare?.(dut);
+        dut.send(queue, ...request);
+        dut.device.available(queue, 0);
+        dut.run(500_000 * steps);
+        dut.restart(queue);
+        const before = dut.returned.length;
+        dut.run(2 * PS_PER_MS);
+        expect(dut.returned.slice(before)).toEqual([]);
+        // A page that was taken before the reset is in the balloon, and can't be given twice.
+        const taken = type === 'balloon' && dut.device.statistics!().pages === 1;
+        dut.send(queue, ...request);
+        dut.device.available(queue, 0);
+        const back = dut.run(2 * PS_PER_MS).filter((chain) => chain.queue === queue);
+        expect(back).toHaveLength(answers);
+        expect(dut.violations).toEqual(taken ? ['BAD_REQUEST'] : []);
+      },
+    );
   },
 );

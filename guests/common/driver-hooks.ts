@@ -1,0 +1,66 @@
+// What a kind of driver says of itself, and what the shared part of all drivers calls on it.
+import { ANY_CORE } from '../../platform/node/index.ts';
+import type { FeatureTraits } from './features.ts';
+
+/** Steps below this number are the shared part's. */
+export const FIRST_OWN_STEP = 8;
+
+export interface DriverTraits extends FeatureTraits {
+  readonly deviceId: number;
+  /** Queues that the device must have at the least; see `queuesWanted`. */
+  readonly queueCount: number;
+  /** Queue size the driver would like; the device's limit may be lower. */
+  readonly queueSize: number;
+  readonly configSize: number;
+  /** Most segments of a chain that may lie in an indirect table. Default: 4. */
+  readonly segmentsMax?: number;
+  /** When one of its queues was reset it sees to the chains itself that the device had not returned. */
+  readonly repeatsChains?: boolean;
+}
+
+/** What a driver adds to the shared part. */
+export abstract class DriverHooks {
+  /** Bytes of buffers that the driver wants behind its rings, which end `start` bytes into a page. */
+  protected abstract bufferBytes(start: number): number;
+  /** Bytes of buffers that the driver uses while the device has them: all, unless it knows better. */
+  protected commonBytes(start: number): number {
+    return this.bufferBytes(start);
+  }
+  /** The device is live; buffers begin at `buffers` in own RAM. */
+  protected abstract wentLive(buffers: number): void;
+  /** The device is lost; requests under way must be failed. */
+  protected abstract wentDown(reason: string): void;
+  /** A chain came back. `written` is what the device says that it wrote. */
+  protected abstract completed(queue: number, head: number, written: number, use: number): void;
+  /** Work of the driver's own, `step` being FIRST_OWN_STEP or above. */
+  protected abstract work(step: number, a: number): void;
+  /** True while more chains will be added soon, so that one notification can serve all. */
+  protected abstract get plugged(): boolean;
+
+  /** The core that takes a queue's completions. */
+  protected coreOf(_queue: number): number {
+    return ANY_CORE;
+  }
+
+  /** Like `plugged`, for drivers whose queues are filled independently of one another. */
+  protected pluggedQueue(_queue: number): boolean {
+    return this.plugged;
+  }
+
+  /**
+   * The device is being reset, to go on with it: what was submitted will never come back. In the end
+   * `wentLive` comes again, or `wentDown`.
+   */
+  protected abstract interrupted(): void;
+  /** A queue's reset has begun: nothing may be added to its ring. */
+  protected queueStopped(_queue: number): void {}
+  /** The queue has a new ring, and what the device had not returned is available on it again. */
+  protected queueRestarted(_queue: number): void {}
+
+  /** The device says that its configuration changed; the driver may want to read it. */
+  protected configurationChanged(): void {}
+  /** What `readConfig` asked for. */
+  protected configRead(_offset: number, _data: Uint8Array): void {}
+  /** What became of a `writeConfig`; a write that was not applied changed nothing. */
+  protected configWritten(_offset: number, _applied: boolean): void {}
+}

@@ -1,0 +1,38 @@
+// Which of the features that a device offers a driver takes (virtio 1.4 §2.2.1).
+import { F } from '../../platform/virtio/index.ts';
+
+/** What every driver here can do, and takes when it is offered. */
+const CORE_FEATURES =
+  F.VERSION_1 |
+  F.ACCESS_PLATFORM |
+  F.RING_PACKED |
+  F.EVENT_IDX |
+  F.INDIRECT_DESC |
+  F.NOTIFICATION_DATA |
+  F.IN_ORDER |
+  F.ORDER_PLATFORM |
+  F.RING_RESET |
+  F.ADMIN_VQ;
+
+/** What a driver says of features. */
+export interface FeatureTraits {
+  /** Features it would take, besides those every driver here takes. */
+  readonly features: bigint;
+  /** Those of them without which it can't work. */
+  readonly requiredFeatures?: bigint;
+  /** Features that are of use only with one of `needs`. */
+  readonly dependentFeatures?: readonly { readonly feature: bigint; readonly needs: bigint }[];
+}
+
+/** What is offered and known to the driver, but for features that lack another which they need. */
+export function agreeableFeatures(offered: bigint, traits: FeatureTraits): bigint {
+  const { features, dependentFeatures = [] } = traits;
+  let agreeable = offered & (features | CORE_FEATURES);
+  for (let before = -1n; before !== agreeable; ) {
+    before = agreeable;
+    for (const { feature, needs } of dependentFeatures) {
+      if ((agreeable & needs) === 0n) agreeable &= ~feature;
+    }
+  }
+  return agreeable;
+}
