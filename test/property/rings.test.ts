@@ -29,6 +29,13 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.constant('reap' as const) },
 );
 
+/** The same weights, for runs that are too long for generated lists. */
+const WEIGHTED = ['add', 'kick', 'step', 'complete', 'reap'].flatMap((action, i) =>
+  new Array<string>([4, 3, 3, 4, 1][i]).fill(action),
+);
+const LONG_SEEDS = [1, 2, 3];
+const LONG_STEPS = 10_000;
+
 function perform(bench: RingBench, action: string, random: RandomStream): void {
   if (action === 'add') {
     const readable = random.below(4);
@@ -54,6 +61,23 @@ describe.each(FORMATS)(
         }),
         { seed: SEED, numRuns: RUNS },
       );
+    });
+  },
+);
+
+describe.each(FORMATS)(
+  'a ring for long: packed $packed, event index $eventIndex, indirect $indirect',
+  (format) => {
+    it.each(LONG_SEEDS)(`keeps every buffer over ${LONG_STEPS} steps (seed %i)`, (seed) => {
+      const random = randomStream(seed, `long rings ${nameOf(format)}`);
+      const sizes = format.packed ? [3, 8, 100] : [2, 8, 64];
+      const bench = new RingBench({ ...format, size: sizes[seed % sizes.length] }, random);
+      for (let step = 0; step < LONG_STEPS; step++) {
+        perform(bench, WEIGHTED[random.below(WEIGHTED.length)], random);
+      }
+      bench.drain();
+      // It went round many times.
+      expect(bench.added).toBeGreaterThan(10 * sizes[seed % sizes.length]);
     });
   },
 );
