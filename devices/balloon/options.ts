@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { DevicePlan, Finding } from '../../platform/contracts/index.ts';
 import { count, time } from '../../platform/scenario/fields.ts';
-import { commonOptions } from '../common/index.ts';
+import { commonOptions, inOrderOption } from '../common/index.ts';
 
 const pages = () => count({ max: 0xffff_ffff });
 
@@ -12,6 +12,7 @@ export const balloonOptions = z.strictObject({
     .default(128)
     .describe('Largest size of each queue.'),
   ...commonOptions,
+  ...inOrderOption,
   pages: pages().default(0).describe('Pages of 4 KiB that it wants from the start.'),
   pressure: z
     .array(z.strictObject({ at: time(), pages: pages() }))

@@ -12,12 +12,14 @@ import {
   BLK_DEVICE_ID,
   BLK_F,
   BLK_ID_SIZE,
+  BLK_LIFETIME,
   BLK_S,
   BLK_T,
   F,
   SECTOR_SIZE,
   STATUS,
 } from '../../platform/virtio/index.ts';
+import { writeU16 } from '../../platform/wire/index.ts';
 import { type Chain, type QueueEngine, scatter, VirtioDevice } from '../common/index.ts';
 import { configSpace, offeredFeatures } from './config-space.ts';
 import { Medium } from './medium.ts';
@@ -30,6 +32,9 @@ const POWER_LOSS = 2;
 const RESIZE = 3;
 /** More than the largest queue holds. A tag is generation × SLOTS + slot. */
 const SLOTS = 2 ** 26;
+
+/** Types of request that bring data to the driver. */
+const READING: ReadonlySet<number> = new Set([BLK_T.IN, BLK_T.GET_ID, BLK_T.GET_LIFETIME]);
 
 export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
   readonly #options: BlkOptions;
@@ -220,7 +225,8 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
     const queue = request.queue!;
     let written = Math.min(1, chain.writableBytes);
     if (request.status === BLK_S.OK && request.type === BLK_T.GET_ID) this.#loadName(request);
-    const reads = request.type === BLK_T.IN || request.type === BLK_T.GET_ID;
+    if (request.status === BLK_S.OK && request.type === BLK_T.GET_LIFETIME) this.#loadWear(request);
+    const reads = READING.has(request.type);
     if (request.status === BLK_S.OK && reads) {
       written += scatter(this.dma, chain, 0, request.bytes, 0, request.dataLength);
     }
@@ -240,6 +246,13 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
     for (let i = 0; i < Math.min(BLK_ID_SIZE, serial.length); i++) {
       request.bytes[i] = serial.charCodeAt(i);
     }
+  }
+
+  #loadWear({ bytes }: Request): void {
+    const { preEol, typeA, typeB } = this.#options.lifetime!;
+    writeU16(bytes, BLK_LIFETIME.preEol, preEol);
+    writeU16(bytes, BLK_LIFETIME.typeA, typeA);
+    writeU16(bytes, BLK_LIFETIME.typeB, typeB);
   }
 
   /** The status byte is the last writable byte of the chain, if it has any. */

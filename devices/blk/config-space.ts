@@ -1,5 +1,11 @@
 // Which features a disk offers, and what its configuration space says of them.
-import { BLK_CONFIG_SIZE, BLK_F, blkConfig, F, SECTOR_SIZE } from '../../platform/virtio/index.ts';
+import {
+  BLK_CONFIG_SIZE,
+  BLK_CONFIG_SIZE_PLAIN,
+  BLK_F,
+  blkConfig,
+  SECTOR_SIZE,
+} from '../../platform/virtio/index.ts';
 import type { BlkOptions } from './options.ts';
 
 /** Ranges in one discard or write-zeroes request, and sectors in one range, at the most. */
@@ -13,20 +19,21 @@ export function offeredFeatures(options: BlkOptions): bigint {
     BLK_F.SEG_MAX |
     BLK_F.BLK_SIZE |
     BLK_F.FLUSH |
-    when(options.inOrder, F.IN_ORDER) |
     when(options.segmentSize !== undefined, BLK_F.SIZE_MAX) |
     when(options.readOnly, BLK_F.RO) |
     when(options.topology !== undefined, BLK_F.TOPOLOGY) |
     when(options.writeCache > 0, BLK_F.CONFIG_WCE) |
     when(options.queues > 1, BLK_F.MQ) |
     when(options.discard, BLK_F.DISCARD) |
-    when(options.writeZeroes, BLK_F.WRITE_ZEROES)
+    when(options.writeZeroes, BLK_F.WRITE_ZEROES) |
+    when(options.lifetime !== undefined, BLK_F.LIFETIME) |
+    when(options.secureErase, BLK_F.SECURE_ERASE)
   );
 }
 
 /** The configuration space of a disk of so many bytes. Fields of features not offered are 0. */
 export function configSpace(options: BlkOptions, bytes: number): Uint8Array {
-  const { blockSize, topology, discard, writeZeroes } = options;
+  const { blockSize, topology, discard, writeZeroes, secureErase } = options;
   const config = new Uint8Array(BLK_CONFIG_SIZE);
   const ranges = (offered: boolean) => ({
     sectors: offered ? RANGE_SECTORS_MAX : 0,
@@ -49,7 +56,10 @@ export function configSpace(options: BlkOptions, bytes: number): Uint8Array {
     maxWriteZeroesSectors: ranges(writeZeroes).sectors,
     maxWriteZeroesSeg: ranges(writeZeroes).count,
     writeZeroesMayUnmap: writeZeroes ? 1 : 0,
+    maxSecureEraseSectors: ranges(secureErase).sectors,
+    maxSecureEraseSeg: ranges(secureErase).count,
+    secureEraseSectorAlignment: secureErase ? blockSize / SECTOR_SIZE : 0,
   };
   blkConfig.encode(value, config, 0);
-  return config;
+  return secureErase ? config : config.subarray(0, BLK_CONFIG_SIZE_PLAIN);
 }

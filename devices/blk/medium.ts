@@ -73,6 +73,7 @@ export class Medium {
         return this.#cache.flush();
       case BLK_T.DISCARD:
       case BLK_T.WRITE_ZEROES:
+      case BLK_T.SECURE_ERASE:
         this.#counts.discards++;
         for (let i = 0; i < request.rangeCount; i++) {
           backing.zero(request.rangeOffset(i), request.rangeLength(i));
@@ -128,6 +129,9 @@ export class Medium {
         return unmaps(request)
           ? this.#time(discard, rangeCount, mediaRate, 0)
           : this.#time(write, rangeCount, mediaRate, dataLength);
+      case BLK_T.SECURE_ERASE:
+        // What was there is written over.
+        return this.#time(write, rangeCount, mediaRate, dataLength);
       default:
         // The name of the disk is known without its medium.
         return 0;

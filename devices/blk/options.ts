@@ -5,7 +5,7 @@ import type { DevicePlan, Finding, Topology } from '../../platform/contracts/ind
 import { Backing } from '../../platform/memory/index.ts';
 import { count, inputFile, size, time } from '../../platform/scenario/fields.ts';
 import { BLK_QUEUES_MAX } from '../../platform/virtio/index.ts';
-import { commonOptions } from '../common/index.ts';
+import { commonOptions, inOrderOption } from '../common/index.ts';
 
 const SECTOR = 512;
 const sectors = (bounds: { readonly min?: number } = {}) =>
@@ -18,6 +18,18 @@ const topology = z.strictObject({
     .describe('Blocks before the first one that is aligned with the medium.'),
   minimumIo: sectors().default(0).describe('Smallest request that is served well; 0 to say none.'),
   optimalIo: sectors().default(0).describe('Size of requests served best; 0 to say none.'),
+});
+
+/** As JEDEC eMMC and UFS have it: 0 says nothing, then in steps of a tenth to 11 for worn out. */
+const wear = () => count({ max: 11 }).default(0);
+const lifetime = z.strictObject({
+  preEol: count({ max: 3 })
+    .default(1)
+    .describe(
+      'Reserved blocks: 1 enough, 2 four fifths used, 3 nine tenths used; 0 to say nothing.',
+    ),
+  typeA: wear().describe('Tenths of the life of SLC cells that are used up, 1 … 10; 11 for more.'),
+  typeB: wear().describe('Likewise of MLC cells.'),
 });
 
 export const blkOptions = z.strictObject({
@@ -37,10 +49,7 @@ export const blkOptions = z.strictObject({
     .default(1)
     .describe('Number of request queues; more than one are offered by MQ.'),
   ...commonOptions,
-  inOrder: z
-    .boolean()
-    .default(false)
-    .describe('Offer IN_ORDER: requests of a queue come back in the order of their arrival.'),
+  ...inOrderOption,
   readOnly: z.boolean().default(false).describe('Offer RO: the disk refuses to be written.'),
   blockSize: sectors({ min: SECTOR })
     .default(SECTOR)
@@ -54,6 +63,8 @@ export const blkOptions = z.strictObject({
     .describe('What SIZE_MAX says: bytes of one segment; not offered when left out.'),
   discard: z.boolean().default(false).describe('Offer DISCARD.'),
   writeZeroes: z.boolean().default(false).describe('Offer WRITE_ZEROES.'),
+  secureErase: z.boolean().default(false).describe('Offer SECURE_ERASE.'),
+  lifetime: lifetime.optional().describe('What GET_LIFETIME answers; not offered when left out.'),
   writeCache: size({ min: 0 })
     .default(0)
     .describe('Volatile write cache of this size, which CONFIG_WCE can switch off; 0 for none.'),

@@ -4,6 +4,7 @@ import {
   BLK_F,
   BLK_HEADER_SIZE,
   BLK_ID_SIZE,
+  BLK_LIFETIME_SIZE,
   BLK_RANGE,
   BLK_RANGE_SIZE,
   BLK_RANGE_UNMAP,
@@ -30,7 +31,7 @@ export class Request {
   reserved = 0;
   /** It is served, and waits until those before it are, too. */
   served = false;
-  /** Ranges of a discard or write-zeroes request; they lie in `bytes` behind the header. */
+  /** Ranges of a discard, write-zeroes or secure-erase request; they lie in `bytes` behind the header. */
   rangeCount = 0;
   /** Header and data as read from the driver, or the data to be written to it. */
   bytes = new Uint8Array(BLK_HEADER_SIZE + 4096);
@@ -104,8 +105,13 @@ export function interpret(request: Request, length: number, limits: DiskLimits):
     case BLK_T.GET_ID:
       request.dataLength = Math.min(BLK_ID_SIZE, writable);
       break;
+    case BLK_T.GET_LIFETIME:
+      request.dataLength = Math.min(BLK_LIFETIME_SIZE, writable);
+      if ((limits.features & BLK_F.LIFETIME) === 0n) request.fail(BLK_S.UNSUPP);
+      break;
     case BLK_T.DISCARD:
     case BLK_T.WRITE_ZEROES:
+    case BLK_T.SECURE_ERASE:
       checkRanges(request, readable, limits);
       break;
     default:
@@ -139,14 +145,19 @@ function checkTransfer(request: Request, length: number, { size }: DiskLimits): 
   if (!whole || request.offset + length > size) request.fail(BLK_S.IOERR);
 }
 
+/** The feature that each type of request with ranges needs. */
+const RANGE_FEATURES: Readonly<Record<number, bigint>> = {
+  [BLK_T.DISCARD]: BLK_F.DISCARD,
+  [BLK_T.WRITE_ZEROES]: BLK_F.WRITE_ZEROES,
+  [BLK_T.SECURE_ERASE]: BLK_F.SECURE_ERASE,
+};
+
 function checkRanges(request: Request, length: number, limits: DiskLimits): void {
-  const discard = request.type === BLK_T.DISCARD;
-  const feature = discard ? BLK_F.DISCARD : BLK_F.WRITE_ZEROES;
-  if ((limits.features & feature) === 0n) return request.fail(BLK_S.UNSUPP);
+  if ((limits.features & RANGE_FEATURES[request.type]) === 0n) return request.fail(BLK_S.UNSUPP);
   const count = length / BLK_RANGE_SIZE;
   const countable = Number.isInteger(count) && count > 0 && count <= RANGES_MAX;
   if (!countable || limits.readOnly) return request.fail(BLK_S.IOERR);
-  const flags = discard ? 0 : BLK_RANGE_UNMAP;
+  const flags = request.type === BLK_T.WRITE_ZEROES ? BLK_RANGE_UNMAP : 0;
   let total = 0;
   for (let i = 0; i < count; i++) {
     if ((request.rangeFlags(i) & ~flags) !== 0) return request.fail(BLK_S.UNSUPP);

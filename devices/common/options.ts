@@ -46,6 +46,14 @@ export const commonOptions = {
     .describe('When the driver resets a queue, if the device is in use then; needs `ringReset`.'),
 } as const;
 
+/** Option field of devices that can return the chains of each queue in the order of their arrival. */
+export const inOrderOption = {
+  inOrder: z
+    .boolean()
+    .default(false)
+    .describe('Offer IN_ORDER: requests of a queue come back in the order of their arrival.'),
+} as const;
+
 export type CommonOptions = z.output<z.ZodObject<typeof commonOptions>>;
 
 /** Objects to resets of queues that the device does not offer. */
@@ -57,8 +65,9 @@ export function checkCommon({ options }: DevicePlan): readonly Finding[] {
 }
 
 /** The feature bits that these options offer. */
-export function ringFeatures(options: CommonOptions): bigint {
+export function ringFeatures(options: CommonOptions & { readonly inOrder?: boolean }): bigint {
   return (
+    (options.inOrder === true ? F.IN_ORDER : 0n) |
     (options.ring === 'packed' ? F.RING_PACKED : 0n) |
     (options.eventIdx ? F.EVENT_IDX : 0n) |
     (options.indirect ? F.INDIRECT_DESC : 0n) |

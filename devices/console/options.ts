@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { DevicePlan, Finding } from '../../platform/contracts/index.ts';
 import { count, time } from '../../platform/scenario/fields.ts';
 import { CONSOLE_PORTS_MAX } from '../../platform/virtio/index.ts';
-import { commonOptions } from '../common/index.ts';
+import { commonOptions, inOrderOption } from '../common/index.ts';
 
 const port = () => count({ max: CONSOLE_PORTS_MAX - 1 });
 const cells = () => count({ min: 1, max: 65535 });
@@ -14,6 +14,7 @@ export const consoleOptions = z.strictObject({
     .default(64)
     .describe('Largest size of each queue.'),
   ...commonOptions,
+  ...inOrderOption,
   multiport: z
     .boolean()
     .default(true)

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { count } from '../../platform/scenario/fields.ts';
 import { DS1338_ADDRESS, parseClockTime } from '../../platform/virtio/index.ts';
-import { commonOptions } from '../common/index.ts';
+import { commonOptions, inOrderOption } from '../common/index.ts';
 
 export const i2cOptions = z.strictObject({
   queueSize: z
@@ -10,6 +10,7 @@ export const i2cOptions = z.strictObject({
     .default(64)
     .describe('Largest size of the request queue.'),
   ...commonOptions,
+  ...inOrderOption,
   mode: z
     .enum(['standard', 'fast'])
     .default('standard')

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { PS_PER_US } from '../../platform/kernel/index.ts';
 import { isGroupMac, parseIpv4, parseMac } from '../../platform/network/index.ts';
 import { size, time } from '../../platform/scenario/fields.ts';
-import { commonOptions } from '../common/index.ts';
+import { commonOptions, inOrderOption } from '../common/index.ts';
 import { COALESCING_USECS_MAX } from './coalescer.ts';
 
 /** Queue pairs at the most; the specification allows 32768. */
@@ -63,6 +63,7 @@ export const netOptions = z.strictObject({
     .default(256)
     .describe('Largest size of each queue.'),
   ...commonOptions,
+  ...inOrderOption,
   checksum: z.boolean().default(true).describe('Offer CSUM and GUEST_CSUM.'),
   segmentation: z
     .boolean()

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { count, size, time } from '../../platform/scenario/fields.ts';
 import { VSOCK_FIRST_GUEST_CID, VSOCK_LAST_GUEST_CID } from '../../platform/virtio/index.ts';
-import { commonOptions } from '../common/index.ts';
+import { commonOptions, inOrderOption } from '../common/index.ts';
 
 const cid = () => count({ min: VSOCK_FIRST_GUEST_CID, max: VSOCK_LAST_GUEST_CID });
 
@@ -12,6 +12,7 @@ export const vsockOptions = z.strictObject({
     .default(128)
     .describe('Largest size of each queue.'),
   ...commonOptions,
+  ...inOrderOption,
   guestCid: cid().default(VSOCK_FIRST_GUEST_CID).describe("The guest's context id."),
   port: count({ max: 0xffff_ffff }).default(7).describe('Port on which the echo service listens.'),
   connections: count({ min: 1, max: 4096 })

@@ -9,13 +9,21 @@ import {
   BLK_CONFIG_SIZE_LEAST,
   BLK_DEVICE_ID,
   BLK_F,
+  BLK_RANGE_TYPES,
   BLK_S,
   BLK_T,
 } from '../../platform/virtio/index.ts';
 import { FIRST_OWN_STEP, SlotTable, VirtioDriver, Watchdog } from '../common/index.ts';
+import { BLK_LOST, type BlkClient } from './blk-client.ts';
 import { capacityOf, configBytes, type DiskInfo, readDiskInfo } from './disk-info.ts';
 import { FlushLedger } from './flush-ledger.ts';
-import { dataAlignment, dataStart, RequestSlots, SlotState } from './request-slots.ts';
+import {
+  type DiskRange,
+  dataAlignment,
+  dataStart,
+  RequestSlots,
+  SlotState,
+} from './request-slots.ts';
 
 /** Queue size asked for; the device may have less. */
 const QUEUE_SIZE = 256;
@@ -23,23 +31,6 @@ const STEP_SUBMIT = FIRST_OWN_STEP;
 /** Segments of a chain whose data is one piece: header, data, status. */
 const SEGMENTS = 3;
 const FEATURES = Object.values(BLK_F).reduce((sum, feature) => sum | feature, 0n);
-
-/** Status of a request that the driver ended because the device was lost. */
-export const BLK_LOST = -1;
-
-/** Whoever uses a disk. */
-export interface BlkClient {
-  /** The disk can be used; its size in bytes. */
-  blkReady(capacity: number): void;
-  /** A request is over: BLK_S or BLK_LOST. `latency` in ps. */
-  blkCompleted(slot: number, status: number, latency: number): void;
-  /** The disk is lost; requests under way are completed with BLK_LOST next. */
-  blkDown(reason: string): void;
-  /** The disk has failed and is back: a write-back cache may have lost what was not flushed. */
-  blkRecovered?(): void;
-  /** The disk has another size. */
-  blkResized?(capacity: number): void;
-}
 
 export class BlkDriver extends VirtioDriver {
   /** What the disk has said of itself. */
@@ -96,10 +87,25 @@ export class BlkDriver extends VirtioDriver {
   }
 
   /**
-   * Starts a request. Its data, for a write, is in the slot's buffer already. A discard and write zeroes
-   * have one range, of `length` bytes.
+   * Starts a request. Its data, for a write, is in the slot's buffer already. A discard, write zeroes and
+   * secure erase have one range, of `length` bytes.
    */
   submit(slot: number, type: number, offset: number, length: number): void {
+    if (BLK_RANGE_TYPES.has(type)) this.#requests.ranges[slot] = [{ offset, length }];
+    this.#submit(slot, type, offset, length);
+  }
+
+  /**
+   * Starts a discard, write zeroes or secure erase of several ranges. More than two of them take 16 bytes
+   * each of the slot's buffer.
+   */
+  submitRanges(slot: number, type: number, ranges: readonly DiskRange[]): void {
+    this.#requests.ranges[slot] = ranges;
+    const total = ranges.reduce((sum, { length }) => sum + length, 0);
+    this.#submit(slot, type, ranges[0]?.offset ?? 0, total);
+  }
+
+  #submit(slot: number, type: number, offset: number, length: number): void {
     const { kernel, timing } = this.node;
     const requests = this.#requests;
     requests.type[slot] = type;
@@ -325,7 +331,9 @@ export class BlkDriver extends VirtioDriver {
   #hand(slot: number, queue: number): void {
     const ring = this.rings[queue];
     const lost = this.#requests.type[slot] === BLK_T.FLUSH && this.#ledger.takeLoss();
-    const status = lost ? BLK_S.IOERR : this.#requests.refusal(slot, this.disk);
+    const status = lost
+      ? BLK_S.IOERR
+      : this.#requests.refusal(slot, this.disk, this.#slots.bytesOf(slot));
     if (status >= 0) this.#finish(slot, status);
     else if (!this.#stopped[queue] && this.#hasRoom(slot, queue)) this.#add(slot, queue);
     else if (this.#stopped[queue] || ring.freeCount < ring.size) this.#wait(slot, queue);

@@ -4,10 +4,42 @@ import {
   BLK_CONFIG,
   BLK_CONFIG_SIZE,
   BLK_CONFIG_SIZE_LEAST,
+  BLK_CONFIG_SIZE_PLAIN,
   BLK_F,
+  BLK_T,
   SECTOR_SIZE,
 } from '../../platform/virtio/index.ts';
 import { readU16, readU32 } from '../../platform/wire/index.ts';
+
+/** What a disk takes in one discard, write-zeroes or secure-erase request. */
+export interface RangeLimits {
+  /** Bytes of one range. */
+  readonly bytesMax: number;
+  /** Ranges of one request. */
+  readonly countMax: number;
+}
+
+/** Where the limits of each type of request with ranges are, and the feature that they come with. */
+const RANGE_FIELDS = [
+  {
+    type: BLK_T.DISCARD,
+    feature: BLK_F.DISCARD,
+    sectors: BLK_CONFIG.maxDiscardSectors,
+    count: BLK_CONFIG.maxDiscardSeg,
+  },
+  {
+    type: BLK_T.WRITE_ZEROES,
+    feature: BLK_F.WRITE_ZEROES,
+    sectors: BLK_CONFIG.maxWriteZeroesSectors,
+    count: BLK_CONFIG.maxWriteZeroesSeg,
+  },
+  {
+    type: BLK_T.SECURE_ERASE,
+    feature: BLK_F.SECURE_ERASE,
+    sectors: BLK_CONFIG.maxSecureEraseSectors,
+    count: BLK_CONFIG.maxSecureEraseSeg,
+  },
+] as const;
 
 export interface DiskInfo {
   /** Bytes. */
@@ -20,9 +52,10 @@ export interface DiskInfo {
   readonly flushes: boolean;
   /** Completed writes may be lost until they are flushed (§5.2.6.2). */
   readonly writesBack: boolean;
-  /** Largest range of a discard and of a write-zeroes request in bytes; 0 where there are none. */
-  readonly discardMax: number;
-  readonly writeZeroesMax: number;
+  /** What requests with ranges may have, by their type; none where the disk has no such requests. */
+  readonly ranges: Readonly<Partial<Record<number, RangeLimits>>>;
+  /** GET_LIFETIME can be asked. */
+  readonly tellsLifetime: boolean;
   /** Write zeroes may deallocate. */
   readonly unmaps: boolean;
 }
@@ -30,7 +63,8 @@ export interface DiskInfo {
 /** Bytes of the configuration space that exist and matter under these features. */
 export function configBytes(features: bigint): number {
   const has = (feature: bigint) => (features & feature) !== 0n;
-  if (has(BLK_F.WRITE_ZEROES)) return BLK_CONFIG_SIZE;
+  if (has(BLK_F.SECURE_ERASE)) return BLK_CONFIG_SIZE;
+  if (has(BLK_F.WRITE_ZEROES)) return BLK_CONFIG_SIZE_PLAIN;
   if (has(BLK_F.DISCARD)) return BLK_CONFIG.maxWriteZeroesSectors;
   if (has(BLK_F.MQ)) return BLK_CONFIG.numQueues + 2;
   if (has(BLK_F.CONFIG_WCE)) return BLK_CONFIG.writeback + 1;
@@ -42,7 +76,11 @@ export function readDiskInfo(config: Uint8Array, features: bigint): DiskInfo {
   const has = (feature: bigint) => (features & feature) !== 0n;
   const field = (feature: bigint, at: number) =>
     has(feature) && config.length >= at + 4 ? readU32(config, at) : 0;
-  const bytesOf = (feature: bigint, at: number) => field(feature, at) * SECTOR_SIZE;
+  const ranges = RANGE_FIELDS.flatMap(({ type, feature, sectors, count }) => {
+    const bytesMax = field(feature, sectors) * SECTOR_SIZE;
+    if (bytesMax === 0) return [];
+    return [[type, { bytesMax, countMax: Math.max(1, field(feature, count)) }] as const];
+  });
   const flushes = has(BLK_F.FLUSH);
   const mode = has(BLK_F.CONFIG_WCE) ? config[BLK_CONFIG.writeback] : 1;
   return {
@@ -53,8 +91,8 @@ export function readDiskInfo(config: Uint8Array, features: bigint): DiskInfo {
     segmentSizeMax: field(BLK_F.SIZE_MAX, BLK_CONFIG.sizeMax) || Infinity,
     flushes,
     writesBack: flushes && mode !== 0,
-    discardMax: bytesOf(BLK_F.DISCARD, BLK_CONFIG.maxDiscardSectors),
-    writeZeroesMax: bytesOf(BLK_F.WRITE_ZEROES, BLK_CONFIG.maxWriteZeroesSectors),
+    ranges: Object.fromEntries(ranges),
+    tellsLifetime: has(BLK_F.LIFETIME),
     unmaps: has(BLK_F.WRITE_ZEROES) && config[BLK_CONFIG.writeZeroesMayUnmap] === 1,
   };
 }

@@ -2,7 +2,8 @@
 import type { DriverDefinition } from '../../platform/contracts/index.ts';
 import { BlkDriver } from './blk-driver.ts';
 
-export { BLK_LOST, type BlkClient, BlkDriver } from './blk-driver.ts';
+export { BLK_LOST, type BlkClient } from './blk-client.ts';
+export { BlkDriver } from './blk-driver.ts';
 
 export const blk: DriverDefinition = {
   type: 'blk',

@@ -1,13 +1,16 @@
 // The requests of a disk by slot: what each asks for, where it is, and its bytes in the memory that is
 // shared with the device.
 //
-//   slot: header 16 │ status 1 │ … │ range 16 at 32 │ …  64 bytes, then somewhere else the data
+//   slot: header 16 │ status 1 │ … │ 2 ranges of 16 at 32   64 bytes, then somewhere else the data
+//
+// More ranges than fit lie where the data of other requests is.
 import type { DriverTransport } from '../../platform/contracts/index.ts';
 import type { Memory } from '../../platform/node/index.ts';
 import {
   BLK_HEADER_SIZE,
   BLK_RANGE,
   BLK_RANGE_SIZE,
+  BLK_RANGE_TYPES,
   BLK_RANGE_UNMAP,
   BLK_S,
   BLK_T,
@@ -23,14 +26,25 @@ export const SlotState = { idle: 0, submitting: 1, waiting: 2, withDevice: 3 } a
 const SLOT_HEADER = 64;
 const STATUS_OFFSET = BLK_HEADER_SIZE;
 const RANGE_OFFSET = 32;
+const RANGES_IN_HEADER = 2;
 /** Data of a page or more begins at a page, like a page-cache page. */
 const PAGE = 4096;
+
+/** A part of a disk, in bytes. */
+export interface DiskRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+const NO_RANGES: readonly DiskRange[] = [];
 
 export class RequestSlots {
   state = new Uint8Array(0);
   type = new Int32Array(0);
   offset = new Float64Array(0);
   length = new Float64Array(0);
+  /** By slot, the ranges of a request that has some. */
+  ranges: (readonly DiskRange[])[] = [];
   /** When each was submitted, and in which event. */
   since = new Float64Array(0);
   sinceKey = new Float64Array(0);
@@ -49,6 +63,7 @@ export class RequestSlots {
     this.type = new Int32Array(count);
     this.offset = new Float64Array(count);
     this.length = new Float64Array(count);
+    this.ranges = new Array<readonly DiskRange[]>(count).fill(NO_RANGES);
     this.since = new Float64Array(count);
     this.sinceKey = new Float64Array(count);
   }
@@ -73,26 +88,37 @@ export class RequestSlots {
     return slots.sort((a, b) => this.since[a] - this.since[b] || a - b);
   }
 
-  /** The status of a request that must not or need not be sent; -1 for all others (§5.2.6.1). */
-  refusal(slot: number, disk: DiskInfo): number {
-    const { capacity, readOnly, discardMax, writeZeroesMax } = disk;
+  /**
+   * The status of a request that must not or need not be sent; -1 for all others (§5.2.6.1). `room` is
+   * that of the slot's data buffer.
+   */
+  refusal(slot: number, disk: DiskInfo, room: number): number {
     const type = this.type[slot];
-    const length = this.length[slot];
     // Without FLUSH there is nothing that could be lost.
     if (type === BLK_T.FLUSH) return disk.flushes ? -1 : BLK_S.OK;
-    const ranges = this.#hasRange(slot);
-    const rangeMax = type === BLK_T.DISCARD ? discardMax : writeZeroesMax;
-    if (ranges && rangeMax === 0) return BLK_S.UNSUPP;
-    if (ranges && length > rangeMax) return BLK_S.IOERR;
-    const writes = ranges || type === BLK_T.OUT;
-    if (writes && readOnly) return BLK_S.IOERR;
-    if ((writes || type === BLK_T.IN) && this.offset[slot] + length > capacity) return BLK_S.IOERR;
+    if (type === BLK_T.GET_LIFETIME && !disk.tellsLifetime) return BLK_S.UNSUPP;
+    if (BLK_RANGE_TYPES.has(type)) return this.#rangeRefusal(slot, disk, room);
+    if (type === BLK_T.OUT && disk.readOnly) return BLK_S.IOERR;
+    const transfers = type === BLK_T.OUT || type === BLK_T.IN;
+    if (transfers && this.offset[slot] + this.length[slot] > disk.capacity) return BLK_S.IOERR;
     return this.segments(slot, disk) > disk.segmentsMax + 2 ? BLK_S.IOERR : -1;
+  }
+
+  #rangeRefusal(slot: number, disk: DiskInfo, room: number): number {
+    const limits = disk.ranges[this.type[slot]];
+    if (limits === undefined) return BLK_S.UNSUPP;
+    const ranges = this.ranges[slot];
+    const fits = ranges.length <= Math.max(RANGES_IN_HEADER, Math.floor(room / BLK_RANGE_SIZE));
+    const sound = ranges.every(
+      ({ offset, length }) => length <= limits.bytesMax && offset + length <= disk.capacity,
+    );
+    const possible = sound && fits && ranges.length <= limits.countMax && !disk.readOnly;
+    return possible ? -1 : BLK_S.IOERR;
   }
 
   /** Segments of the slot's chain: header, data, status. */
   segments(slot: number, { segmentSizeMax }: DiskInfo): number {
-    if (this.#hasRange(slot)) return 3;
+    if (BLK_RANGE_TYPES.has(this.type[slot])) return 3;
     const length = this.length[slot];
     return 2 + (length <= segmentSizeMax ? Math.sign(length) : Math.ceil(length / segmentSizeMax));
   }
@@ -109,9 +135,11 @@ export class RequestSlots {
     memory.writeU64(header + 8, transfers ? this.offset[slot] / SECTOR_SIZE : 0);
     memory.writeU8(header + STATUS_OFFSET, 0xff);
     ring.addSegment(transport.busAddress(header), BLK_HEADER_SIZE, false);
-    if (this.#hasRange(slot)) {
-      this.#writeRange(slot, disk);
-      ring.addSegment(transport.busAddress(header + RANGE_OFFSET), BLK_RANGE_SIZE, false);
+    if (BLK_RANGE_TYPES.has(type)) {
+      const { length } = this.ranges[slot];
+      const at = length > RANGES_IN_HEADER ? data : header + RANGE_OFFSET;
+      this.#writeRanges(slot, disk, at);
+      ring.addSegment(transport.busAddress(at), BLK_RANGE_SIZE * length, false);
     } else {
       const length = this.length[slot];
       for (let done = 0; done < length; done += disk.segmentSizeMax) {
@@ -127,17 +155,15 @@ export class RequestSlots {
     return this.#headers + SLOT_HEADER * slot;
   }
 
-  #hasRange(slot: number): boolean {
-    const type = this.type[slot];
-    return type === BLK_T.DISCARD || type === BLK_T.WRITE_ZEROES;
-  }
-
-  #writeRange(slot: number, { unmaps }: DiskInfo): void {
-    const range = this.#headerOf(slot) + RANGE_OFFSET;
+  #writeRanges(slot: number, { unmaps }: DiskInfo, address: number): void {
     const unmap = this.type[slot] === BLK_T.WRITE_ZEROES && unmaps;
-    this.#memory.writeU64(range + BLK_RANGE.sector, this.offset[slot] / SECTOR_SIZE);
-    this.#memory.writeU32(range + BLK_RANGE.sectorCount, this.length[slot] / SECTOR_SIZE);
-    this.#memory.writeU32(range + BLK_RANGE.flags, unmap ? BLK_RANGE_UNMAP : 0);
+    const memory = this.#memory;
+    for (const [i, { offset, length }] of this.ranges[slot].entries()) {
+      const at = address + BLK_RANGE_SIZE * i;
+      memory.writeU64(at + BLK_RANGE.sector, offset / SECTOR_SIZE);
+      memory.writeU32(at + BLK_RANGE.sectorCount, length / SECTOR_SIZE);
+      memory.writeU32(at + BLK_RANGE.flags, unmap ? BLK_RANGE_UNMAP : 0);
+    }
   }
 }
 

@@ -16,6 +16,7 @@ export class SlotTable<Client> {
   readonly ranges: SlotRange<Client>[] = [];
   readonly #clients: Client[] = [];
   readonly #offsets: number[] = [];
+  readonly #sizes: number[] = [];
 
   /** Reserves `count` slots with buffers of `bufferBytes` each, rounded up to `alignment`. */
   reserve(client: Client, count: number, bufferBytes: number, alignment: number): number {
@@ -24,6 +25,7 @@ export class SlotTable<Client> {
     for (let i = 0; i < count; i++) {
       this.#clients.push(client);
       this.#offsets.push(this.bytes);
+      this.#sizes.push(stride);
       this.bytes += stride;
     }
     this.count += count;
@@ -33,6 +35,11 @@ export class SlotTable<Client> {
 
   clientOf(slot: number): Client {
     return this.#clients[slot];
+  }
+
+  /** Bytes of a slot's buffer. */
+  bytesOf(slot: number): number {
+    return this.#sizes[slot];
   }
 
   /** Offset of a slot's buffer from the start of all buffers. */

@@ -3,7 +3,13 @@
 import { z } from 'zod';
 import type { WorkloadEnvironment } from '../../platform/contracts/index.ts';
 import { count, size, time } from '../../platform/scenario/fields.ts';
-import { BLK_S, BLK_T, SECTOR_SIZE } from '../../platform/virtio/index.ts';
+import {
+  BLK_LIFETIME_SIZE,
+  BLK_RANGE_TYPES,
+  BLK_S,
+  BLK_T,
+  SECTOR_SIZE,
+} from '../../platform/virtio/index.ts';
 import { BLK_LOST, type BlkClient, type BlkDriver } from '../blk/index.ts';
 import { defineWorkload } from '../common/index.ts';
 import { WorkloadBase } from './workload-base.ts';
@@ -21,6 +27,8 @@ const step = z.strictObject({
       'flush',
       'discard',
       'writeZeroes',
+      'secureErase',
+      'lifetime',
       'resetQueue',
       'resetDevice',
       'cacheMode',
@@ -31,6 +39,16 @@ const step = z.strictObject({
   length: size({ min: SECTOR_SIZE, multipleOf: SECTOR_SIZE, max: LENGTH_MAX })
     .default(4096)
     .describe('How many bytes.'),
+  ranges: z
+    .array(
+      z.strictObject({
+        at: size({ min: 0, multipleOf: SECTOR_SIZE }),
+        length: size({ min: SECTOR_SIZE, multipleOf: SECTOR_SIZE }),
+      }),
+    )
+    .min(1)
+    .optional()
+    .describe('Parts of the disk for one discard, writeZeroes or secureErase, instead of `at`.'),
   pattern: z
     .union([z.int().min(0).max(255), z.string().regex(/^(?:[0-9a-f]{2})+$/)])
     .optional()
@@ -60,6 +78,8 @@ const REQUESTS: Readonly<Partial<Record<Step['do'], number>>> = {
   flush: BLK_T.FLUSH,
   discard: BLK_T.DISCARD,
   writeZeroes: BLK_T.WRITE_ZEROES,
+  secureErase: BLK_T.SECURE_ERASE,
+  lifetime: BLK_T.GET_LIFETIME,
 };
 
 class Script extends WorkloadBase implements BlkClient {
@@ -112,8 +132,10 @@ class Script extends WorkloadBase implements BlkClient {
     const moves = what === 'read' || what === 'write';
     let asExpected = status === STATUSES[expect];
     if (!asExpected) this.#complain(`came back with status ${status}, not '${expect}'`);
-    if (asExpected && what === 'read' && status === BLK_S.OK && pattern !== undefined) {
-      asExpected = this.#compare(slot, length, pattern);
+    const reads = what === 'read' || what === 'lifetime';
+    if (asExpected && reads && status === BLK_S.OK && pattern !== undefined) {
+      const compared = what === 'read' ? length : BLK_LIFETIME_SIZE;
+      asExpected = this.#compare(slot, compared, pattern);
     }
     const bytes = moves && status === BLK_S.OK ? length : 0;
     this.over(slot, latency, !asExpected, bytes, this.#kinds.indexOf(what));
@@ -132,13 +154,18 @@ class Script extends WorkloadBase implements BlkClient {
     return true;
   }
 
-  #request(slot: number, type: number, { at, length, pattern = 0 }: Step): void {
+  #request(slot: number, type: number, { at, length, ranges, pattern = 0 }: Step): void {
     if (type === BLK_T.OUT) {
       fill(this.#bytes, length, pattern);
       this.node.memory.copyIn(this.#driver.dataAddress(slot), this.#bytes, 0, length);
     }
-    const flush = type === BLK_T.FLUSH;
-    this.#driver.submit(slot, type, flush ? 0 : at, flush ? 0 : length);
+    if (type === BLK_T.FLUSH) return this.#driver.submit(slot, type, 0, 0);
+    if (type === BLK_T.GET_LIFETIME) return this.#driver.submit(slot, type, 0, BLK_LIFETIME_SIZE);
+    if (ranges === undefined || !BLK_RANGE_TYPES.has(type)) {
+      return this.#driver.submit(slot, type, at, length);
+    }
+    const parts = ranges.map((range) => ({ offset: range.at, length: range.length }));
+    this.#driver.submitRanges(slot, type, parts);
   }
 
   /** The end of a step that may have been refused on the spot, before it was begun. */

@@ -10,8 +10,10 @@ export const BLK_T = {
   OUT: 1,
   FLUSH: 4,
   GET_ID: 8,
+  GET_LIFETIME: 10,
   DISCARD: 11,
   WRITE_ZEROES: 13,
+  SECURE_ERASE: 14,
 } as const;
 /** Request results, the last byte of every chain (§5.2.6). */
 export const BLK_S = { OK: 0, IOERR: 1, UNSUPP: 2 } as const;
@@ -21,7 +23,18 @@ export const BLK_HEADER_SIZE = 16;
 /** Bytes of the string that GET_ID returns. */
 export const BLK_ID_SIZE = 20;
 
-/** One range of a discard or write-zeroes request: sector le64, number of sectors le32, flags le32. */
+/** What GET_LIFETIME returns: three le16, state of the reserved blocks and wear of both types of memory. */
+export const BLK_LIFETIME = { preEol: 0, typeA: 2, typeB: 4 } as const;
+export const BLK_LIFETIME_SIZE = 6;
+
+/** Types of request whose data are ranges. */
+export const BLK_RANGE_TYPES: ReadonlySet<number> = new Set([
+  BLK_T.DISCARD,
+  BLK_T.WRITE_ZEROES,
+  BLK_T.SECURE_ERASE,
+]);
+
+/** One range of a discard, write-zeroes or secure-erase request: sector le64, number of sectors le32, flags le32. */
 export const BLK_RANGE = { sector: 0, sectorCount: 8, flags: 12 } as const;
 export const BLK_RANGE_SIZE = 16;
 /** The only flag of a range. */
@@ -43,6 +56,8 @@ export const blkFeatures = defineBits({
   MQ: { bit: 12, spec: SPEC, doc: 'There are `numQueues` queues.' },
   DISCARD: { bit: 13, spec: SPEC, doc: 'DISCARD requests.' },
   WRITE_ZEROES: { bit: 14, spec: SPEC, doc: 'WRITE_ZEROES requests.' },
+  LIFETIME: { bit: 15, spec: SPEC, doc: 'GET_LIFETIME requests.' },
+  SECURE_ERASE: { bit: 16, spec: SPEC, doc: 'SECURE_ERASE requests.' },
 });
 
 /** Masks of the feature bits. */
@@ -57,9 +72,11 @@ export const BLK_F = {
   MQ: 1n << 12n,
   DISCARD: 1n << 13n,
   WRITE_ZEROES: 1n << 14n,
+  LIFETIME: 1n << 15n,
+  SECURE_ERASE: 1n << 16n,
 } as const;
 
-/** The configuration space (§5.2.4) up to what WRITE_ZEROES needs; sizes in sectors of 512 bytes. */
+/** The configuration space (§5.2.4) but for zoned disks; sizes in sectors of 512 bytes. */
 export const blkConfig = new LayoutCodec('blk config', {
   capacity: le64,
   sizeMax: le32,
@@ -80,6 +97,9 @@ export const blkConfig = new LayoutCodec('blk config', {
   maxWriteZeroesSeg: le32,
   writeZeroesMayUnmap: u8,
   unused1: reserved(3),
+  maxSecureEraseSectors: le32,
+  maxSecureEraseSeg: le32,
+  secureEraseSectorAlignment: le32,
 });
 
 /** Offsets in the configuration space. */
@@ -95,7 +115,11 @@ export const BLK_CONFIG = {
   maxWriteZeroesSectors: blkConfig.offsetOf('maxWriteZeroesSectors'),
   maxWriteZeroesSeg: blkConfig.offsetOf('maxWriteZeroesSeg'),
   writeZeroesMayUnmap: blkConfig.offsetOf('writeZeroesMayUnmap'),
+  maxSecureEraseSectors: blkConfig.offsetOf('maxSecureEraseSectors'),
+  maxSecureEraseSeg: blkConfig.offsetOf('maxSecureEraseSeg'),
 } as const;
 export const BLK_CONFIG_SIZE = blkConfig.fixedSize;
+/** Bytes up to what SECURE_ERASE needs: what a disk without it has. */
+export const BLK_CONFIG_SIZE_PLAIN = BLK_CONFIG.maxSecureEraseSectors;
 /** Bytes up to and including `blkSize`: what every disk has. */
 export const BLK_CONFIG_SIZE_LEAST = 24;

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { deviceBitsOf } from '../../buses/common/index.ts';
 import { tables } from '../../platform/cli/tables.ts';
 import { REVISIONS } from '../../platform/contracts/topology.ts';
+import { F } from '../../platform/virtio/index.ts';
 import { brokenRules, peekDevice, revision } from '../../platform/virtio/messages/index.ts';
 import { Rig } from '../support/rig.ts';
 import {
@@ -204,6 +205,23 @@ describe.each(devices)('%s', (device) => {
       expect(Math.min(requests - errors, verified)).toBeGreaterThan(0);
     }
   });
+
+  it.skipIf(device === 'gpio').each(['split', 'packed'])(
+    'keeps the order that IN_ORDER promises, on a ring: %s',
+    (ring) => {
+      // Lines interrupt in any order, and so do their buffers come back.
+      for (const more of [{}, { eventIdx: true, indirect: true }]) {
+        const options = { ...more, inOrder: true };
+        const { rig, listening } = rigOf({ bus: buses[0], device, ring, options });
+        expect(rig.run()).toBe('done');
+        const [model] = listening.models;
+        expect(model.driverFeatures & F.IN_ORDER).toBe(F.IN_ORDER);
+        const { errors, verified, failure } = rig.outcome.workloads[0].result;
+        expect([errors, failure, rig.violations]).toEqual([0, null, []]);
+        expect(verified).toBeGreaterThan(0);
+      }
+    },
+  );
 
   it.each(rings)('has each of its queues reset under load, on a ring: %s', (ring) => {
     const { start, end } = undisturbed();

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ScenarioError } from '../../platform/scenario/index.ts';
 import {
   BLK_CONFIG,
+  BLK_CONFIG_SIZE,
   BLK_F,
   BLK_S,
   BLK_T,
@@ -71,9 +72,20 @@ function ranges(dut: DeviceBench, type: number, list: readonly number[][]): numb
   return dut.request(0, [header(type), list.flat()], [1])[0].bytes[0];
 }
 
+describe('GET_LIFETIME', () => {
+  it('tells how worn the disk is, where it was negotiated', () => {
+    const dut = bench({ lifetime: { preEol: 3, typeA: 11, typeB: 4 } });
+    const [{ bytes, written }] = dut.request(0, [header(BLK_T.GET_LIFETIME)], [6, 1]);
+    expect([...bytes]).toEqual([3, 0, 11, 0, 4, 0, BLK_S.OK]);
+    expect(written).toBe(7);
+    const [{ bytes: refused }] = bench().request(0, [header(BLK_T.GET_LIFETIME)], [6, 1]);
+    expect(refused.at(-1)).toBe(BLK_S.UNSUPP);
+  });
+});
+
 describe('discard and write zeroes', () => {
   const full = () => {
-    const dut = bench({ discard: true, writeZeroes: true });
+    const dut = bench({ discard: true, writeZeroes: true, secureErase: true });
     for (let sector = 0; sector < 8; sector++) write(dut, sector, sectorsOf(sector + 1));
     return dut;
   };
@@ -82,6 +94,7 @@ describe('discard and write zeroes', () => {
     ['DISCARD', BLK_T.DISCARD, 0],
     ['WRITE_ZEROES', BLK_T.WRITE_ZEROES, 0],
     ['WRITE_ZEROES with unmap', BLK_T.WRITE_ZEROES, 1],
+    ['SECURE_ERASE', BLK_T.SECURE_ERASE, 0],
   ])('%s covers its ranges and nothing else', (_, type, flags) => {
     const dut = full();
     expect(ranges(dut, type, [range(1, 2, flags), range(5, 1, flags)])).toBe(BLK_S.OK);
@@ -91,6 +104,7 @@ describe('discard and write zeroes', () => {
 
   it.each([
     ['unmap in a discard', BLK_T.DISCARD, [range(0, 1, 1)], BLK_S.UNSUPP],
+    ['unmap in a secure erase', BLK_T.SECURE_ERASE, [range(0, 1, 1)], BLK_S.UNSUPP],
     ['an unknown flag', BLK_T.WRITE_ZEROES, [range(0, 1, 2)], BLK_S.UNSUPP],
     ['an unknown flag in the second range', BLK_T.DISCARD, [range(0, 1), range(1, 1, 8)], 2],
     ['a range beyond the end', BLK_T.DISCARD, [range(127, 2)], BLK_S.IOERR],
@@ -108,6 +122,7 @@ describe('discard and write zeroes', () => {
     const dut = bench();
     expect(ranges(dut, BLK_T.DISCARD, [range(0, 1)])).toBe(BLK_S.UNSUPP);
     expect(ranges(dut, BLK_T.WRITE_ZEROES, [range(0, 1)])).toBe(BLK_S.UNSUPP);
+    expect(ranges(dut, BLK_T.SECURE_ERASE, [range(0, 1)])).toBe(BLK_S.UNSUPP);
   });
 });
 
@@ -130,8 +145,9 @@ describe('a read-only disk', () => {
 describe('configuration space', () => {
   const configOf = (options: Record<string, unknown>) => {
     const { device } = new DeviceBench('blk', { options: { capacity: '64KiB', ...options } });
-    const bytes = new Uint8Array(device.info.configSize);
-    device.readConfig(0, bytes, 0, bytes.length);
+    // Beyond its end a space reads as zeroes.
+    const bytes = new Uint8Array(BLK_CONFIG_SIZE);
+    device.readConfig(0, bytes, 0, device.info.configSize);
     return { value: blkConfig.decode(bytes, 0, bytes.length), features: device.features };
   };
 

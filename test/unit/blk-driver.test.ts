@@ -151,6 +151,45 @@ describe('discard and write zeroes', () => {
   });
 });
 
+describe('several ranges', () => {
+  const TYPES = [BLK_T.DISCARD, BLK_T.WRITE_ZEROES, BLK_T.SECURE_ERASE];
+  const disk = { discard: true, writeZeroes: true, secureErase: true };
+  const rangesOf = (...blocks: number[]) =>
+    blocks.map((block) => ({ offset: BLOCK * block, length: BLOCK }));
+
+  it.each(TYPES)('of one request of type %i reach their blocks and no others', (type) => {
+    for (const blocks of [
+      [1, 3],
+      [0, 2, 3],
+    ]) {
+      const user = new DiskRig(disk);
+      writeAll(user, 4);
+      user.whenCompleted = () => {
+        const { length } = user.completions;
+        if (length === 4) user.driver.submitRanges(0, type, rangesOf(...blocks));
+        if (length === 5) for (let slot = 0; slot < 4; slot++) user.read(slot, slot);
+      };
+      user.rig.runUntil(5 * PS_PER_MS);
+      expect(user.completions.map(({ status }) => status)).toEqual(OK32.slice(0, 9));
+      const expected = [1, 2, 3, 4].map((value, block) => (blocks.includes(block) ? 0 : value));
+      expect([0, 1, 2, 3].map((slot) => user.valueOf(slot))).toEqual(expected);
+    }
+  });
+
+  it('are no more than the disk takes, and none beyond its end', () => {
+    const user = new DiskRig(disk);
+    const statuses = [rangesOf(...new Array(17).fill(0)), rangesOf(0, 256)].map((ranges) => {
+      user.completions.length = 0;
+      user.whenReady = () => user.driver.submitRanges(0, BLK_T.DISCARD, ranges);
+      if (user.driver.live) user.whenReady();
+      user.rig.runUntil(user.rig.kernel.now + 5 * PS_PER_MS);
+      return user.completions[0].status;
+    });
+    expect(statuses).toEqual([BLK_S.IOERR, BLK_S.IOERR]);
+    expect(user.rig.violations).toEqual([]);
+  });
+});
+
 describe('a disk that loses power', () => {
   const POWER = { powerLoss: [{ at: '1ms', for: '2ms' }] };
 
