@@ -31,8 +31,8 @@ const revisionsOver = (bus: string) => (carriesMessages(bus) ? REVISIONS : []);
 const QUEUES: Readonly<Record<string, number>> = {
   gpio: 2,
   console: 4,
-  net: 3,
-  balloon: 3,
+  net: 5,
+  balloon: 5,
   vsock: 3,
 };
 const queuesOf = (device: string) => [...new Array<number>(QUEUES[device] ?? 1).keys()];
