@@ -1,9 +1,8 @@
 // The virtio-balloon driver (virtio 1.4 §5.5): gives pages of the node's own memory to the device and
 // takes them back, so that their number follows the device's target, reports statistics, and tells of free pages.
 import type { DriverEnvironment } from '../../platform/contracts/index.ts';
-import { RunError } from '../../platform/errors.ts';
 import type { Chart } from '../../platform/machine/index.ts';
-import { Milestone, PAGE_SIZE, Priority } from '../../platform/node/index.ts';
+import { Milestone, Priority } from '../../platform/node/index.ts';
 import {
   BALLOON_CONFIG,
   BALLOON_CONFIG_SIZE_MIN,
@@ -20,6 +19,8 @@ import {
 import { readU32, writeU32 } from '../../platform/wire/index.ts';
 import { FIRST_OWN_STEP, VirtioDriver } from '../common/index.ts';
 import { type BalloonEffect, type BalloonEvent, balloonChart } from './balloon-chart.ts';
+import type { BalloonClient } from './balloon-client.ts';
+import { BalloonPages } from './balloon-pages.ts';
 import type { FreePageOwner } from './free-page-queue.ts';
 import { BLOCKS_MAX } from './free-pages.ts';
 import { HINT_BYTES, PageHinter } from './page-hinter.ts';
@@ -39,30 +40,13 @@ const STEP_RELEASED = FIRST_OWN_STEP + 2;
 /** All that there are. */
 const FEATURES = Object.values(BALLOON_F).reduce((all, feature) => all | feature, 0n);
 
-/** Whoever wants to know what the balloon does. */
-export interface BalloonClient {
-  balloonReady(): void;
-  /** The target has changed, or is there for the first time. */
-  balloonTarget(pages: number): void;
-  /** The balloon has the size it is to have; `held` pages are in it. */
-  balloonSettled(held: number): void;
-  /** Pages came back out of the balloon: memory may be free now. */
-  balloonReleased(): void;
-  /** What the device's configuration says, as asked for by `inspect`. */
-  balloonInspected(numPages: number, actual: number): void;
-  balloonDown(reason: string): void;
-}
-
 export class BalloonDriver extends VirtioDriver implements FreePageOwner {
   readonly #clients: BalloonClient[] = [];
   readonly #chartOf: Chart<unknown, BalloonEvent>;
   readonly #guestPage: number;
   readonly #reporter: PageReporter;
   readonly #hinter: PageHinter;
-  /** Addresses of the pages in the balloon, the last one in being the first out. */
-  readonly #held: number[] = [];
-  /** Pages of the request under way. */
-  readonly #moving: number[] = [];
+  readonly #pages: BalloonPages;
   #buffers = 0;
   #target = 0;
   /** What the device was last told to be in the balloon, and what it is being told. */
@@ -98,6 +82,7 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
     });
     const { node } = this;
     this.#guestPage = node.costs.idOf('balloon.guestPage');
+    this.#pages = new BalloonPages(node.memory);
     this.#chartOf = node.charts.start(balloonChart, {
       name: `${this.name}.balloon`,
       input: { retryInterval: node.costs.value(node.costs.idOf('balloon.retryInterval')) },
@@ -115,7 +100,7 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
 
   /** Pages in the balloon. */
   get held(): number {
-    return this.#held.length;
+    return this.#pages.held.length;
   }
 
   /**
@@ -130,7 +115,8 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
       return true;
     }
     const allowed = this.#has(BALLOON_F.DEFLATE_ON_OOM);
-    if (!allowed || !this.live || this.#held.length + this.#moving.length === 0) return false;
+    if (!allowed || !this.live || this.#pages.held.length + this.#pages.moving.length === 0)
+      return false;
     this.#needed = Math.max(this.#needed, pages);
     this.#chartOf.send({ type: 'CHANGED' });
     return true;
@@ -156,8 +142,7 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
 
   offer(queue: number, addresses: readonly number[], length: number, writable: boolean): void {
     if (this.restarts.isStopped(queue)) {
-      const again = [...addresses];
-      this.#postponed.set(queue, () => this.offer(queue, again, length, writable));
+      this.#postponed.set(queue, () => this.offer(queue, addresses, length, writable));
       return;
     }
     const ring = this.rings[queue];
@@ -171,9 +156,8 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
   }
 
   protected override queueRestarted(queue: number): void {
-    const offer = this.#postponed.get(queue);
+    this.#postponed.get(queue)?.();
     this.#postponed.delete(queue);
-    offer?.();
   }
 
   protected override get plugged(): boolean {
@@ -192,7 +176,8 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
     this.#stale = false;
     this.#reads.length = 0;
     if (this.#has(BALLOON_F.STATS_VQ)) this.#reportStatistics();
-    if (this.#ready) this.#startOver();
+    this.#pages.giveBack();
+    if (this.#ready) this.#tellReleased();
     else for (const client of this.#clients) client.balloonReady();
     this.#ready = true;
     this.#setTarget(readU32(this.config, BALLOON_CONFIG.numPages));
@@ -202,7 +187,7 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
     this.#followHints(this.config);
   }
 
-  /** Once it has been reset the device has no pages: the balloon is filled anew. */
+  /** Once it has been reset the device has no pages, and the balloon is filled anew. */
   protected override interrupted(): void {
     this.#stop();
     for (const forClient of this.#reads.splice(0)) if (forClient) this.#inspections++;
@@ -213,7 +198,7 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
     this.#ready = false;
     this.#inspections = 0;
     this.#stop();
-    this.#giveBack();
+    this.#pages.giveBack();
     for (const client of this.#clients) client.balloonDown(reason);
   }
 
@@ -256,9 +241,9 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
     if (queue === BALLOON_QUEUE.report) return this.#reporter.used();
     if (queue === BALLOON_QUEUE.hint) return this.#hinter.used();
     this.node.milestones?.mark(this.index, queue, head, use, Milestone.completed);
-    if (queue === BALLOON_QUEUE.inflate) this.#held.push(...this.#moving);
-    else this.#release();
-    this.#moving.length = 0;
+    if (queue === BALLOON_QUEUE.inflate) this.#pages.held.push(...this.#pages.moving);
+    else this.#pages.release();
+    this.#pages.moving.length = 0;
     this.#chartOf.send({ type: 'USED' });
     if (queue === BALLOON_QUEUE.deflate) this.#tellReleased();
   }
@@ -280,7 +265,7 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
         // With nothing to do it has done all it can.
         this.proven();
         for (; this.#inspections > 0; this.#inspections--) this.#read(true);
-        for (const client of this.#clients) client.balloonSettled(this.#held.length);
+        for (const client of this.#clients) client.balloonSettled(this.#pages.held.length);
     }
   }
 
@@ -306,27 +291,13 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
     this.#hinter.stop();
   }
 
-  /** The device was reset. */
-  #startOver(): void {
-    this.#giveBack();
-    this.#tellReleased();
-  }
-
-  /** All pages are the guest's again. */
-  #giveBack(): void {
-    for (const page of this.#held) this.node.memory.free(page, PAGE_SIZE);
-    for (const page of this.#moving) this.node.memory.free(page, PAGE_SIZE);
-    this.#held.length = 0;
-    this.#moving.length = 0;
-  }
-
   #read(forClient: boolean): void {
     this.#reads.push(forClient);
     this.readConfig(0, this.configWanted());
   }
 
   #choose(): void {
-    const held = this.#held.length;
+    const held = this.#pages.held.length;
     const chart = this.#chartOf;
     if (this.#stale) chart.send({ type: 'REREAD' });
     else if (this.#needed > 0 && held > 0) chart.send({ type: 'DEFLATE' });
@@ -337,29 +308,29 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
   }
 
   #inflate(): void {
-    const wanted = Math.min(BATCH_PAGES, this.#target - this.#held.length);
+    const wanted = Math.min(BATCH_PAGES, this.#target - this.#pages.held.length);
     for (let i = 0; i < wanted; i++) {
-      const page = this.#takePage();
+      const page = this.#pages.take();
       if (page < 0) break;
-      this.#moving.push(page);
+      this.#pages.moving.push(page);
     }
-    if (this.#moving.length === 0) return this.#chartOf.send({ type: 'STARVED' });
+    if (this.#pages.moving.length === 0) return this.#chartOf.send({ type: 'STARVED' });
     this.#request(BALLOON_QUEUE.inflate);
   }
 
   #deflate(): void {
-    const surplus = this.#held.length - this.#target;
-    const wanted = Math.max(surplus, Math.min(this.#needed, this.#held.length));
+    const surplus = this.#pages.held.length - this.#target;
+    const wanted = Math.max(surplus, Math.min(this.#needed, this.#pages.held.length));
     if (this.#needed > 0) this.#relieved = true;
     const count = Math.min(BATCH_PAGES, wanted);
     this.#needed = Math.max(0, this.#needed - count);
-    for (let i = 0; i < count; i++) this.#moving.push(this.#held.pop()!);
-    if (this.#held.length === 0) this.#needed = 0;
+    for (let i = 0; i < count; i++) this.#pages.moving.push(this.#pages.held.pop()!);
+    if (this.#pages.held.length === 0) this.#needed = 0;
     this.#request(BALLOON_QUEUE.deflate);
   }
 
   #tell(): void {
-    this.#telling = this.#held.length;
+    this.#telling = this.#pages.held.length;
     const data = new Uint8Array(4);
     writeU32(data, 0, this.#telling);
     this.writeConfig(BALLOON_CONFIG.actual, data);
@@ -370,20 +341,6 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
     for (const client of this.#clients) client.balloonTarget(pages);
   }
 
-  /** A page of the guest's memory, or -1 when there is none to spare. */
-  #takePage(): number {
-    try {
-      return this.node.memory.allocate(BALLOON_PAGE, PAGE_SIZE);
-    } catch (error) {
-      if (error instanceof RunError && error.code === 'MEMORY') return -1;
-      throw error;
-    }
-  }
-
-  #release(): void {
-    for (const page of this.#moving) this.node.memory.free(page, PAGE_SIZE);
-  }
-
   /** Sends the numbers of the moving pages, once the allocator's work is done. */
   #request(queue: number): void {
     const { node } = this;
@@ -392,7 +349,7 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
     const cost =
       node.charge(node.timing.submit) +
       node.charge(node.timing.ringAdd) +
-      node.chargeTimes(this.#guestPage, this.#moving.length) +
+      node.chargeTimes(this.#guestPage, this.#pages.moving.length) +
       (queue === BALLOON_QUEUE.deflate ? this.#fillCost() : 0);
     this.later(STEP_REQUEST, cost, queue);
   }
@@ -401,13 +358,13 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
   #fillCost(): number {
     if (!this.#has(BALLOON_F.PAGE_POISON)) return 0;
     const { node } = this;
-    return node.chargeBytes(node.timing.copyRate, this.#moving.length * BALLOON_PAGE);
+    return node.chargeBytes(node.timing.copyRate, this.#pages.moving.length * BALLOON_PAGE);
   }
 
   #addRequest(queue: number): void {
-    const length = this.#moving.length * BALLOON_PFN_SIZE;
-    for (let i = 0; i < this.#moving.length; i++) {
-      writeU32(this.#data, i * BALLOON_PFN_SIZE, this.#moving[i] / BALLOON_PAGE);
+    const length = this.#pages.moving.length * BALLOON_PFN_SIZE;
+    for (let i = 0; i < this.#pages.moving.length; i++) {
+      writeU32(this.#data, i * BALLOON_PFN_SIZE, this.#pages.moving[i] / BALLOON_PAGE);
     }
     this.node.memory.copyIn(this.#buffers, this.#data, 0, length);
     const ring = this.rings[queue];

@@ -2,7 +2,8 @@
 import type { DriverDefinition } from '../../platform/contracts/index.ts';
 import { BalloonDriver } from './balloon-driver.ts';
 
-export { BATCH_PAGES, type BalloonClient, BalloonDriver } from './balloon-driver.ts';
+export type { BalloonClient } from './balloon-client.ts';
+export { BATCH_PAGES, BalloonDriver } from './balloon-driver.ts';
 
 export const balloon: DriverDefinition = {
   type: 'balloon',

@@ -1,4 +1,5 @@
 // What a kind of driver says of itself, and what the shared part of all drivers calls on it.
+import type { DeviceInfo } from '../../platform/contracts/index.ts';
 import { ANY_CORE } from '../../platform/node/index.ts';
 import type { FeatureTraits } from './features.ts';
 
@@ -18,8 +19,18 @@ export interface DriverTraits extends FeatureTraits {
   readonly repeatsChains?: boolean;
 }
 
-/** What a driver adds to the shared part. */
+/** What others may know of a driver, and what it adds to the shared part. */
 export abstract class DriverHooks {
+  /** Features in force. */
+  features = 0n;
+  info: DeviceInfo | null = null;
+  live = false;
+  /** Why it is not live any more, or never was. */
+  downReason: string | null = null;
+  notifications = 0;
+  /** How often the device was reset to go on with it. */
+  recoveries = 0;
+
   /** Bytes of buffers that the driver wants behind its rings, which end `start` bytes into a page. */
   protected abstract bufferBytes(start: number): number;
   /** Bytes of buffers that the driver uses while the device has them: all, unless it knows better. */

@@ -1,7 +1,6 @@
 // What all virtio drivers share: bringing the device up, memory for rings and buffers, notification,
 // and reaping used buffers on interrupt. A driver adds what a request is.
 import type {
-  DeviceInfo,
   Driver,
   DriverEnvironment,
   DriverTransport,
@@ -36,15 +35,6 @@ export abstract class VirtioDriver
   readonly node: Node;
   readonly name: string;
   readonly index: number;
-  /** Features in force. */
-  features = 0n;
-  info: DeviceInfo | null = null;
-  live = false;
-  /** Why it is not live any more, or never was. */
-  downReason: string | null = null;
-  notifications = 0;
-  /** How often the device was reset to go on with it. */
-  recoveries = 0;
   protected readonly transport: DriverTransport;
   protected config = new Uint8Array(0);
   readonly #traits: DriverTraits;

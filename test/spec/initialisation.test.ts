@@ -453,7 +453,7 @@ describe.each(REVISIONS)('a configuration that changes in %s', (name) => {
   function setUp() {
     const { kernel, linux: node, topology } = testNodes();
     const bus = new FakeBus({ node, revision: name });
-    const plan = { ...topology.devices[0], number: DEVICE, options: { adminQueues: 0 } };
+    const plan = { ...topology.devices[0], number: DEVICE };
     const common = { node, name: 'changing', deviceNumber: DEVICE };
     const traits = { deviceId: 2, features: 0n, config: new Uint8Array(8), queueSizes: [4] };
     const device = new ChangingDevice(node, plan as never, traits);
