@@ -164,7 +164,12 @@ describe.each(buses)('%s', (bus) => {
   it('waits for a reset that takes its time', () => {
     const at = Math.round(begins(rigOf({ bus, device: 'blk', revision: 'v2' })) / 1000);
     const options = { needsReset: [`${at}ns`], resetTime: '200us' };
-    const { rig, listening } = rigOf({ bus, device: 'blk', revision: 'v2', options });
+    const { rig, listening } = rigOf({
+      bus,
+      device: 'blk',
+      revision: 'v2',
+      deviceOptions: options,
+    });
     const { operations } = listening;
     runWhile(rig, () => operations.filter((line) => line === RESET).length < 2);
     const asked = rig.kernel.now;
@@ -194,7 +199,7 @@ describe.each(devices)('%s', (device) => {
     for (const share of [0, 0.3, 0.6]) {
       const at = Math.round((start + share * (end - start)) / 1000);
       const options = { needsReset: [`${at}ns`] };
-      const { rig, listening } = rigOf({ bus: buses[0], device, ring, options });
+      const { rig, listening } = rigOf({ bus: buses[0], device, ring, deviceOptions: options });
       expect(rig.run()).toBe('done');
       expect(listening.operations.filter((line) => line === RESET)).toHaveLength(1 + 1);
       const [workload] = rig.outcome.workloads;
@@ -212,7 +217,7 @@ describe.each(devices)('%s', (device) => {
       // Lines interrupt in any order, and so do their buffers come back.
       for (const more of [{}, { eventIdx: true, indirect: true }]) {
         const options = { ...more, inOrder: true };
-        const { rig, listening } = rigOf({ bus: buses[0], device, ring, options });
+        const { rig, listening } = rigOf({ bus: buses[0], device, ring, deviceOptions: options });
         expect(rig.run()).toBe('done');
         const [model] = listening.models;
         expect(model.driverFeatures & F.IN_ORDER).toBe(F.IN_ORDER);
@@ -232,7 +237,7 @@ describe.each(devices)('%s', (device) => {
       queue,
     }));
     const options = { ringReset: true, resetQueues };
-    const { rig, listening } = rigOf({ bus: buses[0], device, ring, options });
+    const { rig, listening } = rigOf({ bus: buses[0], device, ring, deviceOptions: options });
     expect(rig.run()).toBe('done');
     const resets = listening.operations.filter((line) => line.startsWith('resetQueue'));
     expect(resets).toHaveLength(2 * queues.length);
@@ -249,7 +254,7 @@ describe.each(devices)('%s', (device) => {
 
   it.each(rings)('is removed in full swing, on a ring: %s', (ring) => {
     const options = { removeAt: `${Math.round(undisturbed().start / 1000)}ns` };
-    const { rig, listening } = rigOf({ bus: buses[0], device, ring, options });
+    const { rig, listening } = rigOf({ bus: buses[0], device, ring, deviceOptions: options });
     rig.run();
     const [workload] = rig.outcome.workloads;
     expect(workload).toMatchObject({ done: true, driverState: 'offline' });

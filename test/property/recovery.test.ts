@@ -30,7 +30,9 @@ describe.each(Object.keys(DEVICE_CASES))('%s', (device) => {
       }));
       const options = { needsReset, resetTime, ringReset: true, resetQueues };
       const bus = 'ffa with notifications';
-      const rig = new Rig(contractTopology({ bus, device, ring, revision: 'v2', options }));
+      const rig = new Rig(
+        contractTopology({ bus, device, ring, revision: 'v2', deviceOptions: options }),
+      );
       const what = `${device} ${ring} ${JSON.stringify(options)}`;
       expect(rig.run(), what).toBe('done');
       const [workload] = rig.outcome.workloads;

@@ -31,7 +31,7 @@ const LIVE = UP[4];
 function rigOf(device: string, options: Readonly<Record<string, unknown>> = {}) {
   const listening = listeningTables();
   const bus = 'ffa with notifications';
-  const topology = contractTopology({ bus, device, options });
+  const topology = contractTopology({ bus, device, deviceOptions: options });
   return { rig: new Rig(topology, { tables: listening.tables }), listening };
 }
 
@@ -197,7 +197,7 @@ describe('a driver', () => {
   ])('DFB-2 MUST NOT: accepts %s', (_, missing, dependent) => {
     const listening = listeningTables();
     const bus = 'ffa with notifications';
-    const topology = contractTopology({ bus, device: 'net', options: { queues: 2 } });
+    const topology = contractTopology({ bus, device: 'net', deviceOptions: { queues: 2 } });
     const rig = new Rig(topology, { tables: listening.tables });
     // A device that offers less than it should.
     const [model] = listening.models;
