@@ -25,24 +25,26 @@ const WIDTH_MAX = 2 ** 40;
 const RUN_FILLED = 64;
 /** … a longer list is not sorted but given to the late heap … */
 const LIST_MAX = 64;
-/** … and insertion into the run stops at this length. */
+/** … and a run of this length takes no more. Looked at when the tail is at RUN_END. */
 const RUN_MAX = 128;
-const RUN_CAPACITY = 512;
+const RUN_END = 256;
 /** With so few events there are no buckets … */
 const FEW = 3;
-/** … until there are this many. */
+/** … until there are this many. Looked at when the tail is at FEW_END. */
 const FEW_MAX = 6;
+const FEW_END = 32;
 
-/** Refills and insertions between two looks at how well the width fits. */
+/** Events that leave the run between two looks at how well the width fits. */
 const TUNING_INTERVAL_MIN = 256;
 const TUNING_INTERVAL_MAX = 2 ** 20;
 
 export class CalendarQueue extends EventQueue {
   // The next events in order: slots from head to tail. All before the late ones.
-  readonly #run = new Int32Array(RUN_CAPACITY);
+  readonly #run = new Int32Array(2 * RUN_END);
   #head = 0;
   #tail = 0;
-  #runMax = FEW_MAX;
+  /** A tail from here on needs a closer look: 0 while events are late. */
+  #runEnd = FEW_END;
   readonly #late = new LateEvents(this);
   // Lists of slots linked in `links`, each `width` ps wide, and a bit for each that is not empty.
   #buckets = new Int32Array(BUCKETS_MIN).fill(NO_SLOT);
@@ -119,43 +121,53 @@ export class CalendarQueue extends EventQueue {
     if (time < this.#farFirst) this.#farFirst = time;
   }
 
-  /** Adds an event for opened time: into the run, unless it belongs behind it or the run is long. */
+  /** Adds an event for opened time: into the run, if that is usual. */
   #insert(slot: number): void {
     const end = this.#tail;
-    const isUsual = end - this.#head < this.#runMax && this.#late.size === 0;
-    if (!isUsual || end === RUN_CAPACITY || --this.#untilTuning <= 0) {
+    if (end >= this.#runEnd) {
       this.#insertUnusual(slot);
       return;
     }
-    this.#taken++;
     this.#tail = end + 1;
     this.#disorder += (end - this.#settle(slot, end, this.#head)) >> 2;
   }
 
+  /** The same when events are late, or when the tail is far from where the run began. */
   #insertUnusual(slot: number): void {
-    if (this.#tail === RUN_CAPACITY) {
-      this.#run.copyWithin(0, this.#head, this.#tail);
-      this.#tail -= this.#head;
-      this.#head = 0;
-    }
-    const isFull = this.#tail - this.#head >= this.#runMax;
-    if (isFull && this.#openedEnd === Infinity) {
-      this.#rebuild(this.#width);
+    if (this.#tail >= RUN_END || this.#openedEnd === Infinity) this.#moveRun();
+    const length = this.#tail - this.#head;
+    if (this.#openedEnd === Infinity) {
+      if (length >= FEW_MAX) {
+        this.#rebuild(this.#width);
+        this.push(slot);
+        return;
+      }
+    } else if (this.#untilTuning <= 0 && this.#tune()) {
       this.push(slot);
       return;
-    }
-    if (this.#untilTuning <= 0 && this.#tune()) {
-      this.push(slot);
-      return;
-    }
-    this.#taken++;
-    if (isFull || this.#late.size > 0) {
+    } else if (length >= RUN_MAX || this.#late.size > 0) {
       this.#disorder++;
-      const isBehind = this.#head === this.#tail || this.precedes(this.#run[this.#tail - 1], slot);
+      const isFull = length >= RUN_MAX;
+      const isBehind = length === 0 || this.precedes(this.#run[this.#tail - 1], slot);
       if (isBehind || isFull) this.#late.push(isBehind ? slot : this.#run[--this.#tail]);
+      this.#runEnd = 0;
       if (isBehind) return;
     }
     this.#settle(slot, this.#tail++, this.#head);
+  }
+
+  /** Moves the run to the start of its array. */
+  #moveRun(): void {
+    this.#run.copyWithin(0, this.#head, this.#tail);
+    this.#count(this.#head);
+    this.#tail -= this.#head;
+    this.#head = 0;
+  }
+
+  /** Counts events that have left the run. */
+  #count(events: number): void {
+    this.#taken += events;
+    this.#untilTuning -= events;
   }
 
   /** Sorts a slot into the run, of which [head, hole) is in order. Returns where it is now. */
@@ -178,9 +190,10 @@ export class CalendarQueue extends EventQueue {
 
   /** Fills the empty run with the next events. Returns false when there are none. */
   #refill(): boolean {
+    this.#count(this.#tail);
     this.#head = 0;
     this.#tail = 0;
-    if (--this.#untilTuning <= 0 || this.#inBuckets > this.#crowdedAt) {
+    if (this.#untilTuning <= 0 || this.#inBuckets > this.#crowdedAt) {
       // Having become few, all events are in the run now.
       if (this.#tune() && this.#tail > 0) return true;
     }
@@ -207,10 +220,14 @@ export class CalendarQueue extends EventQueue {
         continue;
       }
       this.#open(word, start);
-      if (this.#tail > 0) return true;
+      if (this.#tail > 0) {
+        this.#runEnd = this.#late.size > 0 ? 0 : RUN_END;
+        return true;
+      }
     }
     const late = this.#late;
     while (this.#tail < RUN_FILLED && late.size > 0) this.#run[this.#tail++] = late.takeFirst();
+    this.#runEnd = late.size > 0 ? 0 : RUN_END;
     return true;
   }
 
@@ -258,7 +275,6 @@ export class CalendarQueue extends EventQueue {
     this.#occupied[word] = bits;
     this.#tail = count;
     this.#inBuckets -= count;
-    this.#taken += count;
     this.#moveTo(bits === 0 ? start + 32 : start + bit + 1);
   }
 
@@ -271,7 +287,6 @@ export class CalendarQueue extends EventQueue {
     const length = end - from;
     if (length > LIST_MAX) {
       this.#inBuckets -= length;
-      this.#taken += length;
       if (!this.#late.pushList(first, length)) this.#disorder += length;
       return from;
     }
@@ -328,11 +343,11 @@ export class CalendarQueue extends EventQueue {
     const wereFew = this.#openedEnd === Infinity;
     const slots = this.#takeAll();
     if (slots.length <= FEW) {
-      this.#runMax = FEW_MAX;
+      this.#runEnd = FEW_END;
       this.#openedEnd = Infinity;
       this.#windowEnd = Infinity;
     } else {
-      this.#runMax = RUN_MAX;
+      this.#runEnd = RUN_END;
       this.#makeBuckets(slots, wereFew ? this.#firstWidth(slots) : width);
     }
     for (const slot of slots) this.push(slot);
@@ -371,7 +386,9 @@ export class CalendarQueue extends EventQueue {
       if (this.isCancelled(slot)) this.drop(slot);
       else slots[count++] = slot;
     };
-    for (; this.#head < this.#tail; this.#head++) take(this.#run[this.#head]);
+    for (let at = this.#head; at < this.#tail; at++) take(this.#run[at]);
+    this.#head = 0;
+    this.#tail = 0;
     while (this.#late.size > 0) take(this.#late.takeFirst());
     for (let index = 0; this.#inBuckets > 0 && index <= this.#mask; index++) {
       for (let slot = this.#buckets[index]; slot !== NO_SLOT; ) {

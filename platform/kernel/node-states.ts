@@ -3,7 +3,9 @@
 import { Layout } from './event-queue.ts';
 import type { Packet } from './packet.ts';
 
-const { ARGUMENT_A, ARGUMENT_B, KIND } = Layout;
+const { KIND } = Layout;
+const A_WORD = Layout.ARGUMENT_A * 2;
+const B_WORD = Layout.ARGUMENT_B * 2;
 const FLOATS_SHIFT = 2;
 const WORDS_SHIFT = 3;
 const SEQUENCE = 0;
@@ -16,6 +18,9 @@ const DIGESTED_WHOLE = 128;
 const DIGESTED_END = 64;
 
 const { imul } = Math;
+/** Odd numbers without a pattern: multiplying by them can be undone. */
+const MIX_A = 0x9e3779b1;
+const MIX_B = 0x85ebca77;
 
 export class NodeStates {
   readonly count: number;
@@ -59,23 +64,20 @@ export class NodeStates {
   /**
    * Counts an event and mixes its time, target, kind, a and b into the lanes. `record` is where the
    * event's record starts in `words`. Doubles enter with both their words, so that no bit of them
-   * is lost; each is multiplied by an odd number of its own, so that no two can stand for another.
+   * is lost. Each step can be undone, so that none forgets what the lanes have seen.
    */
   digest(node: number, index: number, words: Int32Array, record: number): void {
     const state = this.#words;
     const lanes = node << WORDS_SHIFT;
-    const first = record | (ARGUMENT_A << 1);
-    const second = record | (ARGUMENT_B << 1);
-    const what = imul(words[record | KIND] ^ (index << 12), 0x85ebca77);
-    const when = words[record] + imul(words[record | 1], 0x9e3779b1);
-    const a = words[first] + imul(words[first | 1], 0xc2b2ae3d);
-    const b = words[second] + imul(words[second | 1], 0x27d4eb2f);
-    const y = state[lanes | LANE_Y];
-    let x = state[lanes | LANE_X] ^ (what + when);
-    x = imul(x + y, 0x9e3779b1);
-    x ^= x >>> 15;
+    let x = state[lanes | LANE_X];
+    let y = state[lanes | LANE_Y];
+    x = imul(x ^ words[record], MIX_A) ^ words[record | 1];
+    x = imul(x ^ words[record | KIND] ^ (index << 12), MIX_B);
+    y = imul(y ^ words[record | A_WORD], MIX_A) ^ words[record | (A_WORD + 1)];
+    y = imul(y ^ words[record | B_WORD], MIX_B) ^ words[record | (B_WORD + 1)];
+    x ^= y >>> 15;
     state[lanes | LANE_X] = x;
-    state[lanes | LANE_Y] = imul((y ^ (a + imul(b, 0x165667b1))) + x, 0x85ebca77);
+    state[lanes | LANE_Y] = y + x;
     this.#floats[(node << FLOATS_SHIFT) | EVENTS]++;
   }
 
@@ -90,6 +92,6 @@ export class NodeStates {
     for (let i = Math.max(head, length - DIGESTED_END); i < length; i++) {
       x = imul(x ^ bytes[i], 0x01000193);
     }
-    this.#words[lanes | LANE_X] = imul(x ^ (x >>> 15), 0x9e3779b1) ^ y;
+    this.#words[lanes | LANE_X] = imul(x ^ (x >>> 15), MIX_A) ^ y;
   }
 }

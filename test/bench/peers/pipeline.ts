@@ -33,102 +33,100 @@ export const STEPS: readonly (readonly [number, number])[] = [
 const WHERE = Int32Array.from(STEPS, ([where]) => where);
 const DURATION = Int32Array.from(STEPS, ([, duration]) => duration);
 
-/** Takes tokens through the steps. `kind` of its events is the step that ends, `a` the token. */
-class Requests implements Component {
-  completed = 0;
-  readonly id: ComponentId;
+/** What all requests of a pipeline share. */
+class Shared {
+  readonly kernel = new Kernel(1);
   readonly servers: Server[] = [];
-  readonly #kernel: Kernel;
-  readonly #steps: Int32Array;
+  completed = 0;
+}
 
-  constructor(kernel: Kernel, inFlight: number) {
-    this.#kernel = kernel;
-    this.#steps = new Int32Array(inFlight);
-    this.id = kernel.add(0, this);
+class Request implements Component {
+  step = 0;
+  /** The next in a server's line. */
+  next: Request | null = null;
+  readonly #id: ComponentId;
+  readonly #shared: Shared;
+
+  constructor(shared: Shared) {
+    this.#shared = shared;
+    this.#id = shared.kernel.add(0, this);
+  }
+
+  enter(): void {
+    const { step } = this;
+    const where = WHERE[step];
+    if (where === LATENCY) this.#shared.kernel.post(this.#id, DURATION[step], step);
+    else this.#shared.servers[where].enter(this);
   }
 
   /** The end of a latency. */
-  deliver(_kind: number, token: number): void {
-    this.finish(token);
+  deliver(): void {
+    this.finish();
   }
 
-  start(): void {
-    for (let token = 0; token < this.#steps.length; token++) this.#enter(token, 0);
-  }
-
-  /** The token's step is over. */
-  finish(token: number): void {
-    let step = this.#steps[token] + 1;
-    if (step === WHERE.length) {
-      this.completed++;
-      step = 0;
+  /** The step is over. */
+  finish(): void {
+    this.step++;
+    if (this.step === WHERE.length) {
+      this.#shared.completed++;
+      this.step = 0;
     }
-    this.#enter(token, step);
-  }
-
-  #enter(token: number, step: number): void {
-    this.#steps[token] = step;
-    const where = WHERE[step];
-    if (where === LATENCY) this.#kernel.post(this.id, DURATION[step], step, token);
-    else this.servers[where].enter(token, step);
+    this.enter();
   }
 }
 
-/** Serves one token at a time, in the order they came. */
+/** Serves one request at a time, in the order they came. */
 class Server implements Component {
-  readonly id: ComponentId;
+  readonly #id: ComponentId;
   readonly #kernel: Kernel;
-  readonly #requests: Requests;
-  // A ring of those that wait, the one being served included: token and step.
-  readonly #tokens: Int32Array;
-  readonly #steps: Int32Array;
-  #head = 0;
-  #waiting = 0;
+  // Those that wait, the one being served included.
+  #first: Request | null = null;
+  #last: Request | null = null;
 
-  constructor(kernel: Kernel, requests: Requests, inFlight: number) {
+  constructor({ kernel }: Shared) {
     this.#kernel = kernel;
-    this.#requests = requests;
-    this.#tokens = new Int32Array(inFlight);
-    this.#steps = new Int32Array(inFlight);
-    this.id = kernel.add(0, this);
+    this.#id = kernel.add(0, this);
   }
 
-  enter(token: number, step: number): void {
-    const size = this.#tokens.length;
-    let tail = this.#head + this.#waiting++;
-    if (tail >= size) tail -= size;
-    this.#tokens[tail] = token;
-    this.#steps[tail] = step;
-    if (this.#waiting === 1) this.#serve();
+  enter(request: Request): void {
+    request.next = null;
+    if (this.#first === null) {
+      this.#first = request;
+      this.#serve(request);
+    } else {
+      this.#last!.next = request;
+    }
+    this.#last = request;
   }
 
   /** The end of a service. */
-  deliver(_kind: number, token: number): void {
-    const next = this.#head + 1;
-    this.#head = next === this.#tokens.length ? 0 : next;
-    if (--this.#waiting > 0) this.#serve();
-    this.#requests.finish(token);
+  deliver(): void {
+    const request = this.#first!;
+    const { next } = request;
+    this.#first = next;
+    if (next !== null) this.#serve(next);
+    request.finish();
   }
 
-  #serve(): void {
-    const step = this.#steps[this.#head];
-    this.#kernel.post(this.id, DURATION[step], step, this.#tokens[this.#head]);
+  #serve({ step }: Request): void {
+    this.#kernel.post(this.#id, DURATION[step], step);
   }
 }
 
 export class Pipeline {
-  readonly kernel = new Kernel(1);
-  readonly #requests: Requests;
+  readonly #shared = new Shared();
 
   constructor(inFlight: number) {
-    this.#requests = new Requests(this.kernel, inFlight);
-    for (let i = 0; i < SERVERS; i++) {
-      this.#requests.servers.push(new Server(this.kernel, this.#requests, inFlight));
-    }
-    this.#requests.start();
+    const { servers } = this.#shared;
+    for (let i = 0; i < SERVERS; i++) servers.push(new Server(this.#shared));
+    for (let i = 0; i < inFlight; i++) new Request(this.#shared).enter();
+  }
+
+  get kernel(): Kernel {
+    return this.#shared.kernel;
   }
 
   get completed(): number {
-    return this.#requests.completed;
+    return this.#shared.completed;
   }
 }
