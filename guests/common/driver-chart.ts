@@ -108,10 +108,15 @@ export const driverChart = setup({
   },
   actions: {
     getInfo: emit({ type: 'getInfo' }),
-    writeStatus: emit((_, params: { status: number }) => ({
-      type: 'setStatus' as const,
-      status: params.status,
-    })),
+    writeReset: emit({ type: 'setStatus', status: 0 }),
+    writeAcknowledge: emit({ type: 'setStatus', status: STATUS.ACKNOWLEDGE }),
+    writeDriver: emit({ type: 'setStatus', status: STATUS.ACKNOWLEDGE | STATUS.DRIVER }),
+    writeFeaturesOk: emit({ type: 'setStatus', status: READY }),
+    writeDriverOk: emit({ type: 'setStatus', status: READY | STATUS.DRIVER_OK }),
+    writeFailed: emit({
+      type: 'setStatus',
+      status: STATUS.ACKNOWLEDGE | STATUS.DRIVER | STATUS.FAILED,
+    }),
     getFeatures: emit({ type: 'getFeatures' }),
     setFeatures: emit({ type: 'setFeatures' }),
     getConfig: emit({ type: 'getConfig' }),
@@ -191,7 +196,7 @@ export const driverChart = setup({
     },
     reset: {
       description: 'Status 0, and wait until it is.',
-      entry: { type: 'writeStatus', params: { status: 0 } },
+      entry: 'writeReset',
       on: {
         'reply.status': { guard: 'isReset', target: 'acknowledged' },
         // Said before the reset.
@@ -205,7 +210,7 @@ export const driverChart = setup({
     },
     acknowledged: {
       description: 'ACKNOWLEDGE: the guest has noticed the device.',
-      entry: { type: 'writeStatus', params: { status: STATUS.ACKNOWLEDGE } },
+      entry: 'writeAcknowledge',
       on: {
         'reply.status': [
           { guard: 'saysNeedsReset', actions: 'needsReset' },
@@ -215,10 +220,7 @@ export const driverChart = setup({
     },
     driverFound: {
       description: 'DRIVER: the guest knows how to drive it.',
-      entry: {
-        type: 'writeStatus',
-        params: { status: STATUS.ACKNOWLEDGE | STATUS.DRIVER },
-      },
+      entry: 'writeDriver',
       on: {
         'reply.status': [
           { guard: 'saysNeedsReset', actions: 'needsReset' },
@@ -249,7 +251,7 @@ export const driverChart = setup({
     },
     featuresOk: {
       description: 'FEATURES_OK, and look whether it has stuck.',
-      entry: { type: 'writeStatus', params: { status: READY } },
+      entry: 'writeFeaturesOk',
       on: {
         'reply.status': [
           { guard: 'saysNeedsReset', actions: 'needsReset' },
@@ -320,7 +322,7 @@ export const driverChart = setup({
     },
     driverOk: {
       description: 'DRIVER_OK, and look whether it shows.',
-      entry: { type: 'writeStatus', params: { status: READY | STATUS.DRIVER_OK } },
+      entry: 'writeDriverOk',
       on: {
         'reply.status': [
           { guard: 'saysNeedsReset', actions: 'needsReset' },
@@ -350,16 +352,13 @@ export const driverChart = setup({
     refusing: {
       description: 'No agreement on features: FAILED tells the device that the driver gives up.',
       meta: { spec: 'virtio 1.4 §2.2.1' },
-      entry: {
-        type: 'writeStatus',
-        params: { status: STATUS.ACKNOWLEDGE | STATUS.DRIVER | STATUS.FAILED },
-      },
+      entry: 'writeFailed',
       on: { 'reply.status': 'failed', 'reply.failed': 'failed', NEEDS_RESET: {} },
     },
     givingUp: {
       description: 'An operation failed for good: the device is reset, if it can still be reached.',
       meta: { spec: 'virtio-msg Error Handling' },
-      entry: { type: 'writeStatus', params: { status: 0 } },
+      entry: 'writeReset',
       on: { 'reply.status': 'failed', 'reply.failed': 'failed', NEEDS_RESET: {} },
     },
     failed: {
