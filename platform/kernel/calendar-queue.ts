@@ -28,6 +28,8 @@ const LIST_MAX = 64;
 /** … and a run of this length takes no more. Looked at when the tail is at RUN_END. */
 const RUN_MAX = 128;
 const RUN_END = 256;
+/** With more than this pending, whoever wants to know is told what comes next. */
+const MANY = 50_000;
 /** With so few events there are no buckets … */
 const FEW = 3;
 /** … until there are this many. Looked at when the tail is at FEW_END. */
@@ -190,6 +192,12 @@ export class CalendarQueue extends EventQueue {
 
   /** Fills the empty run with the next events. Returns false when there are none. */
   #refill(): boolean {
+    const isFilled = this.#fill();
+    if (this.upcoming !== null && this.size > MANY) this.upcoming(this.#run, this.#tail);
+    return isFilled;
+  }
+
+  #fill(): boolean {
     this.#count(this.#tail);
     this.#head = 0;
     this.#tail = 0;

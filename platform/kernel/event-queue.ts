@@ -49,6 +49,11 @@ export abstract class EventQueue {
   words = new Int32Array(this.floats.buffer);
   /** By slot: the next in the list that the slot is in. */
   links = new Int32Array(SLOTS_INITIAL);
+  /**
+   * Told the first `count` of `slots`, which come next, when so many events are pending that what
+   * belongs to them is hardly in the cache. Only queues that know several ahead tell.
+   */
+  upcoming: ((slots: Int32Array, count: number) => void) | null = null;
   /** First of the list of free slots. */
   freeSlot: number = NO_SLOT;
   #slotCount = 0;
