@@ -18,7 +18,7 @@ const BUCKETS_MIN = 128;
 const BUCKETS_MAX = 2 ** 20;
 /** Buckets for one event. Most buckets are empty, so that few events need sorting. */
 const BUCKETS_PER_EVENT = 4;
-const WIDTH_INITIAL = 256;
+const WIDTH_UNKNOWN = 0;
 const WIDTH_MAX = 2 ** 40;
 
 /** The run is filled until it has this many events … */
@@ -39,6 +39,8 @@ const FEW_END = 32;
 /** Events that leave the run between two looks at how well the width fits. */
 const TUNING_INTERVAL_MIN = 256;
 const TUNING_INTERVAL_MAX = 2 ** 20;
+/** Steps of sorting and searching for each event that are too few to be worth a change. */
+const WORK_MAX = 0.6;
 
 export class CalendarQueue extends EventQueue {
   // The next events in order: slots from head to tail. All before the late ones.
@@ -52,8 +54,8 @@ export class CalendarQueue extends EventQueue {
   #buckets = new Int32Array(BUCKETS_MIN).fill(NO_SLOT);
   #occupied = new Int32Array(BUCKETS_MIN >> 5);
   #mask = BUCKETS_MIN - 1;
-  #width = WIDTH_INITIAL;
-  #bucketsPerPs = 1 / WIDTH_INITIAL;
+  #width = WIDTH_UNKNOWN;
+  #bucketsPerPs = 1;
   #inBuckets = 0;
   #crowdedAt = BUCKETS_MIN;
   /** Number of the first bucket that is not opened, counted from time 0. */
@@ -71,7 +73,11 @@ export class CalendarQueue extends EventQueue {
   #searched = 0;
   #untilTuning = TUNING_INTERVAL_MIN;
   #tuningInterval = TUNING_INTERVAL_MIN;
-  #narrowed = false;
+  /** How long to keep to a width after a trial of another one. */
+  #patience = TUNING_INTERVAL_MIN;
+  /** The width before the last change and the work it made for an event; unknown when nothing was tried. */
+  #triedFrom = WIDTH_UNKNOWN;
+  #workBefore = 0;
 
   get size(): number {
     const opened = this.#tail - this.#head + this.#late.size;
@@ -318,37 +324,45 @@ export class CalendarQueue extends EventQueue {
     const width = this.#openedEnd === Infinity ? this.#width : this.#betterWidth();
     const buckets = bucketsFor(this.pending);
     const isResized = buckets > this.#mask + 1 || buckets * 8 <= this.#mask;
-    // Going back and forth costs more than either width: do it ever more rarely.
-    const isNarrower = width < this.#width;
-    const isOther = width !== this.#width;
-    const interval = isOther && isNarrower !== this.#narrowed ? this.#tuningInterval * 2 : 0;
-    this.#tuningInterval = Math.min(Math.max(interval, TUNING_INTERVAL_MIN), TUNING_INTERVAL_MAX);
     this.#untilTuning = Math.max(this.#tuningInterval, this.size >> 1);
-    if (isOther) this.#narrowed = isNarrower;
     this.#taken = 0;
     this.#disorder = 0;
     this.#searched = 0;
     if (this.#openedEnd === Infinity) return false;
-    if (!isFew && !isOther && !isResized) return false;
+    if (!isFew && width === this.#width && !isResized) return false;
     // Twice the events in the same time are twice as dense: keep the span of the window.
     this.#rebuild(isResized ? (this.#width * (this.#mask + 1)) / buckets : width);
     return true;
   }
 
-  /** Narrower when too much was sorted since the last tuning, wider when too much was searched. */
+  /**
+   * A width with less work for each event: narrower when more was sorted than searched, else wider.
+   * Where both work against each other no width is good, and one that turned out worse is taken back.
+   */
   #betterWidth(): number {
-    const taken = this.#taken;
-    let factor = 1;
-    if (this.#disorder > 0.9 * taken) factor = 1 / 4;
-    else if (this.#disorder > 0.6 * taken) factor = 1 / 2;
-    else if (this.#disorder < 0.3 * taken && this.#searched > 8 * taken) factor = 8;
-    else if (this.#disorder < 0.3 * taken && this.#searched > 0.5 * taken) factor = 2;
-    return Math.min(Math.max(this.#width * factor, 1), WIDTH_MAX);
+    const sorted = this.#disorder / this.#taken;
+    const searched = this.#searched / this.#taken;
+    const work = sorted + searched;
+    const isTooNarrow = searched > sorted;
+    const tried = this.#triedFrom;
+    const hasTurned = tried !== WIDTH_UNKNOWN && tried < this.#width !== isTooNarrow;
+    this.#triedFrom = WIDTH_UNKNOWN;
+    this.#tuningInterval = TUNING_INTERVAL_MIN;
+    if (hasTurned && work > this.#workBefore) {
+      this.#patience = Math.min(this.#patience * 2, TUNING_INTERVAL_MAX);
+      this.#tuningInterval = this.#patience;
+      return tried;
+    }
+    if (work < WORK_MAX) return this.#width;
+    this.#triedFrom = this.#width;
+    this.#workBefore = work;
+    const wider = searched > 8 ? 8 : 2;
+    const narrower = sorted > 0.9 ? 1 / 4 : 1 / 2;
+    return Math.min(Math.max(this.#width * (isTooNarrow ? wider : narrower), 1), WIDTH_MAX);
   }
 
   /** Takes everything out and puts it back: into the run when it is little, else into buckets. */
   #rebuild(width: number): void {
-    const wereFew = this.#openedEnd === Infinity;
     const slots = this.#takeAll();
     if (slots.length <= FEW) {
       this.#runEnd = FEW_END;
@@ -356,7 +370,7 @@ export class CalendarQueue extends EventQueue {
       this.#windowEnd = Infinity;
     } else {
       this.#runEnd = RUN_END;
-      this.#makeBuckets(slots, wereFew ? this.#firstWidth(slots) : width);
+      this.#makeBuckets(slots, width === WIDTH_UNKNOWN ? this.#firstWidth(slots) : width);
     }
     for (const slot of slots) this.push(slot);
   }
