@@ -11,6 +11,7 @@
 // While there are only a few events, all time counts as opened and they are all in the run.
 import { doubled, EventQueue, Layout } from './event-queue.ts';
 import { LateEvents } from './late-events.ts';
+import { INTERVAL_MIN, WIDTH_MAX, WIDTH_UNKNOWN, WidthSearch } from './width-search.ts';
 
 const { FLOATS_SHIFT, KEY, NO_SLOT } = Layout;
 
@@ -18,8 +19,6 @@ const BUCKETS_MIN = 128;
 const BUCKETS_MAX = 2 ** 20;
 /** Buckets for one event. Most buckets are empty, so that few events need sorting. */
 const BUCKETS_PER_EVENT = 4;
-const WIDTH_UNKNOWN = 0;
-const WIDTH_MAX = 2 ** 40;
 
 /** The run is filled until it has this many events … */
 const RUN_FILLED = 64;
@@ -35,12 +34,6 @@ const FEW = 3;
 /** … until there are this many. Looked at when the tail is at FEW_END. */
 const FEW_MAX = 6;
 const FEW_END = 32;
-
-/** Events that leave the run between two looks at how well the width fits. */
-const TUNING_INTERVAL_MIN = 256;
-const TUNING_INTERVAL_MAX = 2 ** 20;
-/** Steps of sorting and searching for each event that are too few to be worth a change. */
-const WORK_MAX = 0.6;
 
 export class CalendarQueue extends EventQueue {
   // The next events in order: slots from head to tail. All before the late ones.
@@ -71,13 +64,8 @@ export class CalendarQueue extends EventQueue {
   #taken = 0;
   #disorder = 0;
   #searched = 0;
-  #untilTuning = TUNING_INTERVAL_MIN;
-  #tuningInterval = TUNING_INTERVAL_MIN;
-  /** How long to keep to a width after a trial of another one. */
-  #patience = TUNING_INTERVAL_MIN;
-  /** The width before the last change and the work it made for an event; unknown when nothing was tried. */
-  #triedFrom = WIDTH_UNKNOWN;
-  #workBefore = 0;
+  #untilTuning = INTERVAL_MIN;
+  readonly #search = new WidthSearch();
 
   get size(): number {
     const opened = this.#tail - this.#head + this.#late.size;
@@ -205,8 +193,7 @@ export class CalendarQueue extends EventQueue {
 
   #fill(): boolean {
     this.#count(this.#tail);
-    this.#head = 0;
-    this.#tail = 0;
+    this.#head = this.#tail = 0;
     if (this.#untilTuning <= 0 || this.#inBuckets > this.#crowdedAt) {
       // Having become few, all events are in the run now.
       if (this.#tune() && this.#tail > 0) return true;
@@ -321,44 +308,20 @@ export class CalendarQueue extends EventQueue {
   /** Looks at the work done since the last time; rebuilds, and returns true, if it was too much. */
   #tune(): boolean {
     const isFew = this.pending <= FEW;
-    const width = this.#openedEnd === Infinity ? this.#width : this.#betterWidth();
+    let width = this.#width;
+    const taken = this.#taken;
+    if (this.#openedEnd !== Infinity) {
+      width = this.#search.next(width, this.#disorder / taken, this.#searched / taken);
+    }
     const buckets = bucketsFor(this.pending);
     const isResized = buckets > this.#mask + 1 || buckets * 8 <= this.#mask;
-    this.#untilTuning = Math.max(this.#tuningInterval, this.size >> 1);
-    this.#taken = 0;
-    this.#disorder = 0;
-    this.#searched = 0;
+    this.#untilTuning = Math.max(this.#search.interval, this.size >> 1);
+    this.#taken = this.#disorder = this.#searched = 0;
     if (this.#openedEnd === Infinity) return false;
     if (!isFew && width === this.#width && !isResized) return false;
     // Twice the events in the same time are twice as dense: keep the span of the window.
     this.#rebuild(isResized ? (this.#width * (this.#mask + 1)) / buckets : width);
     return true;
-  }
-
-  /**
-   * A width with less work for each event: narrower when more was sorted than searched, else wider.
-   * Where both work against each other no width is good, and one that turned out worse is taken back.
-   */
-  #betterWidth(): number {
-    const sorted = this.#disorder / this.#taken;
-    const searched = this.#searched / this.#taken;
-    const work = sorted + searched;
-    const isTooNarrow = searched > sorted;
-    const tried = this.#triedFrom;
-    const hasTurned = tried !== WIDTH_UNKNOWN && tried < this.#width !== isTooNarrow;
-    this.#triedFrom = WIDTH_UNKNOWN;
-    this.#tuningInterval = TUNING_INTERVAL_MIN;
-    if (hasTurned && work > this.#workBefore) {
-      this.#patience = Math.min(this.#patience * 2, TUNING_INTERVAL_MAX);
-      this.#tuningInterval = this.#patience;
-      return tried;
-    }
-    if (work < WORK_MAX) return this.#width;
-    this.#triedFrom = this.#width;
-    this.#workBefore = work;
-    const wider = searched > 8 ? 8 : 2;
-    const narrower = sorted > 0.9 ? 1 / 4 : 1 / 2;
-    return Math.min(Math.max(this.#width * (isTooNarrow ? wider : narrower), 1), WIDTH_MAX);
   }
 
   /** Takes everything out and puts it back: into the run when it is little, else into buckets. */
