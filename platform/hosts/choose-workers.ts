@@ -18,10 +18,14 @@ const WARM_SECONDS = 0.2;
 const MEASURE_SECONDS = 0.3;
 /** Threads must promise to be this much faster. An estimate is not a fact. */
 const GAIN_MIN = 1.25;
+/** With less of a core than this for one thread, other programs leave none for a second. */
+const CORE_SHARE_MIN = 0.9;
 
 /** Where a run on one thread stands. */
 export interface ProbePoint {
   readonly wallSeconds: number;
+  /** CPU time of the process. */
+  readonly cpuSeconds: number;
   readonly simulatedPs: number;
   readonly events: number;
   /** Share of the run that is done, or null when nobody can tell. */
@@ -104,6 +108,12 @@ export function chooseWorkers(options: ChooserOptions, { warm, now, load }: Evid
     `${workers} threads are expected to be ${speedup.toPrecision(2)} times as fast ` +
     `(λ = ${coupling === Infinity ? '∞' : coupling.toPrecision(2)})`;
   if (speedup < GAIN_MIN) return { reason: `one thread: ${expected}`, chosen: null };
+  const share = (now.cpuSeconds - warm.cpuSeconds) / (now.wallSeconds - warm.wallSeconds);
+  if (share < CORE_SHARE_MIN) {
+    const percent = Math.round(100 * share);
+    const reason = `one thread: other programs leave it ${percent} % of a core; ${expected}`;
+    return { reason, chosen: null };
+  }
   const left = secondsLeft(warm, now);
   if (left === null) {
     return { reason: `one thread: nothing tells how long the run is; ${expected}`, chosen: null };
@@ -128,7 +138,9 @@ function neverPays({ topology, cores }: ChooserOptions): string | null {
 
 function probe(topology: Topology, group: Group, wallSeconds: number): ProbePoint {
   const { now, events } = group.kernel;
-  return { wallSeconds, simulatedPs: now, events, progress: shareOfRun(topology, group) };
+  const { user, system } = process.cpuUsage();
+  const cpuSeconds = (user + system) / 1e6;
+  return { wallSeconds, cpuSeconds, simulatedPs: now, events, progress: shareOfRun(topology, group) };
 }
 
 /** What the formula of λ needs to know of a run on one thread. */

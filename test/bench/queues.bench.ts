@@ -8,7 +8,7 @@ import { LadderQueue } from './queues/ladder-queue.ts';
 import { WheelQueue } from './queues/wheel-queue.ts';
 import { addTask } from './suite.ts';
 
-const PENDING = [10, 100, 1000, 10_000, 100_000, 1_000_000];
+const PENDING = [10, 100, 10_000, 100_000, 1_000_000];
 const EVENTS = 50_000;
 
 const QUEUES: Readonly<Record<string, () => EventQueue>> = {

@@ -24,16 +24,18 @@ function twoPairs(latency: number | null) {
   return { topology: { nodes } as unknown as Topology, links, cores: 2 };
 }
 
-/** A run on one thread that took this share of its way in half a second. */
-function evidence(progress: number | null) {
+/** A run on one thread that took this share of its way in half a second, with so much CPU time. */
+function evidence(progress: number | null, cpuSeconds = 0.5) {
   const warm = {
     wallSeconds: 0,
+    cpuSeconds: 0,
     simulatedPs: 0,
     events: 0,
     progress: progress === null ? null : 0,
   };
   const now: ProbePoint = {
     wallSeconds: 0.5,
+    cpuSeconds,
     simulatedPs: 1e11,
     events: 0.5 * EVENTS_PER_SECOND,
     progress,
@@ -52,6 +54,12 @@ describe('the number of threads', () => {
     const { chosen, reason } = chooseWorkers(twoPairs(null), evidence(0.5));
     expect(chosen).toBeNull();
     expect(reason).toMatch(/too little is left/);
+  });
+
+  it('is one where other programs use the cores', () => {
+    const { chosen, reason } = chooseWorkers(twoPairs(null), evidence(0.01, 0.3));
+    expect(chosen).toBeNull();
+    expect(reason).toMatch(/^one thread: other programs leave it 60 % of a core; /);
   });
 
   it('is one for a run of unknown length', () => {

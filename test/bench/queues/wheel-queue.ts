@@ -2,7 +2,7 @@
 // of it holds events of one instant. One of the candidates for the kernel's queue.
 import { EventQueue, Layout } from '../../../platform/kernel/index.ts';
 
-const { FLOATS_SHIFT, NO_SLOT } = Layout;
+const { FLOATS_SHIFT, KEY, NO_SLOT } = Layout;
 const LEVEL_BITS = 6;
 const LEVEL_SLOTS = 64;
 const LEVELS = 9;
@@ -57,12 +57,24 @@ export class WheelQueue extends EventQueue {
     }
   }
 
-  #insert(slot: number): void {
-    if (this.#runCount === this.#run.length) {
-      const larger = new Int32Array(this.#runCount * 2);
-      larger.set(this.#run);
-      this.#run = larger;
+  /** Takes a list of one instant into the run, which is empty. */
+  #openList(first: number): void {
+    const { floats, links } = this;
+    let isSorted = true;
+    for (let slot = first; slot !== NO_SLOT; slot = links[slot]) {
+      if (this.#runCount === this.#run.length) this.#grow();
+      const last = this.#runCount - 1;
+      if (last >= 0 && this.precedes(this.#run[last], slot)) isSorted = false;
+      this.#run[this.#runCount++] = slot;
     }
+    this.#inWheel -= this.#runCount;
+    if (isSorted) return;
+    const key = (slot: number) => floats[(slot << FLOATS_SHIFT) | KEY];
+    this.#run.subarray(0, this.#runCount).sort((one, other) => key(other) - key(one));
+  }
+
+  #insert(slot: number): void {
+    if (this.#runCount === this.#run.length) this.#grow();
     const run = this.#run;
     let hole = this.#runCount++;
     while (hole > 0 && this.precedes(run[hole - 1], slot)) {
@@ -70,6 +82,12 @@ export class WheelQueue extends EventQueue {
       hole--;
     }
     run[hole] = slot;
+  }
+
+  #grow(): void {
+    const larger = new Int32Array(this.#runCount * 2);
+    larger.set(this.#run);
+    this.#run = larger;
   }
 
   /** Puts an event into the level of the highest digit in which it differs from the present. */
@@ -111,10 +129,7 @@ export class WheelQueue extends EventQueue {
       this.#moveTo(level, list & 63);
       if (level === 0) {
         this.#openedEnd = this.#high * LOW_SPAN + this.#low + 1;
-        for (; slot !== NO_SLOT; slot = this.links[slot]) {
-          this.#insert(slot);
-          this.#inWheel--;
-        }
+        this.#openList(slot);
         return true;
       }
       while (slot !== NO_SLOT) {
