@@ -140,7 +140,13 @@ function probe(topology: Topology, group: Group, wallSeconds: number): ProbePoin
   const { now, events } = group.kernel;
   const { user, system } = process.cpuUsage();
   const cpuSeconds = (user + system) / 1e6;
-  return { wallSeconds, cpuSeconds, simulatedPs: now, events, progress: shareOfRun(topology, group) };
+  return {
+    wallSeconds,
+    cpuSeconds,
+    simulatedPs: now,
+    events,
+    progress: shareOfRun(topology, group),
+  };
 }
 
 /** What the formula of λ needs to know of a run on one thread. */
