@@ -26,6 +26,12 @@ type Row<Schema extends ZodObject, Driver, Device> = Omit<
   createDeviceEnd(environment: BusEnvironment<z.output<Schema>>): Device;
 };
 
+/** Of a bus that some drivers use without speaking virtio-msg. */
+interface Proxied<Schema extends ZodObject> {
+  /** The driver's end for such drivers, when the options ask for one; null for all others. */
+  proxyEnd?(environment: BusEnvironment<z.output<Schema>>): DriverEnd | null;
+}
+
 /** Types the row of an older transport: its options are those of its schema. */
 export function defineTransport<Schema extends ZodObject>(
   row: Row<Schema, DriverEnd, DeviceEnd>,
@@ -35,30 +41,19 @@ export function defineTransport<Schema extends ZodObject>(
 
 /** Types the row of a bus that carries virtio-msg. */
 export function defineMessageBus<Schema extends ZodObject>(
-  row: Row<Schema, DriverBusEnd & Observed, DeviceBusEnd & Observed>,
+  row: Row<Schema, DriverBusEnd & Observed, DeviceBusEnd & Observed> & Proxied<Schema>,
 ): BusDefinition {
   const wrapped: Row<Schema, DriverEnd, DeviceEnd> = {
     ...row,
-    ...messageEnds(row),
+    createDriverEnd: (environment) =>
+      row.proxyEnd?.(environment) ?? driverEnd(environment, row.createDriverEnd(environment)),
+    createDeviceEnd: (environment) => deviceEnd(environment, row.createDeviceEnd(environment)),
     check: (plan, topology) => [
       ...(row.check?.(plan, topology) ?? []),
       ...slowResets(plan as BusPlan, topology),
     ],
   };
   return wrapped as BusDefinition;
-}
-
-/** Puts transports on the two ends of a bus: what drivers and devices get of it. */
-export function messageEnds<Options>(ends: {
-  createDriverEnd(environment: BusEnvironment<Options>): DriverBusEnd & Observed;
-  createDeviceEnd(environment: BusEnvironment<Options>): DeviceBusEnd & Observed;
-}) {
-  return {
-    createDriverEnd: (environment: BusEnvironment<Options>) =>
-      driverEnd(environment, ends.createDriverEnd(environment)),
-    createDeviceEnd: (environment: BusEnvironment<Options>) =>
-      deviceEnd(environment, ends.createDeviceEnd(environment)),
-  };
 }
 
 function driverEnd<O>({ node }: BusEnvironment<O>, end: DriverBusEnd & Observed): DriverEnd {

@@ -4,10 +4,9 @@ import { codec } from '../../platform/virtio/messages/index.ts';
 import {
   checkHotPlug,
   checkMessageSize,
-  defineTransport,
+  defineMessageBus,
   inBandMessages,
   linkEnds,
-  messageEnds,
 } from '../common/index.ts';
 import { mmioTiming, ProxiedDriverEnd } from '../virtio-mmio/index.ts';
 import { IvshmemDeviceLink } from './device-link.ts';
@@ -24,9 +23,8 @@ const links = linkEnds({
     new IvshmemDriverLink(environment, client),
   deviceLink: (environment, client) => new IvshmemDeviceLink(environment, client),
 });
-const ends = messageEnds(links);
 
-export const ivshmem = defineTransport({
+export const ivshmem = defineMessageBus({
   type: 'ivshmem',
   doc: 'Two VMs with shared RAM and doorbells (ivshmem): SPSC queues, a window on the RAM of the driver.',
   spec: 'QEMU ivshmem device specification; virtio-msg over it as in hvac-demo',
@@ -42,9 +40,9 @@ export const ivshmem = defineTransport({
     ...checkHotPlug(plan as BusPlan, topology),
     ...checkProxy(plan as BusPlan, topology),
   ],
-  createDriverEnd: (environment) =>
+  ...links,
+  proxyEnd: (environment) =>
     environment.plan.options.frontEnd === 'mmio'
       ? new ProxiedDriverEnd(environment, links.createDriverEnd(environment))
-      : ends.createDriverEnd(environment),
-  createDeviceEnd: ends.createDeviceEnd,
+      : null,
 });

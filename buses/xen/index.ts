@@ -4,10 +4,9 @@ import { codec } from '../../platform/virtio/messages/index.ts';
 import {
   checkHotPlug,
   checkMessageSize,
-  defineTransport,
+  defineMessageBus,
   inBandMessages,
   linkEnds,
-  messageEnds,
 } from '../common/index.ts';
 import { XenDeviceLink } from './device-link.ts';
 import { XenDriverLink } from './driver-link.ts';
@@ -17,21 +16,7 @@ import { ProxyDriverEnd } from './proxy-driver-end.ts';
 import { DEVICE_QUEUE } from './shared-page.ts';
 import { xenTiming } from './timing.ts';
 
-const ends = messageEnds(
-  linkEnds({
-    requestTimeout: 'xen.requestTimeout',
-    statusPoll: 'xen.statusPoll',
-    room: () => DEVICE_QUEUE.capacity,
-    driverLink: (environment: BusEnvironment<XenOptions>, client) =>
-      new XenDriverLink(environment, client),
-    deviceLink: (environment, client) =>
-      environment.plan.options.frontEnd === 'mmio'
-        ? new ProxyDeviceLink(environment, client)
-        : new XenDeviceLink(environment, client),
-  }),
-);
-
-export const xen = defineTransport({
+export const xen = defineMessageBus({
   type: 'xen',
   doc: 'Two Xen domains: event channels, a granted page with two SPSC queues, memory by grants.',
   spec: 'Xen public headers (grant table v1, event channels); queues as in the Xen virtio-msg bus of 2025',
@@ -48,9 +33,17 @@ export const xen = defineTransport({
     ...checkHotPlug(plan as BusPlan, topology),
     ...checkXen(plan as BusPlan, topology),
   ],
-  createDriverEnd: (environment) =>
-    environment.plan.options.frontEnd === 'mmio'
-      ? new ProxyDriverEnd(environment)
-      : ends.createDriverEnd(environment),
-  createDeviceEnd: ends.createDeviceEnd,
+  ...linkEnds({
+    requestTimeout: 'xen.requestTimeout',
+    statusPoll: 'xen.statusPoll',
+    room: () => DEVICE_QUEUE.capacity,
+    driverLink: (environment: BusEnvironment<XenOptions>, client) =>
+      new XenDriverLink(environment, client),
+    deviceLink: (environment, client) =>
+      environment.plan.options.frontEnd === 'mmio'
+        ? new ProxyDeviceLink(environment, client)
+        : new XenDeviceLink(environment, client),
+  }),
+  proxyEnd: (environment) =>
+    environment.plan.options.frontEnd === 'mmio' ? new ProxyDriverEnd(environment) : null,
 });
