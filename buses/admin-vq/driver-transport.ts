@@ -163,7 +163,8 @@ export class AdminVqDriver extends FunctionTransport implements DriverTransport 
   }
 
   /** Its memory is given back by the function's transport. */
-  protected override functionLost(): void {
+  protected override functionLost(): boolean {
+    const wasThere = this.#registers >= 0;
     this.#losses++;
     this.#registers = -1;
     this.#memory = null;
@@ -171,6 +172,7 @@ export class AdminVqDriver extends FunctionTransport implements DriverTransport 
     this.#asked = false;
     this.#doorbells.clear();
     this.#chart.send({ type: 'GONE' });
+    return wasThere;
   }
 
   protected override vectorRaised(vector: number): void {

@@ -23,6 +23,7 @@ export const adminVq = defineTransport({
   timing: [...adminTiming, ...functionTiming],
   latencies: functionLatencies,
   calls: ['exits', 'notifications'],
+  hotPlug: true,
   messages: [IOMMU_MAP],
   check: (plan, topology) => checkFunctionOptions(plan as BusPlan, topology),
   createDriverEnd: (environment) => new AdminVqDriverEnd(environment),

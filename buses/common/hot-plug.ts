@@ -7,11 +7,14 @@ import type { Node } from '../../platform/node/index.ts';
 const REMOVE = 0;
 const ADD = 1;
 
+/** The end of a bus on the device's node, as far as it lets devices come and go. */
+type Pluggable = Pick<DeviceBusEnd, 'setPresent'>;
+
 class HotPlug implements Component {
-  readonly #end: DeviceBusEnd;
+  readonly #end: Pluggable;
   readonly #number: number;
 
-  constructor(node: Node, { number, addAt = 0, removeAt }: DevicePlan, end: DeviceBusEnd) {
+  constructor(node: Node, { number, addAt = 0, removeAt }: DevicePlan, end: Pluggable) {
     this.#end = end;
     this.#number = number;
     const id = node.add(this);
@@ -33,6 +36,6 @@ class HotPlug implements Component {
 }
 
 /** Plans the coming and going of an attached device, if there is any. */
-export function planHotPlug(node: Node, plan: DevicePlan, end: DeviceBusEnd): void {
+export function planHotPlug(node: Node, plan: DevicePlan, end: Pluggable): void {
   if (plan.addAt !== undefined || plan.removeAt !== undefined) new HotPlug(node, plan, end);
 }

@@ -5,6 +5,7 @@ export { DevicePages, type PageRange, pagesOfMemory, pagesOfRange } from './devi
 export { FaultySender, type FaultySenderOptions } from './faulty-sender.ts';
 export { FrameQueue } from './frame-queue.ts';
 export { HostPages, IOMMU_MAP } from './host-pages.ts';
+export { planHotPlug } from './hot-plug.ts';
 export { inBandMessages } from './in-band/index.ts';
 export { OrderedLink } from './link.ts';
 export { linkEnds } from './link-ends.ts';

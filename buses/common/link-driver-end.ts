@@ -39,6 +39,11 @@ import type { DriverLink, DriverMemory, LinkClient } from './message-link.ts';
 
 const TOKEN_MAX = 0xffff;
 
+/** What a PING asks to be told again: all four bytes count. */
+function pingData(token: number): number {
+  return token * 0x1_0001;
+}
+
 export interface LinkDriverEndOptions {
   readonly environment: BusEnvironment<unknown>;
   readonly maxMessageSize: number;
@@ -222,7 +227,7 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
       case 'connect':
         return this.#link.connect();
       case 'getDevices':
-        return this.#sendBus({ type: 'req.GET_DEVICES', body: this.#window.request });
+        return this.#getDevices();
       case 'online':
         return this.#goOnline();
       case 'ping':
@@ -232,6 +237,11 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
       case 'offline':
         return this.#goOffline(effect.why);
     }
+  }
+
+  #getDevices(): void {
+    const { request: body } = this.#window;
+    this.#sendMessage({ type: 'req.GET_DEVICES', dev: 0, token: this.#nextToken(), body });
   }
 
   #goOnline(): void {
@@ -270,7 +280,8 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
   #ping(): void {
     this.#heard = 0;
     if (this.#options.pingInterval === Infinity) return;
-    this.#sendBus({ type: 'req.PING', body: { data: this.#token } });
+    const token = this.#nextToken();
+    this.#sendMessage({ type: 'req.PING', dev: 0, token, body: { data: pingData(token) } });
   }
 
   #check(): void {
@@ -285,9 +296,9 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
     this.#clients.get(device)?.undeliverable(peekToken(bytes), reason);
   }
 
-  #sendBus(body: object): void {
+  #nextToken(): number {
     this.#token = (this.#token % TOKEN_MAX) + 1;
-    this.#sendMessage({ ...body, dev: 0, token: this.#token } as BusMessage);
+    return this.#token;
   }
 
   #sendMessage(message: BusMessage): void {
@@ -311,7 +322,7 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
         return this.#violation('UNEXPECTED_RESPONSE', 'GET_DEVICES with a window not asked for');
       }
       case 'res.PING':
-        return;
+        return this.#pingAnswered(message.token, message.body.data);
       case 'req.PING':
         return this.#sendMessage({ ...message, type: 'res.PING' });
       case 'req.EVENT_DEVICE':
@@ -319,6 +330,14 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
       default:
         this.#violation('UNEXPECTED_MESSAGE', `${message.type} at the driver's end`);
     }
+  }
+
+  /** The answer repeats the data (BUS-5). */
+  #pingAnswered(token: number, data: number): void {
+    const expected = pingData(token);
+    if (data === expected) return;
+    const text = `PING with 0x${expected.toString(16)} is answered with 0x${data.toString(16)}`;
+    this.#violation('UNEXPECTED_RESPONSE', text);
   }
 
   /** A device came or went. Saying so again changes nothing. */

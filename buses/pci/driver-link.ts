@@ -11,7 +11,6 @@ import type { Chart } from '../../platform/machine/index.ts';
 import { InterruptLine } from '../../platform/node/index.ts';
 import {
   AccessRunner,
-  BarWindow,
   DirectTranslation,
   FunctionProbe,
   Iommu,
@@ -119,7 +118,6 @@ export class PciDriverLink implements DriverLink {
       name,
       port: this.#port,
       path: this.#path,
-      window: new BarWindow(),
       functionId: 0,
       interrupts: options.interrupts === 'polling' ? null : options.interrupts,
       vectors: () => first,

@@ -10,7 +10,7 @@ import {
   RingPair,
   spscLayout,
 } from '../common/index.ts';
-import type { PciPlan } from './options.ts';
+import type { PciOptions, PciPlan } from './options.ts';
 import { PeerHandshake } from './peer-handshake.ts';
 import { FIFO_SIZE } from './registers.ts';
 import { describedRings } from './self-describing.ts';
@@ -42,6 +42,16 @@ const SPSC_RINGS = {
 
 /** Messages that a FIFO of either layout holds each way. */
 export const FIFO_MESSAGES = SPSC_RINGS.device.capacity;
+
+/** Looks before a peer is given up: Linux, and QEMU. */
+const DRIVER_LOOKS_MAX = 300;
+const DEVICE_LOOKS_MAX = 1000;
+
+/** FIFOs that count their looks together all look as often: each has its share. */
+function looksMax(side: 'driver' | 'device', { quirks, fifos }: PciOptions): number {
+  if (side === 'driver') return DRIVER_LOOKS_MAX;
+  return quirks.includes('sharedLooks') ? Math.ceil(DEVICE_LOOKS_MAX / fifos) : DEVICE_LOOKS_MAX;
+}
 
 export class Fifo {
   readonly #options: FifoOptions;
@@ -102,6 +112,7 @@ export class Fifo {
       side,
       memory: memory(),
       windowSize: FIFO_SIZE,
+      looksMax: looksMax(side, plan.options),
       interval: plan.options.handshakeInterval ?? node.costs.value(constant),
       up: (layout) => this.#open(describedRings(layout)),
       // The device looks at its peer when it is rung.

@@ -20,7 +20,7 @@ export const pci = defineMessageBus({
   hotPlug: true,
   messages: [...codec('v1', inBandMessages).names, IOMMU_MAP],
   ownMessages: { inBand: inBandMessages },
-  check: (plan) => checkPci(plan as BusPlan),
+  check: (plan, topology) => checkPci(plan as BusPlan, topology),
   ...linkEnds({
     requestTimeout: 'pci.requestTimeout',
     statusPoll: 'pci.statusPoll',

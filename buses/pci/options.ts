@@ -1,7 +1,7 @@
 // What a scenario may say of a virtio-msg PCI bus.
 import { z } from 'zod';
-import type { BusPlan, Finding, WithOptions } from '../../platform/contracts/index.ts';
-import { checkPcieOptions, INTERRUPT_KINDS, pcieOptions } from '../../platform/pcie/index.ts';
+import type { BusPlan, Finding, Topology, WithOptions } from '../../platform/contracts/index.ts';
+import { checkPcie, INTERRUPT_KINDS, pcieOptions } from '../../platform/pcie/index.ts';
 import { count, oneOfNames, size, time } from '../../platform/scenario/fields.ts';
 import {
   checkMessageSize,
@@ -15,6 +15,8 @@ import {
 } from '../common/index.ts';
 import { FIFOS_MAX } from './registers.ts';
 
+/** Defects that implementations have had (reference B3). */
+const QUIRKS = ['oneMessage', 'shortMessages', 'shortPing', 'sharedLooks'] as const;
 const LOAD_WIDTHS = [4, 8, 16, 32, 64] as const;
 
 export const pciOptions = z.strictObject({
@@ -52,12 +54,14 @@ export const pciOptions = z.strictObject({
     .describe('The driver resets the function before it uses it.'),
   ...slotOptions,
   quirks: z
-    .array(z.enum(['oneMessage', 'shortMessages']))
+    .array(z.enum(QUIRKS))
     .default([])
     .describe(
       'Known defects to have. oneMessage: the card takes one message for each interrupt, and leaves the ' +
         'others until the next one (QEMU, G2). shortMessages: of the messages of the driver only the ' +
-        'first eight bytes are sent (Linux, G2).',
+        'first eight bytes are sent (Linux, G2). shortPing: the card answers PING with the lower half of ' +
+        'its data (Linux). sharedLooks: in the handshake the FIFOs of the card count their looks at the ' +
+        'peer together (QEMU, G2).',
     ),
   maxMessageSize: size({ min: 8, max: SPSC_SLOT_SIZE })
     .prefault('64B')
@@ -74,9 +78,9 @@ export type PciOptions = z.output<typeof pciOptions>;
 export type PciPlan = WithOptions<BusPlan, PciOptions>;
 
 /** Looks at what the schema alone cannot check. */
-export function checkPci(plan: BusPlan): readonly Finding[] {
+export function checkPci(plan: BusPlan, topology: Topology): readonly Finding[] {
   return [
-    ...checkPcieOptions(plan.options),
+    ...checkPcie(plan, topology),
     ...checkMessageSize(plan),
     ...checkSlotOptions(plan.options as PciOptions),
   ];

@@ -17,10 +17,6 @@ import {
   queueHead,
 } from './self-describing.ts';
 
-/** Looks before a peer is given up: Linux, and QEMU. */
-const DRIVER_LOOKS_MAX = 300;
-const DEVICE_LOOKS_MAX = 1000;
-
 export interface PeerHandshakeOptions {
   readonly node: Node;
   /** Unique on the node. */
@@ -31,6 +27,8 @@ export interface PeerHandshakeOptions {
   readonly windowSize: number;
   /** ps between two looks at the peer. */
   readonly interval: number;
+  /** Looks before the peer is given up. */
+  readonly looksMax: number;
   /** INIT has been declared. */
   announced(): void;
   /** Both sides run; the layout is the device's. */
@@ -51,12 +49,10 @@ export class PeerHandshake implements CpuClient, RingReader {
 
   constructor(options: PeerHandshakeOptions) {
     this.#options = options;
-    const { node, name, side, interval } = options;
-    const isDriver = side === 'driver';
-    const looksMax = isDriver ? DRIVER_LOOKS_MAX : DEVICE_LOOKS_MAX;
+    const { node, name, side, interval, looksMax } = options;
     this.#chart = node.charts.start(peerChart, {
       name,
-      input: { checksLayout: isDriver, interval, looksMax },
+      input: { checksLayout: side === 'driver', interval, looksMax },
       perform: (effect: PeerEffect) => this.#perform(effect),
     });
     this.#chart.begin();

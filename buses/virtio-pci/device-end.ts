@@ -9,7 +9,7 @@ import type {
 } from '../../platform/contracts/index.ts';
 import { type CpuClient, InterruptLine, type Node, Priority } from '../../platform/node/index.ts';
 import { Endpoint, type PciePath, pathOf } from '../../platform/pcie/index.ts';
-import { planSlot } from '../common/index.ts';
+import { planHotPlug, planSlot } from '../common/index.ts';
 import { mmioTimingIds } from '../virtio-mmio/index.ts';
 import { emulatedCardWay, emulatedPath } from './emulated.ts';
 import type { FunctionOptions, FunctionPlan } from './options.ts';
@@ -68,7 +68,8 @@ export class FunctionDeviceEnd<Options extends FunctionOptions> implements Devic
     this.#line = new InterruptLine(node, () => this.#serve());
   }
 
-  connect({ name, number }: DevicePlan, model: DeviceModel): void {
+  connect(device: DevicePlan, model: DeviceModel): void {
+    const { name, number } = device;
     this.#makeFunction({
       path: this.#path,
       options: this.#plan.options,
@@ -78,6 +79,12 @@ export class FunctionDeviceEnd<Options extends FunctionOptions> implements Devic
       notified: (queue, next) => this.#take(model, queue, next),
       objected: (text) => this.#node.violations.report('BAD_REQUEST', `${name}: ${text}`),
     });
+    planHotPlug(this.#node, device, this);
+  }
+
+  /** A device that comes and goes sits in a slot of its own. */
+  setPresent(number: number, present: boolean): void {
+    this.#endpoint.setPresent(number, present);
   }
 
   statistics(): Statistics {

@@ -1,45 +1,27 @@
 // One virtio device as a PCI function: the structures that its driver reads and writes, and the vectors
 // that it signals.
 import type { DeviceTransport, DmaPort } from '../../platform/contracts/index.ts';
-import {
-  CAPABILITY_ID,
-  type CapabilityPlan,
-  ConfigSpace,
-  expressCapability,
-  type FunctionModel,
-  msixCapability,
-  msixPendingOffset,
-  type PcieFunction,
-} from '../../platform/pcie/index.ts';
+import type { FunctionModel, PcieFunction } from '../../platform/pcie/index.ts';
 import { F, featureBlocks, withFeatureBlocks } from '../../platform/virtio/index.ts';
-import { readU16, writeU32 } from '../../platform/wire/index.ts';
+import { readU16, readU32, writeU32 } from '../../platform/wire/index.ts';
 import type { DeviceFunctionOptions } from './device-end.ts';
 import { doorbellNext, numberOf } from './doorbell.ts';
+import { functionConfig, pciCfgCapability } from './function-config.ts';
 import type { VirtioPciOptions } from './options.ts';
 import {
   CAPABILITY_SIZE,
-  CLASS_CODE,
   COMMON_SIZE,
   COMMON_START,
   commonConfig,
-  DEVICE_ID_BASE,
   DEVICE_START,
   fieldPlace,
   ISR,
   ISR_START,
   MSIX_BAR,
   NO_VECTOR,
-  NOTIFY_CAPABILITY_SIZE,
-  NOTIFY_MULTIPLIER,
   NOTIFY_START,
   PAGE,
-  QUEUES_MAX,
-  REVISION,
-  STRUCTURES_BAR,
-  STRUCTURES_SIZE,
-  StructureType,
   structureCapability,
-  VENDOR_ID,
 } from './structures.ts';
 
 interface QueueRegisters {
@@ -50,6 +32,14 @@ interface QueueRegisters {
   driver: number;
   device: number;
 }
+
+interface BarAccess {
+  readonly bar: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+type StructureField = keyof typeof structureCapability.layout & string;
 
 const AT = {
   deviceFeatureSelect: fieldPlace('deviceFeatureSelect').at,
@@ -74,6 +64,8 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
   readonly #queues = new Map<number, QueueRegisters>();
   readonly #common = new Uint8Array(COMMON_SIZE);
   readonly #vectors: number;
+  /** Where the capability of type PCI_CFG is. */
+  readonly #pciCfg: number;
   #deviceFeatureSelect = 0;
   #driverFeatureSelect = 0;
   #queueSelect = 0;
@@ -82,9 +74,12 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
 
   constructor(options: DeviceFunctionOptions<VirtioPciOptions>) {
     this.#options = options;
-    const { endpoint, functionId, model } = options;
+    const { endpoint, functionId, model, path } = options;
     this.#vectors = model.info.queuesMax + 1;
-    const config = configSpace(options, this.#vectors);
+    const pciCfg = pciCfgCapability();
+    const plan = { path, options: options.options, info: model.info, vectors: this.#vectors };
+    const config = functionConfig({ ...plan, pciCfg });
+    this.#pciCfg = config.placeOf(pciCfg);
     this.own = endpoint.addFunction(functionId, { config, model: this, vectors: this.#vectors });
     this.dma = endpoint.dmaOf(this.own);
     model.connect(this);
@@ -126,6 +121,39 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
       case NOTIFY_START:
         return this.#options.notified(readU16(source, 0), doorbellNext(source, length));
     }
+  }
+
+  /** A read of the data of PCI_CFG is one of the BAR that it names. */
+  readingConfig(offset: number, size: number): void {
+    const access = this.#pciCfgAccess(offset, size);
+    if (access === null) return;
+    const word = new Uint8Array(4);
+    this.readBar(access.bar, access.offset, word, access.length);
+    this.own.config.set32(this.#pciCfg + CAPABILITY_SIZE, readU32(word, 0));
+  }
+
+  /** The same for a write. */
+  configWritten(offset: number, size: number): void {
+    const access = this.#pciCfgAccess(offset, size);
+    if (access === null) return;
+    const word = new Uint8Array(4);
+    writeU32(word, 0, this.own.config.get32(this.#pciCfg + CAPABILITY_SIZE));
+    this.writeBar(access.bar, access.offset, word, access.length);
+  }
+
+  /** The access to a BAR that one of these bytes of configuration space is, or null (§4.1.4.9). */
+  #pciCfgAccess(offset: number, size: number): BarAccess | null {
+    const data = this.#pciCfg + CAPABILITY_SIZE;
+    if (offset >= data + 4 || offset + size <= data) return null;
+    const { config } = this.own;
+    const field = (name: StructureField) => this.#pciCfg + 2 + structureCapability.offsetOf(name);
+    const bar = config.read(field('bar'), 1);
+    const at = config.get32(field('offset'));
+    const length = config.get32(field('size'));
+    const plan = config.plan.bars.find(({ index }) => index === bar);
+    const isSound = [1, 2, 4].includes(length) && at % length === 0;
+    if (plan === undefined || !isSound || at + length > plan.size) return null;
+    return { bar, offset: at, length };
   }
 
   /** Power-on, or a function-level reset. */
@@ -283,46 +311,4 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
 function withHalf(address: number, low: boolean, value: number): number {
   const high = Math.floor(address / 2 ** 32);
   return low ? high * 2 ** 32 + value : value * 2 ** 32 + (address % 2 ** 32);
-}
-
-/** A capability that says where a structure is. */
-function structure(type: number, offset: number, size: number): CapabilityPlan {
-  const isNotify = type === StructureType.NOTIFY;
-  const length = isNotify ? NOTIFY_CAPABILITY_SIZE : CAPABILITY_SIZE;
-  const body = new Uint8Array(length - 2);
-  const fields = { length, type, bar: STRUCTURES_BAR, id: 0, padding: 0, offset, size };
-  structureCapability.encode(fields, body, 0);
-  if (isNotify) writeU32(body, CAPABILITY_SIZE - 2, NOTIFY_MULTIPLIER);
-  return { id: CAPABILITY_ID.vendor, body, writable: new Uint8Array(length - 2) };
-}
-
-function configSpace(
-  { path, options, model }: DeviceFunctionOptions<VirtioPciOptions>,
-  vectors: number,
-): ConfigSpace {
-  const { deviceId, configSize, queuesMax } = model.info;
-  const notifySize = Math.min(queuesMax, QUEUES_MAX) * NOTIFY_MULTIPLIER;
-  const capabilities = [
-    structure(StructureType.COMMON, COMMON_START, COMMON_SIZE),
-    structure(StructureType.ISR, ISR_START, 1),
-    structure(StructureType.NOTIFY, NOTIFY_START, notifySize),
-    ...(configSize > 0 ? [structure(StructureType.DEVICE, DEVICE_START, configSize)] : []),
-    expressCapability(path),
-  ];
-  if (options.interrupts === 'msix') capabilities.push(msixCapability(vectors, MSIX_BAR));
-  return new ConfigSpace({
-    identity: {
-      vendorId: VENDOR_ID,
-      deviceId: DEVICE_ID_BASE + deviceId,
-      revision: REVISION,
-      classCode: CLASS_CODE,
-      subsystemVendorId: VENDOR_ID,
-      subsystemId: DEVICE_ID_BASE + deviceId,
-    },
-    bars: [
-      { index: MSIX_BAR, size: 2 * msixPendingOffset(vectors), wide: false, prefetchable: false },
-      { index: STRUCTURES_BAR, size: STRUCTURES_SIZE, wide: true, prefetchable: true },
-    ],
-    capabilities,
-  });
 }

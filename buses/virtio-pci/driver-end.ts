@@ -8,9 +8,8 @@ import type {
   Statistics,
 } from '../../platform/contracts/index.ts';
 import { FaultInjector } from '../../platform/faults/index.ts';
-import type { Node } from '../../platform/node/index.ts';
+import { InterruptLine, type Node } from '../../platform/node/index.ts';
 import {
-  BarWindow,
   DirectTranslation,
   Iommu,
   type PciePath,
@@ -43,7 +42,9 @@ export class FunctionDriverEnd<
   readonly #port: RootPort;
   readonly #faults: FaultInjector;
   readonly #pages: HostPages;
-  readonly #window = new BarWindow();
+  /** What has come or gone in slots, until a core comes to the interrupt. */
+  readonly #slotChanges: { readonly functionId: number; readonly present: boolean }[] = [];
+  #slotLine: InterruptLine | null = null;
 
   constructor(endOptions: DriverEndOptions<Options, Transport>) {
     const { node, plan, faults } = endOptions.environment;
@@ -73,6 +74,10 @@ export class FunctionDriverEnd<
       linkChanged: (isUp) => {
         for (const transport of this.transports) transport.linkChanged(isUp);
       },
+      slotChanged: (functionId, present) => {
+        this.#slotChanges.push({ functionId, present });
+        this.#slotLine!.raise();
+      },
     });
     this.#port.bind();
   }
@@ -87,9 +92,11 @@ export class FunctionDriverEnd<
       path: this.#path,
       port: this.#port,
       pages: this.#pages,
-      window: this.#window,
     });
     this.transports.push(transport);
+    if (plan.addAt !== undefined || plan.removeAt !== undefined) {
+      this.#slotLine ??= new InterruptLine(this.#node, () => this.#slotInterrupt());
+    }
     return transport;
   }
 
@@ -97,11 +104,21 @@ export class FunctionDriverEnd<
     for (const transport of this.transports) transport.start();
   }
 
+  /** The slots tell what has changed. */
+  #slotInterrupt(): void {
+    for (const { functionId, present } of this.#slotChanges) {
+      const transport = this.transports.find(({ number }) => number === functionId)!;
+      transport.linkChanged(present);
+    }
+    this.#slotChanges.length = 0;
+  }
+
   statistics(): Statistics {
     const { way, loads, stores, configAccesses } = this.#port;
     const { tlps, bytes, busy } = way.data;
     const { hits, misses, faults } = this.#translation;
-    const lines = this.transports.flatMap((transport) => transport.lines);
+    const slots = this.#slotLine === null ? [] : [this.#slotLine];
+    const lines = [...this.transports.flatMap((transport) => transport.lines), ...slots];
     const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
     const notifications = total(this.transports.map((transport) => transport.notifications));
     return {

@@ -75,9 +75,11 @@ export class VirtioPciDriver extends FunctionTransport implements DriverTranspor
     return null;
   }
 
-  protected override functionLost(): void {
+  protected override functionLost(): boolean {
+    const wasThere = this.#scripts !== null;
     this.#scripts = null;
     this.#queues.clear();
+    return wasThere;
   }
 
   protected override vectorRaised(vector: number): void {
@@ -105,7 +107,10 @@ export class VirtioPciDriver extends FunctionTransport implements DriverTranspor
     if (scripts === null) {
       return this.listener!.reply({ type: 'reply.failed', reason: 'there is no function' });
     }
-    this.runner.run(this.number, operation(scripts), (reply) => this.listener!.reply(reply));
+    this.runner.run(this.number, operation(scripts), (reply) => {
+      // The function may have gone meanwhile; what was read there means nothing.
+      if (scripts === this.#scripts) this.listener!.reply(reply);
+    });
   }
 
   /** The configuration's vector is set with the first queue's: a reset has taken it away. */

@@ -9,7 +9,6 @@ import { assert } from '../../platform/errors.ts';
 import { type CpuClient, InterruptLine, type Node, Priority } from '../../platform/node/index.ts';
 import {
   AccessRunner,
-  type BarWindow,
   FunctionProbe,
   type PciePath,
   type ProbedFunction,
@@ -29,7 +28,6 @@ export interface FunctionTransportOptions {
   readonly path: PciePath;
   readonly port: RootPort;
   readonly pages: HostPages;
-  readonly window: BarWindow;
 }
 
 export abstract class FunctionTransport
@@ -38,7 +36,8 @@ export abstract class FunctionTransport
   readonly lines: InterruptLine[] = [];
   notifications = 0;
   protected readonly node: Node;
-  protected readonly number: number;
+  /** Number of the device, and of its function. */
+  readonly number: number;
   protected readonly port: RootPort;
   protected readonly pages: HostPages;
   protected readonly runner: AccessRunner;
@@ -73,8 +72,8 @@ export abstract class FunctionTransport
   protected abstract accepts(vendorId: number, deviceId: number): boolean;
   /** The function can be used; returns why it can't be after all, or null. */
   protected abstract functionReady(found: ProbedFunction): string | null;
-  /** The function is gone, or never was there. */
-  protected abstract functionLost(): void;
+  /** The function is gone, or never was there; returns whether it was. */
+  protected abstract functionLost(): boolean;
   protected abstract vectorRaised(vector: number): void;
   protected abstract lineRaised(): void;
   /** Where a queue is notified, or -1 when it can't be. */
@@ -125,19 +124,18 @@ export abstract class FunctionTransport
     this.port.store(address, this.#doorbell, 0, writeDoorbell(this.#doorbell, queue, next));
   }
 
-  /** The card went or came. */
+  /** The card went or came, or what is in the device's own slot. */
   linkChanged(isUp: boolean): void {
     this.#probe.linkChanged(isUp);
   }
 
   #makeProbe(): FunctionProbe {
-    const { node, plan, path, port, window, interrupts } = this.#options;
+    const { node, plan, path, port, interrupts } = this.#options;
     return new FunctionProbe({
       node,
       name: plan.name,
       port,
       path,
-      window,
       functionId: plan.number,
       interrupts,
       vectors: (count) => this.#addVectors(count),
@@ -172,10 +170,9 @@ export abstract class FunctionTransport
   }
 
   #absent(): void {
-    this.functionLost();
+    const wasThere = this.functionLost();
     this.pages.release(this.number);
-    this.listener!.offline(
-      this.port.linkUp ? `there is no function ${this.number}` : 'the card was pulled out',
-    );
+    const gone = wasThere ? 'the device was removed' : `there is no function ${this.number}`;
+    this.listener!.offline(this.port.linkUp ? gone : 'the card was pulled out');
   }
 }

@@ -36,6 +36,7 @@ export const virtioPci = defineTransport({
   timing: functionTiming,
   latencies: functionLatencies,
   calls: ['exits', 'notifications'],
+  hotPlug: true,
   messages: [IOMMU_MAP],
   check: (plan, topology) => checkFunctionOptions(plan as BusPlan, topology),
   createDriverEnd: (environment) =>

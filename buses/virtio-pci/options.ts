@@ -1,7 +1,7 @@
 // What a scenario may say of virtio-pci, and of other transports whose devices are PCI functions.
 import { z } from 'zod';
 import type { BusPlan, Finding, Topology, WithOptions } from '../../platform/contracts/index.ts';
-import { checkPcieOptions, pcieOptions } from '../../platform/pcie/index.ts';
+import { checkPcie, pcieOptions } from '../../platform/pcie/index.ts';
 import { oneOfNames } from '../../platform/scenario/fields.ts';
 import { checkSlotOptions, slotOptions } from '../common/index.ts';
 
@@ -37,13 +37,10 @@ export type VirtioPciOptions = z.output<typeof virtioPciOptions>;
 export type FunctionPlan<Options extends FunctionOptions> = WithOptions<BusPlan, Options>;
 
 /** Looks at what the schema alone cannot check. */
-export function checkFunctionOptions(
-  { driver, options }: BusPlan,
-  { nodes }: Topology,
-): readonly Finding[] {
-  const { emulated, ...rest } = options as FunctionOptions;
-  const { name, kind } = nodes[driver];
-  const findings = [...checkPcieOptions(options), ...checkSlotOptions(rest)];
+export function checkFunctionOptions(plan: BusPlan, topology: Topology): readonly Finding[] {
+  const { emulated, ...rest } = plan.options as FunctionOptions;
+  const { name, kind } = topology.nodes[plan.driver];
+  const findings = [...checkPcie(plan, topology), ...checkSlotOptions(rest)];
   if (!emulated || kind === 'vm') return findings;
   const message = `the driver's node '${name}' is a ${kind}, whose accesses don't trap`;
   return [...findings, { field: 'driver', message, expected: 'a vm' }];

@@ -24,8 +24,10 @@ export const structureCapability = new LayoutCodec('virtio_pci_cap', {
 export const CAPABILITY_SIZE = 16;
 export const NOTIFY_CAPABILITY_SIZE = 20;
 
-/** Types of structures. */
-export const StructureType = { COMMON: 1, NOTIFY: 2, ISR: 3, DEVICE: 4 } as const;
+/** Types of structures; the last one is a way to the BARs by configuration accesses. */
+export const StructureType = { COMMON: 1, NOTIFY: 2, ISR: 3, DEVICE: 4, PCI_CFG: 5 } as const;
+/** `virtio_pci_cfg_cap`: the data of an access follow the capability. */
+export const PCI_CFG_CAPABILITY_SIZE = 20;
 
 /** The common configuration structure. */
 export const commonConfig = new LayoutCodec('virtio_pci_common_cfg', {

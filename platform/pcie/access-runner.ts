@@ -2,6 +2,7 @@
 // load stalls the core; a store takes the core only the time to issue it.
 import { type CpuClient, type Node, Priority } from '../node/index.ts';
 import { writeU32 } from '../wire/index.ts';
+import type { BusPlace } from './hierarchy.ts';
 import type { LoadClient, RootPort } from './root-port.ts';
 import { pcieTimingIds } from './timing.ts';
 
@@ -14,6 +15,8 @@ export type Access =
       readonly size: 1 | 2 | 4;
       readonly value: number;
     }
+  | ({ readonly type: 'readBus' } & BusPlace)
+  | ({ readonly type: 'writeBus'; readonly value: number } & BusPlace)
   | { readonly type: 'readConfig'; readonly offset: number; readonly size: 1 | 2 | 4 }
   | {
       readonly type: 'writeConfig';
@@ -86,6 +89,10 @@ export class AccessRunner implements CpuClient, LoadClient {
         return this.#port.readConfig({ functionId, ...access }, this, 0);
       case 'writeConfig':
         return this.#port.writeConfig({ functionId, ...access }, access.value, this, 0);
+      case 'readBus':
+        return this.#port.readBus(access, this, 0);
+      case 'writeBus':
+        return this.#port.writeBus(access, access.value, this, 0);
       case 'store':
         return this.#store(access.address, access.size, access.value);
     }

@@ -24,6 +24,24 @@ export const CONFIG = {
   interruptPin: 0x3d,
 } as const;
 
+/** Offsets in the type 1 header of bridges, where it differs. */
+export const BRIDGE = {
+  primaryBus: 0x18,
+  secondaryBus: 0x19,
+  subordinateBus: 0x1a,
+  memoryBase: 0x20,
+  memoryLimit: 0x22,
+  prefetchableBase: 0x24,
+  prefetchableLimit: 0x26,
+  prefetchableBaseUpper: 0x28,
+  prefetchableLimitUpper: 0x2c,
+} as const;
+/** What the header type says of a bridge, besides the bit for several functions. */
+export const HEADER_TYPE_MASK = 0x7f;
+export const HEADER_TYPE_BRIDGE = 1;
+/** Low bits of the prefetchable window's registers. */
+export const PREFETCHABLE_64_BIT = 1;
+
 export const COMMAND = { memory: 1 << 1, busMaster: 1 << 2, intxDisable: 1 << 10 } as const;
 export const COMMAND_WRITABLE = COMMAND.memory | COMMAND.busMaster | COMMAND.intxDisable;
 export const STATUS_INTERRUPT = 1 << 3;
@@ -43,6 +61,7 @@ export const NO_FUNCTION = 0xffff;
 
 /** Offsets in the PCI Express capability, from its id on. */
 export const EXPRESS = {
+  capabilities: 2,
   deviceCapabilities: 4,
   deviceControl: 8,
   linkCapabilities: 12,
@@ -50,6 +69,9 @@ export const EXPRESS = {
 } as const;
 const EXPRESS_SIZE = 60;
 const EXPRESS_VERSION = 2;
+/** Device or port type, in the capabilities register beside the version. */
+export const PortType = { endpoint: 0, rootPort: 4, upstreamPort: 5, downstreamPort: 6 } as const;
+const PORT_TYPE_SHIFT = 4;
 const DEVICE_EXTENDED_TAGS = 1 << 5;
 const DEVICE_FUNCTION_RESET = 1 << 28;
 /** Starts a function-level reset; reads as 0. */
@@ -59,13 +81,21 @@ const CONTROL_PAYLOAD_SHIFT = 5;
 const CONTROL_READ_REQUEST_SHIFT = 12;
 const CONTROL_WRITABLE = (7 << CONTROL_PAYLOAD_SHIFT) | (7 << CONTROL_READ_REQUEST_SHIFT);
 
-/** Offsets in the MSI capability (64-bit address, no masks), from its id on. */
-export const MSI_CAPABILITY = { control: 2, addressLow: 4, addressHigh: 8, data: 12 } as const;
-const MSI_SIZE = 14;
+/** Offsets in the MSI capability (64-bit address, per-vector masking), from its id on. */
+export const MSI_CAPABILITY = {
+  control: 2,
+  addressLow: 4,
+  addressHigh: 8,
+  data: 12,
+  mask: 16,
+  pending: 20,
+} as const;
+const MSI_SIZE = 24;
 export const MSI_ENABLE = 1;
 const MSI_CAPABLE_SHIFT = 1;
 const MSI_ENABLED_SHIFT = 4;
 const MSI_WIDE = 1 << 7;
+const MSI_MASKABLE = 1 << 8;
 
 /** Offsets in the MSI-X capability, from its id on. */
 export const MSIX_CAPABILITY = { control: 2, table: 4, pending: 8 } as const;
@@ -98,10 +128,18 @@ export function deviceControl({ maxPayload, maxReadRequest }: PciePath): number 
   );
 }
 
-/** The PCI Express capability of an endpoint on this path. */
-export function expressCapability(path: PciePath): CapabilityPlan {
+/** The port type that the capabilities register tells of. */
+export function portType(capabilities: number): number {
+  return (capabilities >> PORT_TYPE_SHIFT) & 0xf;
+}
+
+/** The PCI Express capability of an endpoint, or of a port of this type, on this path. */
+export function expressCapability(
+  path: PciePath,
+  type: number = PortType.endpoint,
+): CapabilityPlan {
   const { plan, body, writable } = capability(CAPABILITY_ID.express, EXPRESS_SIZE);
-  writeU16(body, 0, EXPRESS_VERSION);
+  writeU16(body, EXPRESS.capabilities - 2, EXPRESS_VERSION | (type << PORT_TYPE_SHIFT));
   const device = sizeCode(path.maxPayload) | DEVICE_EXTENDED_TAGS | DEVICE_FUNCTION_RESET;
   writeU32(body, EXPRESS.deviceCapabilities - 2, device);
   writeU16(writable, EXPRESS.deviceControl - 2, CONTROL_WRITABLE);
@@ -115,11 +153,12 @@ export function expressCapability(path: PciePath): CapabilityPlan {
 export function msiCapability(vectors: number): CapabilityPlan {
   const { plan, body, writable } = capability(CAPABILITY_ID.msi, MSI_SIZE);
   const code = Math.ceil(Math.log2(vectors));
-  writeU16(body, MSI_CAPABILITY.control - 2, MSI_WIDE | (code << MSI_CAPABLE_SHIFT));
+  writeU16(body, MSI_CAPABILITY.control - 2, MSI_WIDE | MSI_MASKABLE | (code << MSI_CAPABLE_SHIFT));
   writeU16(writable, MSI_CAPABILITY.control - 2, MSI_ENABLE | (7 << MSI_ENABLED_SHIFT));
   writeU32(writable, MSI_CAPABILITY.addressLow - 2, 0xffff_fffc);
   writeU32(writable, MSI_CAPABILITY.addressHigh - 2, 0xffff_ffff);
   writeU16(writable, MSI_CAPABILITY.data - 2, 0xffff);
+  writeU32(writable, MSI_CAPABILITY.mask - 2, 2 ** (2 ** code) - 1);
   return plan;
 }
 

@@ -1,16 +1,19 @@
 // The configuration space of one function: bytes with a mask of what software may write. It knows the
-// type 0 header, base address registers and the chain of capabilities; see config-registers.ts.
+// headers of both types, base address registers and the chain of capabilities; see config-registers.ts.
 import { assert } from '../errors.ts';
 import { readU16, readU32, writeU16, writeU32 } from '../wire/index.ts';
 import {
   BAR_COUNT,
   BAR_PREFETCHABLE,
   BAR_WIDE,
+  BRIDGE,
   CAPABILITIES_START,
   COMMAND,
   COMMAND_WRITABLE,
   CONFIG,
   CONFIG_SIZE,
+  HEADER_TYPE_BRIDGE,
+  PREFETCHABLE_64_BIT,
   STATUS_CAPABILITIES,
 } from './config-registers.ts';
 
@@ -43,13 +46,20 @@ export interface CapabilityPlan {
 }
 
 export interface ConfigSpacePlan {
+  /** The header: type 0, or type 1 for a bridge. */
+  readonly header?: 'endpoint' | 'bridge';
   readonly identity: FunctionIdentity;
   readonly bars: readonly BarPlan[];
   readonly capabilities: readonly CapabilityPlan[];
 }
 
+/** Bits of a window's base and limit: those of addresses from 1 MiB on. */
+const WINDOW_MASK = 0xfff0;
+
 export class ConfigSpace {
   readonly plan: ConfigSpacePlan;
+  /** Called before each read, with the place that is read. */
+  reading: (offset: number, size: number) => void = () => {};
   /** Called after each write, with the place that was written. */
   written: (offset: number, size: number) => void = () => {};
   readonly #bytes = new Uint8Array(CONFIG_SIZE);
@@ -64,6 +74,8 @@ export class ConfigSpace {
     writeU16(this.#writable, CONFIG.command, COMMAND_WRITABLE);
     this.#writable[CONFIG.interruptLine] = 0xff;
     this.#bytes[CONFIG.interruptPin] = 1;
+    if (plan.header === 'bridge') this.#writeBridge();
+    else this.#writeSubsystem(plan.identity);
     for (const bar of plan.bars) this.#writeBar(bar);
     this.#chain(plan.capabilities);
     this.#initial = this.#bytes.slice();
@@ -71,6 +83,7 @@ export class ConfigSpace {
 
   /** Reads 1, 2 or 4 bytes. */
   read(offset: number, size: number): number {
+    this.reading(offset, size);
     let value = 0;
     for (let i = size - 1; i >= 0; i--) value = value * 256 + (this.#bytes[offset + i] ?? 0);
     return value;
@@ -91,6 +104,10 @@ export class ConfigSpace {
     writeU16(this.#bytes, offset, value);
   }
 
+  set32(offset: number, value: number): void {
+    writeU32(this.#bytes, offset, value);
+  }
+
   get16(offset: number): number {
     return readU16(this.#bytes, offset);
   }
@@ -103,6 +120,11 @@ export class ConfigSpace {
   capability(id: number): number {
     const index = this.plan.capabilities.findIndex((capability) => capability.id === id);
     return index < 0 ? -1 : this.#offsets[index];
+  }
+
+  /** Where a capability of the plan is. */
+  placeOf(capability: CapabilityPlan): number {
+    return this.#offsets[this.plan.capabilities.indexOf(capability)];
   }
 
   get memoryEnabled(): boolean {
@@ -136,8 +158,28 @@ export class ConfigSpace {
     bytes[CONFIG.revision] = identity.revision;
     bytes[CONFIG.classCode] = identity.classCode;
     writeU16(bytes, CONFIG.classCode + 1, identity.classCode >>> 8);
-    writeU16(bytes, CONFIG.subsystemVendorId, identity.subsystemVendorId);
-    writeU16(bytes, CONFIG.subsystemId, identity.subsystemId);
+  }
+
+  #writeSubsystem({ subsystemVendorId, subsystemId }: FunctionIdentity): void {
+    writeU16(this.#bytes, CONFIG.subsystemVendorId, subsystemVendorId);
+    writeU16(this.#bytes, CONFIG.subsystemId, subsystemId);
+  }
+
+  /** Bus numbers can be written, and windows but for their low bits. They are closed at first. */
+  #writeBridge(): void {
+    const bytes = this.#bytes;
+    const writable = this.#writable;
+    bytes[CONFIG.headerType] = HEADER_TYPE_BRIDGE;
+    writable.fill(0xff, BRIDGE.primaryBus, BRIDGE.subordinateBus + 1);
+    for (const window of [BRIDGE.memoryBase, BRIDGE.prefetchableBase]) {
+      writeU16(bytes, window, WINDOW_MASK);
+      writeU16(writable, window, WINDOW_MASK);
+      writeU16(writable, window + 2, WINDOW_MASK);
+    }
+    bytes[BRIDGE.prefetchableBase] |= PREFETCHABLE_64_BIT;
+    bytes[BRIDGE.prefetchableLimit] |= PREFETCHABLE_64_BIT;
+    writeU32(writable, BRIDGE.prefetchableBaseUpper, 0xffff_ffff);
+    writeU32(writable, BRIDGE.prefetchableLimitUpper, 0xffff_ffff);
   }
 
   /** The low bits of an address cannot be written: that is how software learns the size. */

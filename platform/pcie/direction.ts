@@ -17,11 +17,18 @@ export class Wire {
   busy = 0;
 }
 
+/** The link to the root port, where cards share it: packets to them go over it first. */
+export interface SharedWire {
+  readonly down: Wire;
+  readonly psPerByte: number;
+}
+
 export class Direction implements Lane {
   /** Packets and their bytes sent so far, framing and headers included. */
   tlps = 0;
   bytes = 0;
-  readonly #wire: Wire;
+  readonly #wire = new Wire();
+  readonly #shared: SharedWire | null;
   readonly #node: Node;
   readonly #timing: PcieTiming;
   readonly #switches: number;
@@ -29,11 +36,13 @@ export class Direction implements Lane {
   readonly #posted: Credit | null;
   readonly requestCredit: Credit | null;
   #lastArrival = 0;
+  /** When the last byte of the packets now sent has gone over the shared link. */
+  #sharedEnd = 0;
 
-  /** The node is the sender. The wire may be shared with other directions of the same node. */
-  constructor(node: Node, path: PciePath, timing: PcieTiming, wire = new Wire()) {
+  /** The node is the sender. */
+  constructor(node: Node, path: PciePath, timing: PcieTiming, shared: SharedWire | null = null) {
     this.#node = node;
-    this.#wire = wire;
+    this.#shared = shared;
     this.#timing = timing;
     this.#switches = path.switches;
     this.#psPerByte = psPerByte(path.generation, path.lanes);
@@ -46,14 +55,14 @@ export class Direction implements Lane {
     this.requestCredit = requests === null ? null : new Credit(requests, 2 * oneWay);
   }
 
-  /** ps in which the link was moving packets, of others as well if it is shared. */
+  /** ps in which the card's link was moving packets. */
   get busy(): number {
     return Math.round(this.#wire.busy);
   }
 
   /** ps until packets sent now have arrived, and then have gone through `further`, a constant or -1. */
   send(packets: TlpTally, further = -1): number {
-    return this.#send(packets, this.#start + packets.bytes * this.#psPerByte, further);
+    return this.#send(packets, this.#begin(packets) + packets.bytes * this.#psPerByte, further);
   }
 
   /**
@@ -63,7 +72,7 @@ export class Direction implements Lane {
   post(packets: TlpTally, further = -1): number {
     const credit = this.#posted;
     if (credit === null) return this.send(packets, further);
-    let end = this.#start;
+    let end = this.#begin(packets);
     for (let i = 0; i < packets.tlps; i++) {
       end = credit.roomFrom(end, packets.units[i]) + packets.sizes[i] * this.#psPerByte;
       credit.spend(packets.units[i], end);
@@ -73,18 +82,28 @@ export class Direction implements Lane {
 
   /** The same for requests that are answered; `requestCredit` must have as many headers. */
   request(packets: TlpTally, further = -1): number {
-    const end = this.#start + packets.bytes * this.#psPerByte;
+    const end = this.#begin(packets) + packets.bytes * this.#psPerByte;
     const credit = this.requestCredit;
     if (credit !== null) for (let i = 0; i < packets.tlps; i++) credit.spend(0, end);
     return this.#send(packets, end, further);
   }
 
-  get #start(): number {
-    return Math.max(this.#node.kernel.now, this.#wire.freeAt);
+  /** When packets begin to go over the card's link. A shared link comes before it. */
+  #begin(packets: TlpTally): number {
+    const { now } = this.#node.kernel;
+    if (this.#shared === null) return Math.max(now, this.#wire.freeAt);
+    const { down, psPerByte: ps } = this.#shared;
+    const start = Math.max(now, down.freeAt);
+    const moving = packets.bytes * ps;
+    down.freeAt = start + moving;
+    down.busy += moving;
+    this.#sharedEnd = down.freeAt;
+    return Math.max(start, this.#wire.freeAt);
   }
 
-  #send(packets: TlpTally, end: number, further: number): number {
+  #send(packets: TlpTally, ownEnd: number, further: number): number {
     const node = this.#node;
+    const end = Math.max(ownEnd, this.#sharedEnd);
     const { now } = node.kernel;
     const moving = packets.bytes * this.#psPerByte;
     this.#wire.freeAt = end;

@@ -23,6 +23,7 @@ import {
   MEMORY_LOAD,
   MEMORY_STORE,
   MSI,
+  SLOT,
   Status,
   TAKEN_IN,
 } from './packets.ts';
@@ -62,6 +63,10 @@ export class Endpoint implements Component, CpuClient {
   readonly #timing: PcieTiming;
   readonly #tally: TlpTally;
   readonly #functions = new Map<number, PcieFunction>();
+  /** Functions whose slot is empty. */
+  readonly #absent = new Set<number>();
+  /** The host has asked for something: it wants to be told what changes. */
+  #heard = false;
   /** Accesses that wait for a core of the card. */
   readonly #accesses: (Packet | null)[] = [];
   /** What answers at each page of the bus address space. */
@@ -118,7 +123,7 @@ export class Endpoint implements Component, CpuClient {
 
   /** The card is pulled out of its slot. */
   remove(): void {
-    this.#signalLink(false);
+    this.#announce(LINK, false, 0);
     this.dma.linkUp = false;
     // Functions first: what they had under way is nothing to them any more.
     for (const each of this.#functions.values()) this.#resetFunction(each);
@@ -128,11 +133,23 @@ export class Endpoint implements Component, CpuClient {
   /** The card is put back, as after power-on. */
   insert(): void {
     this.dma.linkUp = true;
-    this.#signalLink(true);
+    this.#announce(LINK, true, 0);
+  }
+
+  /** What is in a slot of its own comes or goes; the host is told once it has looked for functions. */
+  setPresent(id: number, present: boolean): void {
+    const owner = this.#functions.get(id)!;
+    if (present) this.#absent.delete(id);
+    else {
+      this.#absent.add(id);
+      this.#resetFunction(owner);
+    }
+    if (this.#heard && this.dma.linkUp) this.#announce(SLOT, present, id);
   }
 
   receive(packet: Packet): void {
     if (!this.dma.linkUp) return;
+    this.#heard = true;
     switch (packet.kind) {
       case DMA_COMPLETION:
         return this.dma.receive(packet);
@@ -186,8 +203,8 @@ export class Endpoint implements Component, CpuClient {
   }
 
   #readConfig({ a: id, b: offset, c: size, d: tag }: Packet): void {
-    const owner = this.#functions.get(id);
-    if (owner === undefined) return this.#unclaimed(tag);
+    const owner = this.#present(id);
+    if (owner === null) return this.#unclaimed(tag);
     const value = owner.config.read(offset, size);
     const answer = this.#options.node.kernel.packets.acquire(size);
     for (let i = 0; i < size; i++) answer.bytes[i] = Math.floor(value / 256 ** i);
@@ -197,12 +214,16 @@ export class Endpoint implements Component, CpuClient {
   }
 
   #writeConfig({ a: id, b: offset, c: size, d: tag, bytes }: Packet): void {
-    const owner = this.#functions.get(id);
-    if (owner === undefined) return this.#unclaimed(tag);
+    const owner = this.#present(id);
+    if (owner === null) return this.#unclaimed(tag);
     const wantsReset = owner.writeConfig(offset, size, readU32(bytes, 0));
     if (wantsReset) this.#resetFunction(owner);
     else if (touchesAddresses(offset, size)) this.#mapBars(owner);
     this.#acknowledge(tag);
+  }
+
+  #present(id: number): PcieFunction | null {
+    return this.#absent.has(id) ? null : (this.#functions.get(id) ?? null);
   }
 
   #load({ a: address, b: length, d: tag }: Packet): void {
@@ -257,10 +278,10 @@ export class Endpoint implements Component, CpuClient {
   }
 
   /** No packet of a link: its two ends see for themselves. */
-  #signalLink(isUp: boolean): void {
+  #announce(kind: number, present: boolean, id: number): void {
     this.#tally.clear();
     const packet = this.#options.node.kernel.packets.acquire(0);
-    this.#send(packet, LINK, isUp ? 1 : 0, 0, 0, this.way.answers.send(this.#tally));
+    this.#send(packet, kind, present ? 1 : 0, 0, id, this.way.answers.send(this.#tally));
   }
 
   #send(packet: Packet, kind: number, a: number, b: number, c: number, delay: number): void {

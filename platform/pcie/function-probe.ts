@@ -5,7 +5,6 @@ import { AccessRunner } from './access-runner.ts';
 import type { PciePath } from './options.ts';
 import { type ProbeEffect, type ProbeEvent, probeChart } from './probe-chart.ts';
 import {
-  type BarWindow,
   enable,
   type InterruptKind,
   identify,
@@ -24,7 +23,6 @@ export interface FunctionProbeOptions {
   readonly name: string;
   readonly port: RootPort;
   readonly path: PciePath;
-  readonly window: BarWindow;
   readonly functionId: number;
   /** Null for a function that is polled. */
   readonly interrupts: InterruptKind | null;
@@ -73,13 +71,18 @@ export class FunctionProbe {
   }
 
   #perform(effect: ProbeEffect): void {
-    const { functionId, window, ready, absent } = this.#options;
+    const { functionId, port, ready, absent } = this.#options;
     const found = this.#found;
     switch (effect.type) {
+      case 'scan':
+        return port.scan(this.runner, () => this.#tell(true));
       case 'identify':
         return this.runner.run(functionId, identify(), (ids) => this.#identified(ids));
       case 'placeBars':
-        return this.runner.run(functionId, placeBars(window), (bars) => this.#learnt({ bars }));
+        return this.runner.run(functionId, placeBars(port.barWindow, found.bars), (bars) => {
+          if (bars === null) this.#tell(false);
+          else this.#learnt({ bars });
+        });
       case 'readCapabilities':
         return this.runner.run(functionId, readCapabilities(), (capabilities) => {
           this.#learnt({ capabilities });

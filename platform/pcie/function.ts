@@ -13,6 +13,10 @@ export interface FunctionModel {
   writeBar(bar: number, offset: number, source: Uint8Array, length: number): void;
   /** Power-on, or a function-level reset. */
   reset(): void;
+  /** Configuration space is about to be read. */
+  readingConfig?(offset: number, size: number): void;
+  /** Configuration space was written. */
+  configWritten?(offset: number, size: number): void;
 }
 
 export class PcieFunction {
@@ -33,8 +37,12 @@ export class PcieFunction {
     this.config = parts.config;
     this.model = parts.model;
     this.interrupts = parts.interrupts;
-    const { config, interrupts } = parts;
-    config.written = (offset, size) => interrupts.configWritten(offset, size);
+    const { config, interrupts, model } = parts;
+    config.reading = (offset, size) => model.readingConfig?.(offset, size);
+    config.written = (offset, size) => {
+      interrupts.configWritten(offset, size);
+      model.configWritten?.(offset, size);
+    };
   }
 
   /** Takes a configuration write; true when it asks for a function-level reset. */

@@ -1,4 +1,5 @@
 export { type Access, AccessRunner, type Script } from './access-runner.ts';
+export { BarWindow } from './bar-window.ts';
 export {
   CAPABILITY_ID,
   CONFIG,
@@ -31,7 +32,7 @@ export {
 export { InterruptSender } from './interrupt-sender.ts';
 export { DirectTranslation, Iommu, type Translation } from './iommu.ts';
 export {
-  checkPcieOptions,
+  checkPcie,
   type PcieOptions,
   type PciePath,
   pathOf,
@@ -39,7 +40,6 @@ export {
 } from './options.ts';
 export { probeChart } from './probe-chart.ts';
 export {
-  BarWindow,
   capabilitiesOf,
   capabilityOf,
   INTERRUPT_KINDS,

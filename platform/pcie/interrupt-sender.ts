@@ -1,5 +1,5 @@
 // How a function signals: by MSI-X, MSI or INTx, whichever software has enabled in its configuration
-// space. MSI-X entries lie in a BAR; a masked one remembers that it was signalled.
+// space. MSI-X entries lie in a BAR. A vector that is masked remembers that it was signalled.
 import { readU32 } from '../wire/index.ts';
 import {
   CAPABILITY_ID,
@@ -16,6 +16,9 @@ import {
   STATUS_INTERRUPT,
 } from './config-registers.ts';
 import type { ConfigSpace } from './config-space.ts';
+
+/** Vectors that MSI can have. */
+const MSI_VECTORS_MAX = 32;
 
 export interface InterruptSenderOptions {
   readonly config: ConfigSpace;
@@ -68,6 +71,7 @@ export class InterruptSender {
       offset < start + length && offset + size > start;
     if (touches(CONFIG.command, 2)) this.#driveLine();
     if (this.#msix >= 0 && touches(this.#msix + MSIX_CAPABILITY.control, 2)) this.#sendPending();
+    if (this.#msi >= 0 && touches(this.#msi + MSI_CAPABILITY.mask, 4)) this.#sendPendingMsi();
   }
 
   /** Reads bytes of the BAR with table and pending bits. */
@@ -129,13 +133,31 @@ export class InterruptSender {
 
   #raiseMsi(vector: number): void {
     const { config } = this.#options;
-    const { addressLow, addressHigh, data } = MSI_CAPABILITY;
+    const { addressLow, addressHigh, data, mask, pending } = MSI_CAPABILITY;
+    const bit = 2 ** vector;
+    if ((config.get32(this.#msi + mask) & bit) !== 0) {
+      this.held++;
+      config.set32(this.#msi + pending, (config.get32(this.#msi + pending) | bit) >>> 0);
+      return;
+    }
     this.#sendMessage(
       config.get32(this.#msi + addressLow),
       config.get32(this.#msi + addressHigh),
       // The low bits tell the vector; software has left them 0.
       config.get16(this.#msi + data) | vector,
     );
+  }
+
+  /** Masks were written: what is not masked any more is sent. */
+  #sendPendingMsi(): void {
+    const { config } = this.#options;
+    const { mask, pending } = MSI_CAPABILITY;
+    const masked = config.get32(this.#msi + mask);
+    const signalled = config.get32(this.#msi + pending);
+    config.set32(this.#msi + pending, (signalled & masked) >>> 0);
+    for (let vector = 0; vector < MSI_VECTORS_MAX; vector++) {
+      if ((signalled & ~masked & (2 ** vector)) !== 0) this.#raiseMsi(vector);
+    }
   }
 
   /** A message is a write by the function: nothing is sent unless it is a bus master. */

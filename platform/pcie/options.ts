@@ -1,10 +1,11 @@
 // What a scenario may say of the PCI Express path between a host and a card, for the schemas of buses
 // on it; and what follows from it.
 import { z } from 'zod';
-import type { Finding } from '../contracts/index.ts';
+import type { BusPlan, Finding, Topology } from '../contracts/index.ts';
 import { count, size } from '../scenario/fields.ts';
 import { CREDIT_UNIT, type CreditLimits } from './credit.ts';
 import { GENERATIONS, type Generation, LANES, type Lanes } from './generation.ts';
+import { BUS_MAX, DEVICES_MAX } from './scan-scripts.ts';
 
 const PAYLOAD_MIN = 128;
 const PAYLOAD_MAX = 4096;
@@ -47,6 +48,10 @@ export const pcieOptions = {
     .min(1)
     .optional()
     .describe('Name of the link to the root port: buses of one host that name it alike share it.'),
+  uplinkLanes: z
+    .literal(LANES)
+    .optional()
+    .describe('Lanes of the link that is shared, the same for all. Default: as many as lanes.'),
   iommu: z
     .boolean()
     .default(true)
@@ -66,8 +71,9 @@ export interface PciePath {
   readonly tags: number;
   readonly credit: PathCredit;
   readonly switches: number;
-  /** Name of the link that is shared, or null. */
+  /** Name of the link that is shared, or null; and its lanes. */
   readonly uplink: string | null;
+  readonly uplinkLanes: Lanes;
 }
 
 /** What each end has room for, by class of packet; null where there is always enough. */
@@ -85,12 +91,46 @@ export function pathOf(options: PcieOptions): PciePath {
     posted: isBound ? { headers: postedHeaders ?? Infinity, data } : null,
     requests: requestHeaders === undefined ? null : { headers: requestHeaders, data: Infinity },
   };
-  return { ...options, credit, uplink: sharedUplink };
+  const { uplinkLanes = options.lanes } = options;
+  return { ...options, credit, uplink: sharedUplink, uplinkLanes };
 }
 
 /** Looks at what the schema alone cannot check. */
-export function checkPcieOptions(options: Readonly<Record<string, unknown>>): readonly Finding[] {
-  const { maxPayload, postedData, sharedUplink, ...rest } = options as PcieOptions;
+export function checkPcie(plan: BusPlan, topology: Topology): readonly Finding[] {
+  return [...checkOptions(plan.options as PcieOptions), ...checkUplink(plan, topology)];
+}
+
+/** A switch has as many ports as there are device numbers on its bus, and there are 255 bus numbers. */
+function checkUplink({ driver, options }: BusPlan, { buses }: Topology): readonly Finding[] {
+  const { sharedUplink } = options as PcieOptions;
+  if (sharedUplink === undefined) return [];
+  const field = 'sharedUplink';
+  const sharing = buses
+    .filter((bus) => bus.driver === driver && bus.options[field] === sharedUplink)
+    .map((bus) => bus.options as PcieOptions);
+  if (sharing.length > DEVICES_MAX) {
+    const message = `${sharing.length} cards share the link '${sharedUplink}'`;
+    return [{ field, message, expected: `at most ${DEVICES_MAX}, a port of the switch for each` }];
+  }
+  const own = uplinkText(options as PcieOptions);
+  const other = sharing.map(uplinkText).find((text) => text !== own);
+  if (other !== undefined) {
+    const message = `the link '${sharedUplink}' has ${own} here and ${other} elsewhere`;
+    return [{ field, message, expected: 'one generation and uplinkLanes for all' }];
+  }
+  // Above and within the switch, two for each further one, and that of each slot.
+  const numbers = sharing.reduce((sum, { switches }) => sum + 2 * switches - 1, 2);
+  if (numbers <= BUS_MAX) return [];
+  const message = `${numbers} bus numbers would be needed behind the link '${sharedUplink}'`;
+  return [{ field, message, expected: `at most ${BUS_MAX}: fewer cards or switches` }];
+}
+
+function uplinkText({ generation, lanes, uplinkLanes = lanes }: PcieOptions): string {
+  return `generation ${generation}, ${uplinkLanes} lanes`;
+}
+
+function checkOptions(options: PcieOptions): readonly Finding[] {
+  const { maxPayload, postedData, sharedUplink, ...rest } = options;
   const sizes = { maxPayload, maxReadRequest: rest.maxReadRequest };
   const findings: Finding[] = Object.entries(sizes)
     .filter(([, bytes]) => (bytes & (bytes - 1)) !== 0)
@@ -105,6 +145,10 @@ export function checkPcieOptions(options: Readonly<Record<string, unknown>>): re
   if (sharedUplink !== undefined && rest.switches === 0) {
     const message = 'there is no switch whose link could be shared';
     findings.push({ field: 'sharedUplink', message, expected: 'switches: 1 or more' });
+  }
+  if (sharedUplink === undefined && rest.uplinkLanes !== undefined) {
+    const message = 'no link is shared';
+    findings.push({ field: 'uplinkLanes', message, expected: 'sharedUplink beside it' });
   }
   return findings;
 }

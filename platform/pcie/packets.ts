@@ -27,6 +27,8 @@ export const MSI = 208;
 export const INTX = 209;
 /** Card to host: the link went down (a: 0) or came up (a: 1). */
 export const LINK = 210;
+/** Card to host: what is in a slot of its own went (a: 0) or came (a: 1). c: function. */
+export const SLOT = 211;
 
 /** Added to the kind of a packet that has been taken in and waits at its own node. */
 export const TAKEN_IN = 0x100;

@@ -1,4 +1,4 @@
-// How system software takes a function into use: find it, give its BARs addresses, read what it can do,
+// How system software takes a function into use: set up what is on the way to it, find it, give its BARs addresses, read what it can do,
 // enable it; after a reset or a hot plug all over again.
 import { emit, setup } from 'xstate';
 
@@ -11,6 +11,7 @@ export type ProbeEvent =
   | { readonly type: 'INSERTED' };
 
 export type ProbeEffect =
+  | { readonly type: 'scan' }
   | { readonly type: 'identify' }
   | { readonly type: 'placeBars' }
   | { readonly type: 'readCapabilities' }
@@ -28,6 +29,7 @@ export const probeChart = setup({
   types: {} as { context: ProbeInput; input: ProbeInput; events: ProbeEvent; emitted: ProbeEffect },
   delays: { READY_TIME: ({ context }) => context.readyTime },
   actions: {
+    scan: emit({ type: 'scan' }),
     identify: emit({ type: 'identify' }),
     placeBars: emit({ type: 'placeBars' }),
     readCapabilities: emit({ type: 'readCapabilities' }),
@@ -42,7 +44,13 @@ export const probeChart = setup({
   initial: 'unknown',
   on: { REMOVED: '.absent', '*': {} },
   states: {
-    unknown: { description: 'Nobody has looked yet.', on: { PROBE: 'identifying' } },
+    unknown: { description: 'Nobody has looked yet.', on: { PROBE: 'scanning' } },
+    scanning: {
+      description: 'Ports on the way get bus numbers and windows, unless they have them.',
+      meta: { spec: 'PCI-to-PCI Bridge 1.2 §3.2.5' },
+      entry: 'scan',
+      on: { DONE: 'identifying' },
+    },
     identifying: {
       description: 'The vendor and device ids are read; all ones mean that nothing is there.',
       meta: { spec: 'PCI 3.0 §6.1' },
@@ -53,7 +61,7 @@ export const probeChart = setup({
       description: 'Each BAR is written with ones, read back and given an address.',
       meta: { spec: 'PCI 3.0 §6.2.5.1' },
       entry: 'placeBars',
-      on: { DONE: 'reading' },
+      on: { DONE: 'reading', NONE: 'absent' },
     },
     reading: {
       description: 'The chain of capabilities is walked.',
@@ -79,12 +87,12 @@ export const probeChart = setup({
     },
     settling: {
       description: 'The function is left alone after a reset or a new link.',
-      after: { READY_TIME: 'identifying' },
+      after: { READY_TIME: 'scanning' },
     },
     absent: {
       description: 'There is no function, or it is of no use.',
       entry: 'absent',
-      on: { INSERTED: 'settling' },
+      on: { INSERTED: 'settling', PROBE: 'scanning' },
     },
   },
 });

@@ -2,6 +2,7 @@
 // they go, which capabilities it has, and how it is enabled. Every access is a message to the card.
 import { readU16 } from '../wire/index.ts';
 import type { Access, Script } from './access-runner.ts';
+import type { BarWindow } from './bar-window.ts';
 import {
   BAR_COUNT,
   BAR_PREFETCHABLE,
@@ -45,23 +46,6 @@ export interface ProbedCapability {
 export const INTERRUPT_KINDS = ['msix', 'msi', 'intx'] as const;
 export type InterruptKind = (typeof INTERRUPT_KINDS)[number];
 
-/** Hands out addresses for BARs: wide prefetchable ones above 4 GiB, others below. */
-export class BarWindow {
-  #low = 0x1000_0000;
-  #high = 0x40_0000_0000;
-
-  take(size: number, wide: boolean): number {
-    if (wide) {
-      const address = Math.ceil(this.#high / size) * size;
-      this.#high = address + size;
-      return address;
-    }
-    const address = Math.ceil(this.#low / size) * size;
-    this.#low = address + size;
-    return address;
-  }
-}
-
 const read = (offset: number, size: 1 | 2 | 4): Access => ({ type: 'readConfig', offset, size });
 const write = (offset: number, size: 1 | 2 | 4, value: number): Access => ({
   type: 'writeConfig',
@@ -80,8 +64,14 @@ export function* identify(): Script<Omit<ProbedFunction, 'bars' | 'capabilities'
   return { vendorId, deviceId: Math.floor(ids / 0x1_0000), revision };
 }
 
-/** Learns the size of each BAR by writing ones to it, and gives it an address. */
-export function* placeBars(window: BarWindow): Script<ProbedFunction['bars']> {
+/**
+ * Learns the size of each BAR by writing ones to it, and gives it an address: the one that it had before, if
+ * there is one. Returns null when there is no room.
+ */
+export function* placeBars(
+  window: BarWindow,
+  before: ProbedFunction['bars'],
+): Script<ProbedFunction['bars'] | null> {
   const bars = new Map<number, { readonly address: number; readonly size: number }>();
   for (let index = 0; index < BAR_COUNT; index++) {
     const at = CONFIG.bars + 4 * index;
@@ -91,7 +81,10 @@ export function* placeBars(window: BarWindow): Script<ProbedFunction['bars']> {
     const wide = (mask & BAR_WIDE) !== 0;
     // Sizes of 4 GiB and up would show in the upper word, which is all ones for smaller ones.
     const size = 2 ** 32 - (mask - (mask % 16));
-    const address = window.take(size, wide && (mask & BAR_PREFETCHABLE) !== 0);
+    const known = before.get(index);
+    const isHigh = wide && (mask & BAR_PREFETCHABLE) !== 0;
+    const address = known?.size === size ? known.address : window.take(size, isHigh);
+    if (address < 0) return null;
     yield write(at, 4, address % 2 ** 32);
     if (wide) {
       index++;

@@ -6,9 +6,11 @@ import { assert } from '../errors.ts';
 import type { Component, ComponentId, Packet } from '../kernel/index.ts';
 import { type CpuClient, copyBytes, labels, type Node } from '../node/index.ts';
 import { writeU32 } from '../wire/index.ts';
-import { CreditTimer } from './credit.ts';
+import type { AccessRunner } from './access-runner.ts';
+import { BarWindow } from './bar-window.ts';
 import { DmaServer } from './dma-server.ts';
 import { psPerByte } from './generation.ts';
+import { type BusPlace, type Hierarchy, hierarchyOf, type Slot } from './hierarchy.ts';
 import type { Translation } from './iommu.ts';
 import type { PciePath } from './options.ts';
 import {
@@ -25,12 +27,14 @@ import {
   MEMORY_LOAD,
   MEMORY_STORE,
   MSI,
+  SLOT,
   Status,
   TAKEN_IN,
 } from './packets.ts';
+import { RequestSender } from './request-sender.ts';
 import { pcieTimingIds } from './timing.ts';
 import { TlpTally } from './tlp.ts';
-import { tallyArrived, type Uplink, uplinkOf } from './uplink.ts';
+import { tallyArrived, type Uplink } from './uplink.ts';
 import { chargeIf, type HostWay, hostWay } from './way.ts';
 
 /** Where message signalled interrupts are written to; the data is the vector. */
@@ -39,6 +43,7 @@ export const MSI_ADDRESS = 0xfee0_0000;
 const LOADED = 0;
 const SIGNALLED = 1;
 const LINE_ASSERTED = 2;
+const SLOT_CHANGED = 3;
 /** A core loads 64 bytes at the most. */
 const LOAD_MAX = 64;
 
@@ -62,6 +67,8 @@ export interface RootPortOptions {
   readonly way?: HostWay;
   /** The card went or came. */
   linkChanged(isUp: boolean): void;
+  /** An interrupt of the port: what is in the slot of a function went or came. */
+  slotChanged?(functionId: number, present: boolean): void;
 }
 
 export class RootPort implements Component, CpuClient {
@@ -75,8 +82,12 @@ export class RootPort implements Component, CpuClient {
   readonly #dma: DmaServer;
   readonly #tally: TlpTally;
   readonly #id: ComponentId;
+  /** Ports on the way to the card; null where there are none, as its functions are made believe. */
+  readonly #hierarchy: Hierarchy | null;
+  readonly #slot: Slot | null;
   readonly #uplink: Uplink | null;
   readonly #psPerByte: number;
+  #barWindow: BarWindow | null = null;
   /** Who is told of an interrupt, by vector, and by function for INTx. */
   readonly #vectors: ((() => void) | undefined)[] = [];
   readonly #lines = new Map<number, () => void>();
@@ -85,18 +96,18 @@ export class RootPort implements Component, CpuClient {
   readonly #tags: number[] = [];
   readonly #bytes: Uint8Array[];
   readonly #lengths: number[] = [];
-  /** Requests that wait for credit, oldest first. */
-  readonly #waiting: WaitingRequest[] = [];
-  readonly #creditTimer: CreditTimer | null;
+  readonly #requests: RequestSender;
 
   constructor(options: RootPortOptions) {
     this.#options = options;
     const { node, path } = options;
     this.#coreAccess = pcieTimingIds(node.costs).coreAccess;
     this.#tally = new TlpTally(path);
-    this.#uplink = path.uplink === null ? null : uplinkOf(node, path.uplink);
+    this.#hierarchy = options.way === undefined ? hierarchyOf(node, path) : null;
+    this.#slot = this.#hierarchy?.addSlot(this, path) ?? null;
+    this.#uplink = this.#hierarchy?.uplink ?? null;
     this.#psPerByte = psPerByte(path.generation, path.lanes);
-    this.way = options.way ?? hostWay(node, path, this.#uplink?.down);
+    this.way = options.way ?? hostWay(node, path, this.#uplink);
     this.#dma = new DmaServer({
       ...options,
       memoryRead: this.way.memoryRead,
@@ -106,9 +117,8 @@ export class RootPort implements Component, CpuClient {
     this.#clients = new Array<LoadClient | null>(node.cpu.count).fill(null);
     this.#bytes = Array.from({ length: node.cpu.count }, () => new Uint8Array(LOAD_MAX));
     this.#id = node.add(this);
-    const credit = this.way.registers.requestCredit;
-    const creditBack = () => this.#creditBack();
-    this.#creditTimer = credit === null ? null : new CreditTimer(node, credit, creditBack);
+    const lane = this.way.registers;
+    this.#requests = new RequestSender({ ...options, lane });
   }
 
   /** Takes the packets that arrive at the host's port of this path. */
@@ -137,10 +147,10 @@ export class RootPort implements Component, CpuClient {
     assert(length <= LOAD_MAX, 'a core loads 64 bytes at the most');
     this.loads++;
     const core = this.#stall(client, tag, length);
-    if (!this.linkUp) return this.#complete(core, null);
+    if (!this.#reaches(address)) return this.#complete(core, null);
     const packet = this.#options.node.kernel.packets.acquire(0);
     label(packet, MEMORY_LOAD, address, length, 0, core);
-    this.#request(packet);
+    this.#requests.send(packet);
   }
 
   /**
@@ -149,7 +159,7 @@ export class RootPort implements Component, CpuClient {
    */
   store(address: number, bytes: Uint8Array, from: number, length: number): void {
     this.stores++;
-    if (!this.linkUp) return;
+    if (!this.#reaches(address)) return;
     const packet = this.#storePacket(address, bytes, from, length);
     const { node, cardNode, cardPort } = this.#options;
     this.#tally.clear();
@@ -162,11 +172,11 @@ export class RootPort implements Component, CpuClient {
   trapStore(address: number, bytes: Uint8Array, length: number, client: LoadClient): void {
     this.stores++;
     const core = this.#stall(client, 0, 0);
-    if (!this.linkUp) return this.#complete(core, null);
+    if (!this.#reaches(address)) return this.#complete(core, null);
     const packet = this.#storePacket(address, bytes, 0, length);
     packet.c = 1;
     packet.d = core;
-    this.#request(packet);
+    this.#requests.send(packet);
   }
 
   /** Reads configuration space. Called on a core, which waits. */
@@ -176,7 +186,7 @@ export class RootPort implements Component, CpuClient {
     if (!this.linkUp) return this.#complete(core, null);
     const packet = this.#options.node.kernel.packets.acquire(0);
     label(packet, CONFIG_READ, place.functionId, place.offset, place.size, core);
-    this.#request(packet);
+    this.#requests.send(packet);
   }
 
   /** Writes configuration space, which is not posted: the core waits. */
@@ -187,7 +197,39 @@ export class RootPort implements Component, CpuClient {
     const packet = this.#options.node.kernel.packets.acquire(4);
     writeU32(packet.bytes, 0, value);
     label(packet, CONFIG_WRITE, place.functionId, place.offset, place.size, core);
-    this.#request(packet);
+    this.#requests.send(packet);
+  }
+
+  /** Sets up the ports on the way, if nobody has, and calls `done` when they are. */
+  scan(runner: AccessRunner, done: () => void): void {
+    if (this.#hierarchy === null) done();
+    else this.#hierarchy.scan(runner, done);
+  }
+
+  /** Addresses for the BARs of the card, once the ports on the way are set up. */
+  get barWindow(): BarWindow {
+    this.#barWindow ??= new BarWindow(this.#slot?.window, this.#slot?.prefetchable);
+    return this.#barWindow;
+  }
+
+  /** Reads configuration space of whatever is at a bus number. Called on a core, which waits. */
+  readBus(place: BusPlace, client: LoadClient, tag: number): void {
+    const hierarchy = this.#hierarchy!;
+    const slot = hierarchy.slotAt(place);
+    if (slot !== null) return slot.port.readConfig({ ...place, functionId: 0 }, client, tag);
+    this.configAccesses++;
+    hierarchy.read(place, client, tag);
+  }
+
+  /** Writes a register of a port on the way; those of cards are written by their function's number. */
+  writeBus(place: BusPlace, value: number, client: LoadClient, tag: number): void {
+    this.configAccesses++;
+    this.#hierarchy!.write(place, value, client, tag);
+  }
+
+  /** True when an access to this address gets to the card. */
+  #reaches(address: number): boolean {
+    return this.linkUp && (this.#slot === null || this.#slot.claims(address));
   }
 
   receive(packet: Packet): void {
@@ -205,12 +247,14 @@ export class RootPort implements Component, CpuClient {
         return this.#signal(packet);
       case LINK:
         return this.#linkChanged(packet.a === 1);
+      case SLOT:
+        return this.#signalSlot(packet);
       default:
         assert(false, `${this.#options.name}: packet of kind ${packet.kind} at the root port`);
     }
   }
 
-  deliver(kind: number, a: number): void {
+  deliver(kind: number, a: number, b: number): void {
     switch (kind) {
       case LOADED:
         return this.#loaded(a);
@@ -218,6 +262,8 @@ export class RootPort implements Component, CpuClient {
         return this.#vectors[a]!();
       case LINE_ASSERTED:
         return this.#lines.get(a)?.();
+      case SLOT_CHANGED:
+        return this.#options.slotChanged?.(a, b === 1);
     }
   }
 
@@ -242,37 +288,6 @@ export class RootPort implements Component, CpuClient {
     copyBytes(bytes, from, packet.bytes, 0, length);
     label(packet, MEMORY_STORE, address, 0, 0, 0);
     return packet;
-  }
-
-  /** Sends a request that a core waits for, as soon as there is credit. Stores pass those that wait. */
-  #request(packet: Packet): void {
-    const { kernel } = this.#options.node;
-    const credit = this.way.registers.requestCredit;
-    if (credit === null || (this.#waiting.length === 0 && credit.headersAt(kernel.now) > 0)) {
-      return this.#sendRequest(packet);
-    }
-    const ticket = kernel.causes?.suspend(kernel.currentKey, kernel.now) ?? -1;
-    this.#waiting.push({ packet, ticket });
-    this.#creditTimer?.set();
-  }
-
-  #creditBack(): void {
-    const { kernel } = this.#options.node;
-    const credit = this.way.registers.requestCredit!;
-    while (this.#waiting.length > 0 && credit.headersAt(kernel.now) > 0) {
-      const { packet, ticket } = this.#waiting.shift()!;
-      if (ticket >= 0) kernel.causes!.restore(ticket, labels.WAIT_LINK, kernel.now);
-      this.#sendRequest(packet);
-    }
-    if (this.#waiting.length > 0) this.#creditTimer?.set();
-  }
-
-  #sendRequest(packet: Packet): void {
-    const { node, cardNode, cardPort } = this.#options;
-    this.#tally.clear();
-    tallyRequest(this.#tally, packet);
-    const delay = this.way.registers.request(this.#tally);
-    node.kernel.send(node.index, cardNode, cardPort, delay, packet);
   }
 
   /** Sends an answer to DMA. */
@@ -322,37 +337,21 @@ export class RootPort implements Component, CpuClient {
     else node.kernel.schedule(this.#id, delay, LINE_ASSERTED, c);
   }
 
+  #signalSlot({ a, c }: Packet): void {
+    const { node } = this.#options;
+    node.kernel.schedule(this.#id, chargeIf(node, this.way.delivery), SLOT_CHANGED, c, a);
+  }
+
   #linkChanged(isUp: boolean): void {
     this.linkUp = isUp;
     if (!isUp) {
-      for (const { packet } of this.#waiting) this.#options.node.kernel.packets.release(packet);
-      this.#waiting.length = 0;
+      this.#requests.clear();
       // The root port completes what will never be answered.
       for (const [core, client] of this.#clients.entries()) {
         if (client !== null) this.#complete(core, null);
       }
     }
     this.#options.linkChanged(isUp);
-  }
-}
-
-interface WaitingRequest {
-  readonly packet: Packet;
-  /** Where its causes wait, or -1. */
-  readonly ticket: number;
-}
-
-/** Counts the packet on the link that a core's request is. */
-function tallyRequest(tally: TlpTally, { kind, a: address, length }: Packet): void {
-  switch (kind) {
-    case MEMORY_LOAD:
-      return tally.readRequest(address);
-    case MEMORY_STORE:
-      return tally.write(address, length);
-    case CONFIG_READ:
-      return tally.headerOnly();
-    case CONFIG_WRITE:
-      return tally.configWrite();
   }
 }
 

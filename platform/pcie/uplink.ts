@@ -2,8 +2,9 @@
 // to the host; what they share is this link. Packets to the cards wait for it where they are sent, packets
 // from the cards where they arrive: it is the last link on their way.
 import type { Packet } from '../kernel/index.ts';
-import type { Node } from '../node/index.ts';
 import { Wire } from './direction.ts';
+import { psPerByte } from './generation.ts';
+import type { PciePath } from './options.ts';
 import {
   COMPLETION,
   DMA_LOAD,
@@ -19,26 +20,22 @@ import type { TlpTally } from './tlp.ts';
 export class Uplink {
   readonly down = new Wire();
   readonly up = new Wire();
+  /** Of the link itself; those of the cards may be faster or slower. */
+  readonly psPerByte: number;
 
-  /** ps that packets, which would be through now, have to wait for others. */
-  wait(now: number, packets: TlpTally, psPerByte: number): number {
-    const moving = packets.bytes * psPerByte;
-    const end = Math.max(now - moving, this.up.freeAt) + moving;
-    this.up.freeAt = end;
-    this.up.busy += moving;
-    return Math.max(0, Math.ceil(end - now));
+  constructor(path: PciePath) {
+    this.psPerByte = psPerByte(path.generation, path.uplinkLanes);
   }
-}
 
-const uplinks = new WeakMap<Node, Map<string, Uplink>>();
-
-/** The uplink of this name of a host, which all its root ports that name it share. */
-export function uplinkOf(host: Node, name: string): Uplink {
-  const known = uplinks.get(host) ?? new Map<string, Uplink>();
-  uplinks.set(host, known);
-  const uplink = known.get(name) ?? new Uplink();
-  known.set(name, uplink);
-  return uplink;
+  /** ps that packets, which would be through now, have to wait; their own link takes `ownPsPerByte`. */
+  wait(now: number, packets: TlpTally, ownPsPerByte: number): number {
+    // They came on as they left their own link: the switch passes each on without waiting for the rest.
+    const start = Math.max(now - packets.bytes * ownPsPerByte, this.up.freeAt);
+    const moving = packets.bytes * this.psPerByte;
+    this.up.freeAt = start + moving;
+    this.up.busy += moving;
+    return Math.max(0, Math.ceil(this.up.freeAt - now));
+  }
 }
 
 /** Counts the packets on the link that a kernel packet from a card stands for. */

@@ -2,7 +2,7 @@
 // only makes believe, in whatever way its bus has. What takes how long is decided here.
 import type { Node } from '../node/index.ts';
 import type { Credit } from './credit.ts';
-import { Direction, type Wire } from './direction.ts';
+import { Direction, type SharedWire } from './direction.ts';
 import type { PciePath } from './options.ts';
 import { pcieTimingIds } from './timing.ts';
 import type { TlpTally } from './tlp.ts';
@@ -49,10 +49,10 @@ export interface CardWay {
   readonly servedByCore: boolean;
 }
 
-/** The host's way over links. */
-export function hostWay(node: Node, path: PciePath, wire?: Wire): HostWay {
+/** The host's way over links, of which cards may share the first. */
+export function hostWay(node: Node, path: PciePath, uplink: SharedWire | null): HostWay {
   const timing = pcieTimingIds(node.costs);
-  const lane = new Direction(node, path, timing, wire);
+  const lane = new Direction(node, path, timing, uplink);
   const { memoryRead, msiDelivery: delivery } = timing;
   return { registers: lane, data: lane, storesTrap: false, memoryRead, delivery };
 }

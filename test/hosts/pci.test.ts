@@ -22,6 +22,7 @@ describe.each([
   ['pci', {}],
   ['pci', { fifoPlace: 'host', interrupts: 'intx', fifos: 2, tags: 2 }],
   ['pci', { fifoLayout: 'selfDescribing', switches: 1, sharedUplink: 'switch0' }],
+  ['pci', { fifoPlace: 'host', postedHeaders: 2, requestHeaders: 1 }],
   ['virtio-pci', {}],
   ['virtio-pci', { interrupts: 'intx', iommu: false }],
   ['virtio-pci', { emulated: true }],
@@ -41,6 +42,26 @@ describe.each([
       expect(outcome.workers).toBe(workers);
       expect(lasting(topology, outcome)).toEqual(reference);
     }
+  });
+});
+
+describe.each(['virtio-pci', 'virtio-ccw'])('devices that come and go on %s', (type) => {
+  it('do so alike on 2 worker threads', async () => {
+    const topology = linkTopology({
+      type,
+      devices: {
+        disk0: { ...busy.devices.disk0, removeAt: '102ms' },
+        rng0: { ...busy.devices.rng0, addAt: '1ms' },
+      },
+      workloads: [
+        { type: 'fio', device: 'disk0', rw: 'randrw', operations: 100_000, thinkTime: '1ms' },
+        { type: 'entropy', device: 'rng0', operations: 10 },
+      ],
+    });
+    const reference = lasting(topology, await run(topology, { workers: 0 }));
+    expect(reference.workloads?.[1].verified).toBe(10);
+    expect(reference.workloads?.[0].failure).toBe('the device was removed');
+    expect(lasting(topology, await run(topology, { workers: 2 }))).toEqual(reference);
   });
 });
 

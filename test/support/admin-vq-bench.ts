@@ -7,7 +7,6 @@ import { HostPages } from '../../buses/common/index.ts';
 import { VirtioDevice } from '../../devices/common/index.ts';
 import type { FaultPlan } from '../../platform/contracts/index.ts';
 import { FaultInjector } from '../../platform/faults/index.ts';
-import { BarWindow } from '../../platform/pcie/index.ts';
 import { F, STATUS } from '../../platform/virtio/index.ts';
 import { toHex } from '../../platform/wire/index.ts';
 import { hearTransport } from './heard-transport.ts';
@@ -122,9 +121,8 @@ export function adminVqBench({
     iommu: true,
     faults: new FaultInjector(kernel, faults),
   });
-  const window = new BarWindow();
   const interrupts = 'msix';
-  const driver = new AdminVqDriver({ node, plan, options, interrupts, path, port, pages, window });
+  const driver = new AdminVqDriver({ node, plan, options, interrupts, path, port, pages });
   const heard = hearTransport(driver, kernel);
   exchanged.length = 0;
   return { bench, kernel, port, device, model, objections, exchanged, ...heard };

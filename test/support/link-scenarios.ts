@@ -44,6 +44,25 @@ export const fio = (more: Entry = {}): Entry => ({
   ...more,
 });
 
+/** Three devices with endless work: one is added, one removed, one stays. */
+export function comingAndGoing({ addAt, removeAt }: { addAt: string; removeAt: string }) {
+  const rng = (number: number, more: Entry = {}): Entry => ({
+    type: 'rng',
+    bus: 'bus0',
+    number,
+    ...more,
+  });
+  return {
+    devices: { rng0: rng(2, { addAt }), rng1: rng(3, { removeAt }), rng2: rng(4) },
+    workloads: [0, 1, 2].map((i) => ({
+      type: 'entropy',
+      device: `rng${i}`,
+      operations: 100_000,
+      thinkTime: '50us',
+    })),
+  };
+}
+
 /** The bus joins a node to itself. */
 const withinNode = (type: string) =>
   (tables.buses as Readonly<Record<string, { readonly withinNode?: boolean }>>)[type].withinNode ===

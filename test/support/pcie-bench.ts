@@ -5,7 +5,6 @@ import type { DmaClient, DmaFault, NodePlan } from '../../platform/contracts/ind
 import { Kernel } from '../../platform/kernel/index.ts';
 import { type CpuClient, Node, Priority } from '../../platform/node/index.ts';
 import {
-  BarWindow,
   ConfigSpace,
   DirectTranslation,
   Endpoint,
@@ -51,6 +50,7 @@ const PATH: PciePath = {
   credit: { posted: null, requests: null },
   switches: 0,
   uplink: null,
+  uplinkLanes: 4,
 };
 
 export const VENDOR = 0x1234;
@@ -138,7 +138,8 @@ export class PcieBench {
 
   constructor(options: BenchOptions = {}) {
     const { iommu = true, iotlb = 64, interrupts = 'msix', cpus = 2, beside } = options;
-    this.path = { ...PATH, ...options.path };
+    const { path = {} } = options;
+    this.path = { ...PATH, uplinkLanes: path.lanes ?? PATH.lanes, ...path };
     this.kernel = beside?.kernel ?? new Kernel(3);
     this.host = beside?.host ?? makeNode(this.kernel, 0, 'host', cpus);
     const cardNode = beside === undefined ? 1 : 2;
@@ -190,7 +191,6 @@ export class PcieBench {
       name: `bench${cardNode}`,
       port: this.port,
       path: this.path,
-      window: new BarWindow(),
       functionId: 0,
       interrupts,
       vectors: () => first,

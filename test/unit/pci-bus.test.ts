@@ -2,10 +2,20 @@
 // and cards that come and go.
 import { describe, expect, it } from 'vitest';
 import { registers } from '../../buses/pci/registers.ts';
-import { ScenarioError } from '../../platform/scenario/index.ts';
-import { busCounters, disk, fio, linkRig, linkTopology } from '../support/link-scenarios.ts';
+import { tables } from '../../platform/cli/tables.ts';
+import { parseScenario, ScenarioError } from '../../platform/scenario/index.ts';
+import {
+  busCounters,
+  comingAndGoing,
+  disk,
+  fio,
+  linkRig,
+  linkTopology,
+} from '../support/link-scenarios.ts';
 
 const MILLISECOND = 1_000_000_000;
+/** Accesses to configuration space for the scan of a root port with a slot behind it. */
+const SCAN = 13;
 const rigOf = (bus: object = {}, more: object = {}) =>
   linkRig({ type: 'pci', bus: { ...bus }, ...more });
 
@@ -195,7 +205,7 @@ describe('a card that is pulled out', () => {
       rig.runUntil(150 * MILLISECOND);
       expect(rig.outcome.workloads[0]).toMatchObject({ driverState: 'live', downReason: null });
       expect(rig.violations).toEqual([]);
-      expect(busCounters(rig, 'driver')['configAccesses']).toBe(2 * 25);
+      expect(busCounters(rig, 'driver')['configAccesses']).toBe(SCAN + 2 * 25);
       expect(busCounters(rig, 'device')['resets']).toBe(1);
     },
   );
@@ -203,20 +213,8 @@ describe('a card that is pulled out', () => {
 
 describe('a device that comes and goes', () => {
   it.each([{}, { fifoPlace: 'host' }, { fifos: 4 }])('is told of by EVENT_DEVICE: %o', (bus) => {
-    const rig = rigOf(bus, {
-      devices: {
-        rng0: { type: 'rng', bus: 'bus0', number: 2, addAt: '3ms' },
-        rng1: { type: 'rng', bus: 'bus0', number: 3, removeAt: '5ms' },
-        rng2: { type: 'rng', bus: 'bus0', number: 4 },
-      },
-      workloads: [0, 1, 2].map((i) => ({
-        type: 'entropy',
-        device: `rng${i}`,
-        operations: 100_000,
-        thinkTime: '50us',
-      })),
-      until: { atMost: '8ms' },
-    });
+    const moving = comingAndGoing({ addAt: '3ms', removeAt: '5ms' });
+    const rig = rigOf(bus, { ...moving, until: { atMost: '8ms' } });
     rig.runUntil(3 * MILLISECOND);
     const states = () => rig.outcome.workloads.map(({ driverState }) => driverState);
     expect(states()[0]).not.toBe('live');
@@ -303,6 +301,7 @@ describe('options', () => {
     [{ fifos: 9 }, 'fifos'],
     [{ maxMessageSize: '40B' }, 'maxMessageSize'],
     [{ removeAt: '2ms', insertAt: '1ms' }, 'insertAt'],
+    [{ uplinkLanes: 8 }, 'uplinkLanes'],
   ])('%o is refused', (bus, key) => {
     let error: unknown;
     try {
@@ -312,5 +311,30 @@ describe('options', () => {
     }
     expect(error).toBeInstanceOf(ScenarioError);
     expect((error as ScenarioError).message).toContain(key);
+  });
+
+  it('cards that share a link agree on what it is', () => {
+    const nodes = { host: { kind: 'host' }, a: { kind: 'card' }, b: { kind: 'card' } };
+    const shared = { type: 'pci', driver: 'host', switches: 1, sharedUplink: 'sw' };
+    const buses = { x: { ...shared, device: 'a' }, y: { ...shared, device: 'b', lanes: 8 } };
+    const text = JSON.stringify({ name: 'two', nodes, buses, until: { atMost: '1ms' } });
+    const source = { text, file: 'two.yaml', folder: import.meta.dirname };
+    const message = /'sw' has generation 4, 4 lanes here and generation 4, 8 lanes elsewhere/;
+    expect(() => parseScenario(source, tables)).toThrow(message);
+  });
+
+  it.each([
+    [33, 1, /33 cards share the link 'sw'/],
+    [32, 5, /290 bus numbers would be needed/],
+  ])('%i cards behind %i switches are too many', (count, switches, message) => {
+    const cards = {
+      name: 'many',
+      nodes: { host: { kind: 'host' }, card: { kind: 'card', count } },
+    };
+    const shared = { switches, sharedUplink: 'sw' };
+    const bus = { type: 'pci', driver: 'host', device: 'card-{i}', count, ...shared };
+    const text = JSON.stringify({ ...cards, buses: { pci: bus }, until: { atMost: '1ms' } });
+    const source = { text, file: 'many.yaml', folder: import.meta.dirname };
+    expect(() => parseScenario(source, tables)).toThrow(message);
   });
 });

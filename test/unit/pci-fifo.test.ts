@@ -219,6 +219,7 @@ function sideOn(window: Window, side: 'driver' | 'device', interval: number) {
     memory: window.memory(),
     windowSize: WINDOW,
     interval,
+    looksMax: side === 'driver' ? 300 : 1000,
     announced: () => heard.push('announced'),
     up: () => heard.push('up'),
     restarted: () => heard.push('restarted'),

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import {
   GENERATIONS,
   type Generation,
+  LANES,
   type Lanes,
   type PciePath,
   psPerByte,
@@ -99,8 +100,10 @@ function readLimit(link: Link, maxReadRequest: number, tags: number, maxPayload 
   return Math.min((tags * maxReadRequest) / roundTrip, linkLimit(link, payload));
 }
 
+const PAYLOADS = [128, 256, 512, 1024, 2048, 4096] as const;
+
 const links: Link[] = GENERATIONS.flatMap((generation) =>
-  ([1, 4, 16] as const).map((lanes) => ({ generation, lanes })),
+  LANES.map((lanes) => ({ generation, lanes })),
 );
 
 describe.each(links)('generation $generation, $lanes lanes', (link) => {
@@ -109,8 +112,13 @@ describe.each(links)('generation $generation, $lanes lanes', (link) => {
     expect(1000 / psPerByte(generation, lanes)).toBeCloseTo(LANE_RATE[generation] * lanes, 9);
   });
 
-  it.each([128, 256, 512, 1024])('posts writes of %i bytes at the closed form', (payload) => {
+  it.each(PAYLOADS)('posts writes of %i bytes at the closed form', (payload) => {
     close(writeBandwidth(link, payload), linkLimit(link, payload));
+  });
+
+  it.each(PAYLOADS)('reads in completions of %i bytes at the closed form', (maxPayload) => {
+    const path = { ...link, maxReadRequest: 4096, tags: 8, maxPayload };
+    close(readBandwidth(path), readLimit(link, 4096, 8, maxPayload));
   });
 
   it.each([
@@ -190,10 +198,13 @@ describe('two cards behind one switch', () => {
   const path = { generation: 4, lanes: 4, switches: 1 } as const;
 
   /** Both cards post 64 pages at once; GB/s of each, and the order in which all arrived. */
-  function bothPost(uplink: string | null, others: string | null) {
-    const first = new PcieBench({ path: { ...path, uplink }, iommu: false }).start();
-    const options = { path: { ...path, uplink: others }, iommu: false, beside: first };
-    const second = new PcieBench(options).start();
+  function bothPost(uplink: string | null, others: string | null, uplinkLanes: Lanes = 4) {
+    const first = new PcieBench({ path: { ...path, uplink, uplinkLanes }, iommu: false });
+    const beside = { ...path, uplink: others, uplinkLanes };
+    const options = { path: beside, iommu: false, beside: first };
+    const second = new PcieBench(options);
+    first.probe.start();
+    second.start();
     const { kernel, host } = first;
     const started = kernel.now;
     const ends = [first, second].map((bench) => {
@@ -220,6 +231,14 @@ describe('two cards behind one switch', () => {
     const [first, second] = bothPost('switch0', 'switch0');
     close(second, whole / 2);
     close(first, whole / 2);
+  });
+
+  it('have all of their own links when the one to the root port is twice as wide', () => {
+    for (const rate of bothPost('switch0', 'switch0', 8)) close(rate, whole);
+  });
+
+  it('have a quarter each of what they could when it is half as wide', () => {
+    for (const rate of bothPost('switch0', 'switch0', 2)) close(rate, whole / 4);
   });
 
   it('have all of it each when they do not', () => {

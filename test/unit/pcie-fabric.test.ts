@@ -44,8 +44,9 @@ describe('enumeration', () => {
     const { kernel, port } = new PcieBench().start();
     const roundTrip = 2 * ONE_WAY + LATENCY['pcie.registerRead'] + LATENCY['pcie.coreAccess'];
     expect(port.configAccesses).toBeGreaterThan(20);
-    expect(kernel.now / (port.configAccesses * roundTrip)).toBeCloseTo(1, 0);
-    expect(kernel.now).toBeGreaterThan(port.configAccesses * roundTrip);
+    // Those of the root port, which are not as far away, are few.
+    expect(kernel.now / (port.configAccesses * roundTrip)).toBeGreaterThan(0.7);
+    expect(kernel.now / (port.configAccesses * roundTrip)).toBeLessThan(1.1);
   });
 
   it('finds nothing where no function answers', () => {
@@ -90,8 +91,11 @@ describe('accesses of a core', () => {
 
   it('read all ones where nobody answers', () => {
     const bench = new PcieBench().start();
-    expect([...bench.load(0x9000_0000, 4).bytes]).toEqual([255, 255, 255, 255]);
-    expect(bench.endpoint.unclaimed).toBe(1);
+    // Within the window of the root port, and outside.
+    for (const address of [bench.barAddress(0) + 0x10_0000, 0x9000_0000]) {
+      expect([...bench.load(address, 4).bytes]).toEqual([255, 255, 255, 255]);
+      expect(bench.endpoint.unclaimed).toBe(1);
+    }
   });
 
   it('take longer through switches', () => {
@@ -373,6 +377,24 @@ describe('interrupts', () => {
     bench.own.interrupts.raise(1);
     bench.run();
     expect(bench.interrupts.map(({ vector }) => vector)).toEqual([0, 1]);
+  });
+
+  it('by MSI are remembered as well while their vector is masked', () => {
+    const bench = new PcieBench({ interrupts: 'msi' }).start();
+    const { config } = bench.own;
+    const msi = config.capability(0x05);
+    // Two vectors, of 64-bit addresses, can be masked each.
+    expect(config.get16(msi + 2) & 0x1fe).toBe((1 << 8) | (1 << 7) | (1 << 4) | (1 << 1));
+    config.write(msi + 16, 4, 0xffff_ffff);
+    expect(config.get32(msi + 16)).toBe(0b11);
+    bench.own.interrupts.raise(1);
+    bench.own.interrupts.raise(1);
+    bench.run();
+    expect([bench.interrupts, config.get32(msi + 20)]).toEqual([[], 0b10]);
+    config.write(msi + 16, 4, 0b01);
+    bench.run();
+    expect(bench.interrupts.map(({ vector }) => vector)).toEqual([1]);
+    expect(config.get32(msi + 20)).toBe(0);
   });
 
   it('by INTx assert one line until it is lowered', () => {
