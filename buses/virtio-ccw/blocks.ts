@@ -199,3 +199,18 @@ export function decodeIrb(bytes: Uint8Array): SubchannelStatus & { commandAddres
     sense: bytes[SENSE_AT],
   };
 }
+
+// channel report word: 0 │ source 4 bits │ 0 │ recovery code 6 bits │ id 16 bits
+const SOURCE_SUBCHANNEL = 3;
+/** What is installed there is to be looked at anew. */
+const PARAMETERS_INITIALIZED = 4;
+
+/** The report that something has changed about a subchannel. */
+export function subchannelReport(subchannel: number): number {
+  return (SOURCE_SUBCHANNEL << 24) | (PARAMETERS_INITIALIZED << 16) | subchannel;
+}
+
+/** The subchannel that a report names. */
+export function reportedSubchannel(report: number): number {
+  return report & 0xffff;
+}

@@ -72,6 +72,12 @@ export class CcwDeviceTransport implements DeviceTransport {
     this.#revision = NO_REVISION;
   }
 
+  /** The device was taken away. */
+  gone(): void {
+    this.#forgetIndicators();
+    this.#options.model.setStatus(0);
+  }
+
   /**
    * Does a command. `data` is what the guest gave, `count` how much room it has. Returns what the guest
    * is to get, or null when the command is rejected.

@@ -49,6 +49,8 @@ export interface CcwDriverOptions {
   readonly name: string;
   readonly options: CcwOptions;
   readonly adapter: AdapterIndicators;
+  /** The subchannel may be empty. */
+  readonly comesOrGoes: boolean;
 }
 
 export class CcwDriverTransport implements DriverTransport {
@@ -61,6 +63,8 @@ export class CcwDriverTransport implements DriverTransport {
   #busy = false;
   #restarts = false;
   #indicatorsSet = false;
+  /** Where it was looked for: the device is there. */
+  #isOnline = false;
   /** The device's bits among those of the adapter, once it has some. */
   #area: (AdapterArea & { readonly count: number }) | null = null;
 
@@ -80,8 +84,27 @@ export class CcwDriverTransport implements DriverTransport {
     this.#listener = listener;
   }
 
-  /** The subchannel is there; nothing else announces it. */
+  /** The subchannel is there, or is looked at. */
   start(): void {
+    if (this.#options.comesOrGoes) this.evaluate();
+    else this.#listener!.online();
+  }
+
+  /** Looks whether the subchannel has a device. */
+  evaluate(): void {
+    const { port, device } = this.#options;
+    port.issue(device, Instruction.STSCH, 0, (condition) => {
+      if (condition === Condition.DONE) return this.#found();
+      const gone = this.#isOnline ? 'the device was removed' : `subchannel ${device} is empty`;
+      this.#isOnline = false;
+      this.#queues.clear();
+      this.#listener!.offline(gone);
+    });
+  }
+
+  #found(): void {
+    if (this.#isOnline) return;
+    this.#isOnline = true;
     this.#listener!.online();
   }
 

@@ -126,7 +126,16 @@ export const CONFIG_SIZE = 0x100;
 export const CLASSIC_QUEUES_MAX = 64;
 
 /** Instructions of the guest that exit to the device model. */
-export const Instruction = { STSCH: 1, MSCH: 2, SSCH: 3, TSCH: 4, DIAGNOSE: 5 } as const;
+export const Instruction = {
+  STSCH: 1,
+  MSCH: 2,
+  SSCH: 3,
+  TSCH: 4,
+  DIAGNOSE: 5,
+  STCRW: 6,
+} as const;
 
 /** Condition codes of I/O instructions. */
 export const Condition = { DONE: 0, STATUS_PENDING: 1, BUSY: 2, NOT_OPERATIONAL: 3 } as const;
+/** Condition code of STCRW when there is no report. */
+export const NO_REPORT = 1;

@@ -10,13 +10,15 @@ import type {
 import { assert } from '../../platform/errors.ts';
 import type { Component, Packet } from '../../platform/kernel/index.ts';
 import { type CpuClient, type Node, Priority, RAM_BASE } from '../../platform/node/index.ts';
-import { DMA_DATA, DMA_REFUSED, SharedMemoryPort } from '../common/index.ts';
+import { DMA_DATA, DMA_REFUSED, planHotPlug, SharedMemoryPort } from '../common/index.ts';
+import { subchannelReport } from './blocks.ts';
 import { CcwDeviceTransport } from './ccw-device.ts';
-import { Condition, Instruction } from './commands.ts';
+import { Condition, Instruction, NO_REPORT } from './commands.ts';
 import type { CcwOptions, CcwPlan } from './options.ts';
 import {
   ADAPTER_INTERRUPT,
   BITS_SET,
+  CHANNEL_REPORT,
   INSTRUCTION,
   INSTRUCTION_DONE,
   INTERRUPT,
@@ -35,6 +37,8 @@ const GUEST = { handle: 1, length: Number.MAX_SAFE_INTEGER };
 interface Served {
   readonly subchannel: Subchannel;
   readonly unit: CcwDeviceTransport;
+  /** It has not been taken away, or is not yet to come. */
+  isPresent: boolean;
 }
 
 export class CcwDeviceEnd implements DeviceEnd, Component, CpuClient {
@@ -46,6 +50,11 @@ export class CcwDeviceEnd implements DeviceEnd, Component, CpuClient {
   /** The instruction being served; the guest has one under way at a time. */
   #issued = { device: 0, instruction: 0, operand: 0 };
   #value = 0;
+  /** The guest has issued an instruction. */
+  #heard = false;
+  /** Channel reports for STCRW, oldest first; a machine check tells of the first one. */
+  readonly #reports: number[] = [];
+  #checked = false;
   #interrupts = 0;
   #adapterInterrupts = 0;
   #indicatorsSet = 0;
@@ -64,7 +73,8 @@ export class CcwDeviceEnd implements DeviceEnd, Component, CpuClient {
     });
   }
 
-  connect({ name, number }: DevicePlan, model: DeviceModel): void {
+  connect(device: DevicePlan, model: DeviceModel): void {
+    const { name, number } = device;
     const subchannel = new Subchannel({
       node: this.#node,
       name,
@@ -79,13 +89,30 @@ export class CcwDeviceEnd implements DeviceEnd, Component, CpuClient {
       alert: () => subchannel.alert(),
     });
     subchannel.connect(unit);
-    this.#devices.set(number, { subchannel, unit });
+    this.#devices.set(number, { subchannel, unit, isPresent: true });
+    planHotPlug(this.#node, device, this);
+  }
+
+  /** The guest is told by a channel report, once it has looked at a subchannel. */
+  setPresent(number: number, present: boolean): void {
+    const served = this.#devices.get(number)!;
+    served.isPresent = present;
+    if (!present) {
+      served.subchannel.gone();
+      served.unit.gone();
+    }
+    if (!this.#heard) return;
+    this.#reports.push(subchannelReport(number));
+    if (this.#checked) return;
+    this.#checked = true;
+    this.#send(this.#packet(CHANNEL_REPORT, 0, 0, 0), this.#node.charge(this.#timing.inject));
   }
 
   receive(packet: Packet): void {
     const { cpu } = this.#node;
     switch (packet.kind) {
       case INSTRUCTION: {
+        this.#heard = true;
         const { a: device, b: instruction, c: operand } = packet;
         this.#issued = { device, instruction, operand };
         const cost = this.#node.charge(this.#timing.emulate);
@@ -109,7 +136,7 @@ export class CcwDeviceEnd implements DeviceEnd, Component, CpuClient {
 
   deliver(step: number, device: number, data: number): void {
     if (step === NOTIFIED) {
-      this.#devices.get(device)?.unit.notified(data);
+      this.#find(device)?.unit.notified(data);
       return;
     }
     this.#value = 0;
@@ -140,8 +167,9 @@ export class CcwDeviceEnd implements DeviceEnd, Component, CpuClient {
   /** Returns the condition code. */
   #serve(): number {
     const { device, instruction, operand } = this.#issued;
-    const served = this.#devices.get(device);
-    if (served === undefined) return Condition.NOT_OPERATIONAL;
+    if (instruction === Instruction.STCRW) return this.#storeReport();
+    const served = this.#find(device);
+    if (served === null) return Condition.NOT_OPERATIONAL;
     const { subchannel, unit } = served;
     switch (instruction) {
       case Instruction.STSCH:
@@ -157,6 +185,20 @@ export class CcwDeviceEnd implements DeviceEnd, Component, CpuClient {
         unit.notified(operand);
         return Condition.DONE;
     }
+  }
+
+  /** STORE CHANNEL REPORT WORD. When there is none, the next one makes a machine check again. */
+  #storeReport(): number {
+    const report = this.#reports.shift();
+    this.#checked = report !== undefined;
+    if (report === undefined) return NO_REPORT;
+    this.#value = report;
+    return Condition.DONE;
+  }
+
+  #find(device: number): Served | null {
+    const served = this.#devices.get(device);
+    return served?.isPresent ? served : null;
   }
 
   #setBits(address: number, bits: number, summary: number): void {

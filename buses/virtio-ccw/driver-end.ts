@@ -13,10 +13,19 @@ import { MemoryHandles } from '../../platform/memory/index.ts';
 import { InterruptLine, type Node, PAGE_SIZE, RAM_BASE } from '../../platform/node/index.ts';
 import { DMA_READ, DMA_WRITE, SharedMemoryTarget } from '../common/index.ts';
 import { AdapterIndicators } from './adapter-indicators.ts';
+import { reportedSubchannel } from './blocks.ts';
 import { CcwDriverTransport } from './ccw-driver.ts';
+import { Condition, Instruction } from './commands.ts';
 import { InstructionPort } from './instruction-port.ts';
 import type { CcwOptions, CcwPlan } from './options.ts';
-import { ADAPTER_INTERRUPT, BITS_SET, INSTRUCTION_DONE, INTERRUPT, SET_BITS } from './packets.ts';
+import {
+  ADAPTER_INTERRUPT,
+  BITS_SET,
+  CHANNEL_REPORT,
+  INSTRUCTION_DONE,
+  INTERRUPT,
+  SET_BITS,
+} from './packets.ts';
 import { ccwTimingIds } from './timing.ts';
 
 /** The device model has the whole guest mapped under this handle. */
@@ -31,6 +40,8 @@ export class CcwDriverEnd implements DriverEnd, Component {
   readonly #adapter: AdapterIndicators;
   readonly #adapterLine: InterruptLine;
   readonly #transports = new Map<number, CcwDriverTransport>();
+  /** The machine check of the channel subsystem; null where all devices stay. */
+  #reportLine: InterruptLine | null = null;
   readonly #lines = new Map<number, InterruptLine>();
 
   constructor({ node, plan }: BusEnvironment<CcwOptions>) {
@@ -56,7 +67,10 @@ export class CcwDriverEnd implements DriverEnd, Component {
     this.#adapterLine = new InterruptLine(node, () => this.#adapter.interrupted());
   }
 
-  transport({ name, number }: DevicePlan): DriverTransport {
+  transport(plan: DevicePlan): DriverTransport {
+    const { name, number } = plan;
+    const comesOrGoes = plan.addAt !== undefined || plan.removeAt !== undefined;
+    if (comesOrGoes) this.#reportLine ??= new InterruptLine(this.#node, () => this.#readReport());
     const transport = new CcwDriverTransport({
       node: this.#node,
       port: this.#port,
@@ -64,6 +78,7 @@ export class CcwDriverEnd implements DriverEnd, Component {
       name,
       options: this.#plan.options,
       adapter: this.#adapter,
+      comesOrGoes,
     });
     this.#transports.set(number, transport);
     this.#lines.set(number, new InterruptLine(this.#node, () => transport.interrupted()));
@@ -80,6 +95,8 @@ export class CcwDriverEnd implements DriverEnd, Component {
         return this.#port.served(packet.b, packet.c);
       case INTERRUPT:
         return this.#lines.get(packet.a)!.raise();
+      case CHANNEL_REPORT:
+        return this.#reportLine!.raise();
       case ADAPTER_INTERRUPT:
         return this.#adapterLine.raise();
       case SET_BITS:
@@ -116,6 +133,15 @@ export class CcwDriverEnd implements DriverEnd, Component {
       bytesToDevice: this.#target.link.bytes,
       linkBusyPs: this.#target.link.busy,
     };
+  }
+
+  /** Stores report after report; the subchannel that one names is looked at anew. */
+  #readReport(): void {
+    this.#port.issue(0, Instruction.STCRW, 0, (condition, report) => {
+      if (condition !== Condition.DONE) return;
+      this.#transports.get(reportedSubchannel(report))?.evaluate();
+      this.#readReport();
+    });
   }
 
   /** An indicator is set by the device model's core, and its summary after it. */

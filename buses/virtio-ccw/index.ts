@@ -14,6 +14,7 @@ export const virtioCcw = defineTransport({
   timing: ccwTiming,
   latencies: ['ccw.exit', 'ccw.wake', 'ccw.inject', 'memory.lineLatency'],
   calls: ['exits', 'kernelExits', 'notifications'],
+  hotPlug: true,
   check: (plan, topology) => checkGuest(plan as BusPlan, topology),
   createDriverEnd: (environment) => new CcwDriverEnd(environment),
   createDeviceEnd: (environment) => new CcwDeviceEnd(environment),

@@ -14,3 +14,5 @@ export const ADAPTER_INTERRUPT = 5;
 export const SET_BITS = 6;
 /** The summary's bits were set. a: what it was before. */
 export const BITS_SET = 7;
+/** The machine check of the channel subsystem: reports wait for STCRW. */
+export const CHANNEL_REPORT = 8;

@@ -11,7 +11,8 @@ export type SubchannelEvent =
   | { readonly type: 'READY' }
   | { readonly type: 'NEXT' }
   | { readonly type: 'END' }
-  | { readonly type: 'TEST' };
+  | { readonly type: 'TEST' }
+  | { readonly type: 'GONE' };
 
 /** The events, made once. */
 export const SubchannelEvents = {
@@ -24,6 +25,7 @@ export const SubchannelEvents = {
   NEXT: { type: 'NEXT' },
   END: { type: 'END' },
   TEST: { type: 'TEST' },
+  GONE: { type: 'GONE' },
 } as const satisfies Record<string, SubchannelEvent>;
 
 export type SubchannelEffect =
@@ -45,7 +47,7 @@ export const subchannelChart = setup({
 }).createMachine({
   id: 'ccwSubchannel',
   initial: 'disabled',
-  on: { '*': {} },
+  on: { GONE: '.disabled', '*': {} },
   states: {
     disabled: {
       description: 'The driver has not enabled the subchannel.',

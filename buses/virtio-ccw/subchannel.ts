@@ -125,7 +125,13 @@ export class Subchannel implements DmaClient, CpuClient {
     this.#chart.send(SubchannelEvents.ALERT);
   }
 
+  /** The device was taken away; a program under way comes to nothing. */
+  gone(): void {
+    this.#chart.send(SubchannelEvents.GONE);
+  }
+
   readDone(tag: number, bytes: Uint8Array, length: number): void {
+    if (!this.enabled) return;
     if (tag === TAG_COMMAND) return this.#fetched(decodeCommand(bytes, 0));
     this.#data = bytes.slice(0, length);
     this.#chart.send(SubchannelEvents.READY);
@@ -139,6 +145,7 @@ export class Subchannel implements DmaClient, CpuClient {
 
   /** A command's cost has been paid. */
   deliver(): void {
+    if (!this.#chart.matches('executing')) return;
     this.commands++;
     const { code, flags, count, address } = this.#command;
     const name = commandOf(code);
