@@ -7,7 +7,14 @@ import type {
 } from '../../platform/contracts/index.ts';
 import { F, featureBlocks, withFeatureBlocks } from '../../platform/virtio/index.ts';
 import { writeU32 } from '../../platform/wire/index.ts';
-import { INTERRUPT_CONFIG, INTERRUPT_USED, MAGIC, registers as R, VERSION } from './registers.ts';
+import {
+  INTERRUPT_CONFIG,
+  INTERRUPT_USED,
+  MAGIC,
+  NO_REGION,
+  registers as R,
+  VERSION,
+} from './registers.ts';
 
 interface QueueRegisters {
   size: number;
@@ -96,6 +103,11 @@ export class MmioDeviceTransport implements DeviceTransport {
         return 0;
       case R.ConfigGeneration.at:
         return model.configGeneration;
+      case R.SHMLenLow.at:
+      case R.SHMLenHigh.at:
+      case R.SHMBaseLow.at:
+      case R.SHMBaseHigh.at:
+        return NO_REGION;
       default:
         this.#object('read', offset);
         return 0;
@@ -119,6 +131,8 @@ export class MmioDeviceTransport implements DeviceTransport {
       }
       case R.QueueSel.at:
         this.#queueSel = value;
+        return;
+      case R.SHMSel.at:
         return;
       case R.QueueNotify.at:
         return this.notified(value);

@@ -30,6 +30,11 @@ export const registers = {
   QueueDriverHigh: { at: 0x094, access: 'w', doc: 'Driver area, high half.' },
   QueueDeviceLow: { at: 0x0a0, access: 'w', doc: 'Device area, low half.' },
   QueueDeviceHigh: { at: 0x0a4, access: 'w', doc: 'Device area, high half.' },
+  SHMSel: { at: 0x0ac, access: 'w', doc: 'Selects a shared memory region.' },
+  SHMLenLow: { at: 0x0b0, access: 'r', doc: 'Its length, low half: all ones, as there is none.' },
+  SHMLenHigh: { at: 0x0b4, access: 'r', doc: 'Its length, high half.' },
+  SHMBaseLow: { at: 0x0b8, access: 'r', doc: 'Its base, low half.' },
+  SHMBaseHigh: { at: 0x0bc, access: 'r', doc: 'Its base, high half.' },
   QueueReset: { at: 0x0c0, access: 'rw', doc: '1 resets the queue; reads 0 when that is done.' },
   ConfigGeneration: { at: 0x0fc, access: 'r', doc: 'Generation of the configuration space.' },
   Config: { at: 0x100, access: 'rw', doc: 'First byte of the configuration space.' },
@@ -43,6 +48,8 @@ export const VERSION = 2;
 /** Bytes of a device's window, and of configuration space in it. */
 export const WINDOW_SIZE = 0x200;
 export const CONFIG_SIZE = WINDOW_SIZE - registers.Config.at;
+/** Length and base of a shared memory region that is not there. */
+export const NO_REGION = 0xffff_ffff;
 /** Bits of InterruptStatus. */
 export const INTERRUPT_USED = 1;
 export const INTERRUPT_CONFIG = 2;

@@ -94,6 +94,14 @@ describe('the register block', () => {
     expect(model.queueSetup(0)).toBeNull();
   });
 
+  it('has no shared memory region, whichever is selected', () => {
+    const { transport, at, objections } = block();
+    transport.write(at('SHMSel'), 3);
+    const registers = ['SHMLenLow', 'SHMLenHigh', 'SHMBaseLow', 'SHMBaseHigh'] as const;
+    for (const name of registers) expect(transport.read(at(name))).toBe(0xffff_ffff);
+    expect(objections).toEqual([]);
+  });
+
   it('holds interrupt bits until they are acknowledged', () => {
     const { transport, at, interrupts } = block();
     transport.notifyUsed();
@@ -105,7 +113,7 @@ describe('the register block', () => {
 
   it('objects to accesses it does not know, and goes on', () => {
     const { transport, objections, at } = block();
-    expect(transport.read(0x0b0)).toBe(0);
+    expect(transport.read(0x0c4)).toBe(0);
     transport.write(at('DeviceID'), 1);
     transport.write(0x1fc, 1);
     expect(objections.length).toBe(3);
