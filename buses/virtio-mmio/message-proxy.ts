@@ -257,7 +257,10 @@ export class MmioMessageProxy {
   #writeRequest(offset: number, size: number, value: number): Request {
     switch (offset) {
       case R.Status.at:
-        if (value === 0) this.#enabled.clear();
+        if (value === 0) {
+          this.#enabled.clear();
+          this.#interruptStatus = 0;
+        }
         return { type: 'req.SET_DEVICE_STATUS', body: { status: value } };
       case R.QueueSel.at:
         this.#queueSel = value;

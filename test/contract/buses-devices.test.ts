@@ -160,7 +160,8 @@ describe.each(pairs)('$device over $bus', ({ bus, device }) => {
   );
 });
 
-describe.each(buses)('%s', (bus) => {
+// A proxy refuses devices that take their time.
+describe.each(buses.filter((bus) => !bus.includes('behind a proxy')))('%s', (bus) => {
   it('waits for a reset that takes its time', () => {
     const at = Math.round(begins(rigOf({ bus, device: 'blk', revision: 'v2' })) / 1000);
     const options = { needsReset: [`${at}ns`], resetTime: '200us' };
