@@ -1,6 +1,6 @@
 // Types the rows of buses/index.ts. A bus that carries virtio-msg gives its two ends and gets the
 // transports on them; an older transport gives its own.
-import type { ZodObject, z } from 'zod';
+import { type ZodObject, z } from 'zod';
 import type {
   BusDefinition,
   BusEnvironment,
@@ -13,7 +13,7 @@ import type {
   Observed,
   Topology,
 } from '../../platform/contracts/index.ts';
-import { revision } from '../../platform/virtio/messages/index.ts';
+import { revision, TRANSPORT_F } from '../../platform/virtio/messages/index.ts';
 import { MsgDeviceTransport, MsgDriverTransport } from '../../platform/virtio/transport/index.ts';
 import { planHotPlug } from './hot-plug.ts';
 
@@ -39,41 +39,80 @@ export function defineTransport<Schema extends ZodObject>(
   return row as BusDefinition;
 }
 
+/** Options that every bus of virtio-msg has. */
+const messageBusOptions = {
+  strictGeneration: z
+    .enum(['none', 'driver', 'device', 'both'])
+    .default('none')
+    .describe('Sides that know STRICT_CONFIG_GENERATION (v2), which is in force if both do.'),
+} as const;
+
 /** Types the row of a bus that carries virtio-msg. */
 export function defineMessageBus<Schema extends ZodObject>(
   row: Row<Schema, DriverBusEnd & Observed, DeviceBusEnd & Observed> & Proxied<Schema>,
 ): BusDefinition {
   const wrapped: Row<Schema, DriverEnd, DeviceEnd> = {
     ...row,
+    options: row.options.extend(messageBusOptions) as unknown as Schema,
     createDriverEnd: (environment) =>
       row.proxyEnd?.(environment) ?? driverEnd(environment, row.createDriverEnd(environment)),
     createDeviceEnd: (environment) => deviceEnd(environment, row.createDeviceEnd(environment)),
     check: (plan, topology) => [
       ...(row.check?.(plan, topology) ?? []),
       ...slowResets(plan as BusPlan, topology),
+      ...strictWithoutFeatures(plan as BusPlan),
     ],
   };
   return wrapped as BusDefinition;
 }
 
-function driverEnd<O>({ node }: BusEnvironment<O>, end: DriverBusEnd & Observed): DriverEnd {
+/** The transport features of a side, of which only what both have is in force. */
+function transportFeatures({ options }: { readonly options: unknown }): number {
+  const { strictGeneration } = options as { readonly strictGeneration?: string };
+  return strictGeneration === 'both' ? TRANSPORT_F.STRICT_CONFIG_GENERATION : 0;
+}
+
+function driverEnd<O>({ node, plan }: BusEnvironment<O>, end: DriverBusEnd & Observed): DriverEnd {
+  const features = transportFeatures(plan);
   return {
     transport: ({ name, number }) =>
-      new MsgDriverTransport({ node, name, bus: end, deviceNumber: number }),
+      new MsgDriverTransport({
+        node,
+        name,
+        bus: end,
+        deviceNumber: number,
+        transportFeatures: features,
+      }),
     start: () => end.start(),
     statistics: () => end.statistics(),
   };
 }
 
-function deviceEnd<O>({ node }: BusEnvironment<O>, end: DeviceBusEnd & Observed): DeviceEnd {
+function deviceEnd<O>({ node, plan }: BusEnvironment<O>, end: DeviceBusEnd & Observed): DeviceEnd {
+  const features = transportFeatures(plan);
   return {
     connect: (device, model) => {
       const { name, number } = device;
-      new MsgDeviceTransport({ node, name, bus: end, deviceNumber: number, model });
+      new MsgDeviceTransport({
+        node,
+        name,
+        bus: end,
+        deviceNumber: number,
+        model,
+        transportFeatures: features,
+      });
       planHotPlug(node, device, end);
     },
     statistics: () => end.statistics(),
   };
+}
+
+/** Objects to a transport feature where the revision has none. */
+function strictWithoutFeatures({ revision: name, options }: BusPlan): Finding[] {
+  const asked = (options.strictGeneration ?? 'none') !== 'none';
+  if (!asked || revision(name).rules.hasTransportFeatures) return [];
+  const message = `revision ${name} has no transport feature bits`;
+  return [{ field: 'strictGeneration', message, expected: 'v2, or none' }];
 }
 
 /** Objects to devices that take their time for a reset where that is over at once, or goes wrong. */

@@ -89,7 +89,7 @@ export const BUS_CASES: Readonly<Record<string, { readonly type: string } & Entr
 };
 
 /** Transports other than virtio-msg: no messages cross them, and some tell less of a device. */
-const OLDER_TRANSPORTS: ReadonlySet<string> = new Set([
+export const OLDER_TRANSPORTS: ReadonlySet<string> = new Set([
   'admin-vq',
   'virtio-ccw',
   'virtio-mmio',

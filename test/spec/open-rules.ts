@@ -3,13 +3,11 @@
 
 export const OPEN_RULES: Readonly<Record<string, string>> = {
   'PAR-5': 'no bus here changes its parameters while it runs',
-  'PAR-8': 'no bus here has transport feature bits',
   'PAR-9': 'says nothing of its own: it is the sum of the rules of earlier revisions',
   'PAR-12': 'a bus cannot tell ids beyond the revision without judging them, which ERR-4 forbids',
   'NUM-2': 'no bus here gives out numbers: the scenario does',
   'CFG-4': 'devices here keep their generation over a reset, and no driver looks at its value',
   'CFG-13': 'changes are told as generic ones, of offset and length 0',
-  'CFG-17': 'the strict profile of v2 is a transport feature bit, see PAR-8',
   'CNF-1': 'nothing here claims conformance',
   'RFB-9': 'virtio-msg forbids it, see FEA-8',
 };

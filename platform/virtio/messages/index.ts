@@ -49,6 +49,8 @@ export {
   type RevisionInfo,
   type RevisionRules,
   revision,
+  staleGeneration,
+  TRANSPORT_F,
 } from './revision.ts';
 export {
   DeviceState,

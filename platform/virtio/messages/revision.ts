@@ -16,6 +16,18 @@ import {
   wideRows,
 } from './table.ts';
 
+/** Transport feature bits (v2), apart from those of devices. */
+export const TRANSPORT_F = { STRICT_CONFIG_GENERATION: 1 } as const;
+
+/** What becomes of a SET_CONFIG of a stale generation, under these transport features. */
+export function staleGeneration(
+  { rules }: RevisionInfo,
+  transportFeatures: number,
+): RevisionRules['staleGeneration'] {
+  const strict = (transportFeatures & TRANSPORT_F.STRICT_CONFIG_GENERATION) !== 0;
+  return rules.hasTransportFeatures && strict ? 'refused' : rules.staleGeneration;
+}
+
 /** How one revision differs from the others in behaviour. */
 export interface RevisionRules {
   readonly name: Revision;

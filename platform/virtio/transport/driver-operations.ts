@@ -22,6 +22,8 @@ export interface Operation {
 /** What operations remember of a device from one to the next. */
 export interface DeviceMemory {
   readonly revision: RevisionInfo;
+  /** What becomes of a write of a stale generation. */
+  readonly staleGeneration: RevisionInfo['rules']['staleGeneration'];
   /** Feature blocks and config bytes one message carries on this bus. */
   readonly featureBlocksMax: number;
   readonly configBytesMax: number;
@@ -163,8 +165,7 @@ export function getConfig(memory: DeviceMemory, offset: number, length: number):
 
 /** Writes config bytes, which must fit one message so that they apply together. */
 export function setConfig(memory: DeviceMemory, offset: number, data: Uint8Array): Operation {
-  const { staleGeneration } = memory.revision.rules;
-  const generation = staleGeneration === 'refused' ? memory.generation : 0;
+  const generation = memory.staleGeneration === 'refused' ? memory.generation : 0;
   return {
     request: () => ({
       type: 'req.SET_CONFIG',

@@ -20,6 +20,7 @@ import {
   QueueState,
   type RevisionInfo,
   revision,
+  staleGeneration,
   writeEventUsed,
 } from '../messages/index.ts';
 import type { RequestBody, StandardMessage } from './driver-operations.ts';
@@ -50,6 +51,8 @@ export interface MsgDeviceOptions {
   readonly bus: DeviceBusEnd;
   readonly deviceNumber: number;
   readonly model: DeviceModel;
+  /** Transport features that both sides of the bus have. Default: none. */
+  readonly transportFeatures?: number;
 }
 
 export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
@@ -61,6 +64,8 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
   readonly #model: DeviceModel;
   readonly #revision: RevisionInfo;
   readonly #headerSize: number;
+  /** A SET_CONFIG of a stale generation is not applied. */
+  readonly #refusesStale: boolean;
   readonly #configBytesMax: number;
   readonly #featureBlocksMax: number;
   readonly #queues = new Map<number, QueueParameters>();
@@ -68,7 +73,8 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
   /** The driver has written features since the last reset. */
   #featuresWritten = false;
 
-  constructor({ node, name, bus, deviceNumber, model }: MsgDeviceOptions) {
+  constructor(options: MsgDeviceOptions) {
+    const { node, name, bus, deviceNumber, model, transportFeatures = 0 } = options;
     this.#node = node;
     this.#name = name;
     this.#bus = bus;
@@ -77,6 +83,7 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
     this.#model = model;
     const { deviceBits = 16, maxMessageSize } = bus;
     this.#revision = revision(bus.revision, deviceBits);
+    this.#refusesStale = staleGeneration(this.#revision, transportFeatures) === 'refused';
     this.#headerSize = this.#revision.codec.headerSize;
     const limits = capacity(bus.revision, maxMessageSize, deviceBits);
     this.#configBytesMax = limits.configBytes;
@@ -222,9 +229,7 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
   }): RequestBody {
     const model = this.#model;
     const { offset, data } = request;
-    const stale =
-      this.#revision.rules.staleGeneration === 'refused' &&
-      request.generation !== model.configGeneration;
+    const stale = this.#refusesStale && request.generation !== model.configGeneration;
     const inside = offset + data.length <= model.info.configSize;
     const applied = data.length > 0 && !stale && inside && model.writeConfig(offset, data);
     const echoed = applied ? data : new Uint8Array(0);

@@ -21,6 +21,7 @@ import {
   peekToken,
   type RevisionInfo,
   revision,
+  staleGeneration,
   writeEventAvail,
 } from '../messages/index.ts';
 import {
@@ -48,6 +49,8 @@ export interface MsgDriverOptions {
   readonly name: string;
   readonly bus: DriverBusEnd;
   readonly deviceNumber: number;
+  /** Transport features that both sides of the bus have. Default: none. */
+  readonly transportFeatures?: number;
 }
 
 export class MsgDriverTransport implements DriverTransport, DriverBusClient {
@@ -72,7 +75,7 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient {
   #response: StandardMessage | null = null;
   #reply: TransportReply | null = null;
 
-  constructor({ node, name, bus, deviceNumber }: MsgDriverOptions) {
+  constructor({ node, name, bus, deviceNumber, transportFeatures = 0 }: MsgDriverOptions) {
     this.#node = node;
     this.#name = name;
     this.#bus = bus;
@@ -83,6 +86,7 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient {
     const { featureBlocks, configBytes } = capacity(bus.revision, maxMessageSize, deviceBits);
     this.#memory = {
       revision: this.#revision,
+      staleGeneration: staleGeneration(this.#revision, transportFeatures),
       featureBlocksMax: featureBlocks,
       configBytesMax: configBytes,
       featureBlockCount: 0,
