@@ -66,6 +66,7 @@ function report(file: string, workers: string): Report {
     const text = execFileSync(process.execPath, parameters, {
       encoding: 'utf8',
       stdio: [...stdio],
+      maxBuffer: 2 ** 28,
     });
     return JSON.parse(text) as Report;
   } catch (error) {
