@@ -4,6 +4,7 @@ export { DeviceClients } from './device-clients.ts';
 export { DevicePages, type PageRange, pagesOfMemory, pagesOfRange } from './device-pages.ts';
 export { FaultySender, type FaultySenderOptions } from './faulty-sender.ts';
 export { FrameQueue } from './frame-queue.ts';
+export { GuestMemory, guestMemoryPort } from './guest-memory.ts';
 export { HostPages, IOMMU_MAP } from './host-pages.ts';
 export { planHotPlug } from './hot-plug.ts';
 export { inBandMessages } from './in-band/index.ts';

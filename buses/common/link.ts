@@ -1,5 +1,6 @@
 // One direction of a path between two nodes with a latency and a bandwidth. What goes in comes out in
 // order; `arrivalDelay` also charges and notes the parts of the delay.
+import type { Statistics } from '../../platform/contracts/index.ts';
 import { labels, type Node } from '../../platform/node/index.ts';
 
 export class OrderedLink {
@@ -40,5 +41,11 @@ export class OrderedLink {
     const extra = Math.max(0, this.#lastArrival - (this.#node.kernel.now + delay));
     this.#node.noteWait(labels.WAIT_ORDER, extra);
     return extra;
+  }
+
+  /** What a side tells of the link on which it sends to the other. */
+  statistics(side: 'driver' | 'device'): Statistics {
+    const bytes = side === 'driver' ? 'bytesToDevice' : 'bytesToDriver';
+    return { [bytes]: this.bytes, linkBusyPs: this.busy };
   }
 }

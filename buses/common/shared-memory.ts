@@ -3,7 +3,7 @@
 //
 //   segment: handle le32 │ length le32 │ offset le32 low, le32 high
 //   refusal: a: slot, b: length, c: number of the segment; the bytes are the reason as text
-import type { DmaClient, DmaFault, DmaPort } from '../../platform/contracts/index.ts';
+import type { DmaClient, DmaFault, DmaPort, Statistics } from '../../platform/contracts/index.ts';
 import type { Packet } from '../../platform/kernel/index.ts';
 import { copyBytes, type Node } from '../../platform/node/index.ts';
 import { readU32, writeU32 } from '../../platform/wire/index.ts';
@@ -126,6 +126,10 @@ export class SharedMemoryPort implements DmaPort {
     const address = this.#asked[slot][packet.c];
     const reason = `by the owner of the memory: ${textIn(packet)}`;
     client.refused(tag, { address, length: packet.b, write: false, reason });
+  }
+
+  statistics(): Statistics {
+    return { dmaReads: this.reads, dmaWrites: this.writes, dmaRefused: this.refusals };
   }
 
   #send(packet: Packet, bytes: number): void {

@@ -75,14 +75,11 @@ export class DeviceMemory {
   }
 
   statistics(): Statistics {
-    const { reads, writes, refusals, link } = this.#port;
     return {
-      dmaReads: reads,
-      dmaWrites: writes,
-      dmaRefused: refusals + (this.#grants?.dma.refusals ?? 0),
+      ...this.#port.statistics(),
+      dmaRefused: this.#port.refusals + (this.#grants?.dma.refusals ?? 0),
       grantMappings: this.#grants?.dma.mappings ?? 0,
-      bytesToDriver: link.bytes,
-      linkBusyPs: link.busy,
+      ...this.#port.link.statistics('device'),
     };
   }
 }

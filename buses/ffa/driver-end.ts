@@ -307,8 +307,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       areas: this.#memory.areaCount,
       pagesDonated: this.#memory.pagesDonated,
       suspensions: this.#suspensions,
-      bytesToDevice: this.#memory.link.bytes,
-      linkBusyPs: this.#memory.link.busy,
+      ...this.#memory.link.statistics('driver'),
       faultsInjected: this.#sender.injector.acted,
       ...this.#counter.byName(),
     };

@@ -39,9 +39,7 @@ export class IvshmemDeviceLink implements DeviceLink {
   }
 
   statistics(): Statistics {
-    const { reads, writes, refusals } = this.#peer.port;
-    const counters = { dmaReads: reads, dmaWrites: writes, dmaRefused: refusals };
-    return { ...this.#peer.statistics(), ...counters };
+    return { ...this.#peer.statistics(), ...this.#peer.port.statistics() };
   }
 
   #ready(): void {

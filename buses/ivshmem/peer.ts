@@ -111,9 +111,7 @@ export class IvshmemPeer {
   }
 
   statistics(): Statistics {
-    const bytes = this.#side === 'driver' ? 'bytesToDevice' : 'bytesToDriver';
-    const link = { [bytes]: this.#path.bytes, linkBusyPs: this.#path.busy };
-    return { ...this.rings.statistics(), ...link };
+    return { ...this.rings.statistics(), ...this.#path.statistics(this.#side) };
   }
 
   #makeRings(client: LinkClient): RingPair {

@@ -107,14 +107,12 @@ export class BridgeProcess implements DeviceLink, LinkClient, CpuClient {
   }
 
   statistics(): Statistics {
-    const { reads, writes, refusals, link } = this.dma;
+    const { link } = this.dma;
     const rings = this.#rings?.statistics();
     const { entrySize } = ringPlace(this.#environment.plan.options);
     return {
       ...rings,
-      dmaReads: reads,
-      dmaWrites: writes,
-      dmaRefused: refusals,
+      ...this.dma.statistics(),
       bytesToDriver: link.bytes + (rings?.ringMessages ?? 0) * entrySize,
       linkBusyPs: link.busy,
     };

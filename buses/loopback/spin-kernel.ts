@@ -141,14 +141,12 @@ export class SpinKernel implements DriverLink, CpuClient {
   }
 
   statistics(): Statistics {
-    const { link } = this.#pool.target;
     return {
       calls: this.#calls,
       callsGivenUp: this.#givenUp,
       backlogMax: this.#backlog.highWater,
       merged: this.#backlog.merged,
-      bytesToDevice: link.bytes,
-      linkBusyPs: link.busy,
+      ...this.#pool.target.link.statistics('driver'),
     };
   }
 

@@ -104,15 +104,11 @@ export class SpinProcess implements DeviceLink, CpuClient {
   }
 
   statistics(): Statistics {
-    const { reads, writes, refusals, link } = this.dma;
     return {
       eventsRefused: this.#refused,
       merged: this.#writes.merged,
-      dmaReads: reads,
-      dmaWrites: writes,
-      dmaRefused: refusals,
-      bytesToDriver: link.bytes,
-      linkBusyPs: link.busy,
+      ...this.dma.statistics(),
+      ...this.dma.link.statistics('device'),
     };
   }
 

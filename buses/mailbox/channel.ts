@@ -84,12 +84,10 @@ export class MailboxChannel {
 
   statistics(): Statistics {
     const { path, side } = this.#options;
-    const bytes = side === 'driver' ? 'bytesToDevice' : 'bytesToDriver';
     return {
       ...this.rings.statistics(),
       signalsWaited: this.#unit.waited,
-      [bytes]: path.bytes,
-      linkBusyPs: path.busy,
+      ...path.statistics(side),
     };
   }
 

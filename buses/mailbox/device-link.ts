@@ -78,9 +78,7 @@ export class MailboxDeviceLink implements DeviceLink, CpuClient, RingReader {
   }
 
   statistics(): Statistics {
-    const { reads, writes, refusals } = this.dma;
-    const counters = { dmaReads: reads, dmaWrites: writes, dmaRefused: refusals };
-    return { ...this.#channel.statistics(), ...counters };
+    return { ...this.#channel.statistics(), ...this.dma.statistics() };
   }
 
   /** A core is there to look at the definition. */

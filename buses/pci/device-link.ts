@@ -101,23 +101,10 @@ export class PciDeviceLink implements DeviceLink {
   }
 
   statistics(): Statistics {
-    const { dma, way, interrupts, unclaimed } = this.#endpoint;
-    const { tlps, bytes, busy } = way.data;
     return {
       ...this.#fifoStatistics(),
-      interruptsSent: interrupts,
-      unclaimed,
       resets: this.#resets,
-      dmaReads: dma.reads,
-      dmaWrites: dma.writes,
-      dmaRefused: dma.refusals,
-      dmaReadBytes: dma.readBytes,
-      dmaWriteBytes: dma.writeBytes,
-      tagsMax: dma.tagsMax,
-      tagWaits: dma.tagWaits,
-      tlps,
-      bytesToDriver: bytes,
-      linkBusyPs: busy,
+      ...this.#endpoint.statistics(),
     };
   }
 

@@ -59,7 +59,6 @@ export class PciDriverLink implements DriverLink {
   readonly #environment: BusEnvironment<PciOptions>;
   readonly #client: LinkClient;
   readonly #path: PciePath;
-  readonly #translation: Translation;
   readonly #port: RootPort;
   readonly #probe: FunctionProbe;
   readonly #faults: FaultInjector;
@@ -89,20 +88,20 @@ export class PciDriverLink implements DriverLink {
     this.#path = pathOf(options);
     this.#headerSize = headerSizeOf(options);
     this.#sendsShort = options.quirks.includes('shortMessages');
-    this.#translation = options.iommu
+    const translation: Translation = options.iommu
       ? new Iommu(options.iotlb)
       : new DirectTranslation(node.memory);
     this.#faults = new FaultInjector(node.kernel, faults);
     this.#pages = new HostPages({
       node,
-      translation: this.#translation,
+      translation,
       iommu: options.iommu,
       faults: this.#faults,
     });
     this.#port = new RootPort({
       node,
       path: this.#path,
-      translation: this.#translation,
+      translation,
       cardNode: plan.device,
       cardPort: plan.devicePort,
       ownPort: plan.driverPort,
@@ -159,24 +158,13 @@ export class PciDriverLink implements DriverLink {
   }
 
   statistics(): Statistics {
-    const { way, loads, stores, configAccesses } = this.#port;
-    const { tlps, bytes, busy } = way.data;
-    const { hits, misses, faults } = this.#translation;
     const ofFifos = sumOf([this.#past, ...this.#fifos.map((fifo) => fifo.statistics())]);
     return {
       ...ofFifos,
       interrupts: (ofFifos['interrupts'] ?? 0) + this.#line.taken,
       interruptsCoalesced: (ofFifos['interruptsCoalesced'] ?? 0) + this.#line.coalesced,
-      loads,
-      stores,
-      configAccesses,
-      iotlbHits: hits,
-      iotlbMisses: misses,
-      iommuFaults: faults,
+      ...this.#port.statistics(),
       mapFaults: this.#faults.acted,
-      tlps,
-      bytesToDevice: bytes,
-      linkBusyPs: busy,
     };
   }
 

@@ -9,8 +9,14 @@ import type {
 } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
 import type { Component, Packet } from '../../platform/kernel/index.ts';
-import { type CpuClient, type Node, Priority, RAM_BASE } from '../../platform/node/index.ts';
-import { DMA_DATA, DMA_REFUSED, planHotPlug, SharedMemoryPort } from '../common/index.ts';
+import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
+import {
+  DMA_DATA,
+  DMA_REFUSED,
+  guestMemoryPort,
+  planHotPlug,
+  type SharedMemoryPort,
+} from '../common/index.ts';
 import { subchannelReport } from './blocks.ts';
 import { CcwDeviceTransport } from './ccw-device.ts';
 import { Condition, Instruction, NO_REPORT } from './commands.ts';
@@ -30,9 +36,6 @@ import { type CcwTiming, ccwTimingIds } from './timing.ts';
 
 const SERVE = 0;
 const NOTIFIED = 1;
-
-/** Handle of the whole guest, and a length that no address reaches beyond: the guest checks. */
-const GUEST = { handle: 1, length: Number.MAX_SAFE_INTEGER };
 
 interface Served {
   readonly subchannel: Subchannel;
@@ -64,13 +67,7 @@ export class CcwDeviceEnd implements DeviceEnd, Component, CpuClient {
     this.#plan = plan;
     this.#timing = ccwTimingIds(node.costs);
     node.kernel.bindPort(plan.devicePort, node.add(this));
-    this.#port = new SharedMemoryPort({
-      node,
-      ownerNode: plan.driver,
-      ownerPort: plan.driverPort,
-      window: (address) => (address >= RAM_BASE ? GUEST : null),
-      offset: (address) => address - RAM_BASE,
-    });
+    this.#port = guestMemoryPort(node, plan);
   }
 
   connect(device: DevicePlan, model: DeviceModel): void {
@@ -156,11 +153,8 @@ export class CcwDeviceEnd implements DeviceEnd, Component, CpuClient {
       indicatorsSet: this.#indicatorsSet,
       interruptsInjected: this.#interrupts + this.#adapterInterrupts,
       adapterInterruptsInjected: this.#adapterInterrupts,
-      dmaReads: this.#port.reads,
-      dmaWrites: this.#port.writes,
-      dmaRefused: this.#port.refusals,
-      bytesToDriver: this.#port.link.bytes,
-      linkBusyPs: this.#port.link.busy,
+      ...this.#port.statistics(),
+      ...this.#port.link.statistics('device'),
     };
   }
 

@@ -9,9 +9,8 @@ import type {
 } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
 import type { Component, Packet } from '../../platform/kernel/index.ts';
-import { MemoryHandles } from '../../platform/memory/index.ts';
-import { InterruptLine, type Node, PAGE_SIZE, RAM_BASE } from '../../platform/node/index.ts';
-import { DMA_READ, DMA_WRITE, SharedMemoryTarget } from '../common/index.ts';
+import { InterruptLine, interruptTotals, type Node } from '../../platform/node/index.ts';
+import { DMA_READ, DMA_WRITE, GuestMemory } from '../common/index.ts';
 import { AdapterIndicators } from './adapter-indicators.ts';
 import { reportedSubchannel } from './blocks.ts';
 import { CcwDriverTransport } from './ccw-driver.ts';
@@ -28,15 +27,11 @@ import {
 } from './packets.ts';
 import { ccwTimingIds } from './timing.ts';
 
-/** The device model has the whole guest mapped under this handle. */
-const GUEST_HANDLE = 1;
-
 export class CcwDriverEnd implements DriverEnd, Component {
   readonly #node: Node;
   readonly #plan: CcwPlan;
   readonly #port: InstructionPort;
-  readonly #handles = new MemoryHandles();
-  readonly #target: SharedMemoryTarget;
+  readonly #memory: GuestMemory;
   readonly #adapter: AdapterIndicators;
   readonly #adapterLine: InterruptLine;
   readonly #transports = new Map<number, CcwDriverTransport>();
@@ -53,16 +48,7 @@ export class CcwDriverEnd implements DriverEnd, Component {
       timing: ccwTimingIds(node.costs),
       post: (kind, a, b, c, delay) => this.#send(this.#packet(kind, a, b, c), delay),
     });
-    const { base, size } = node.memory;
-    this.#handles.share(base, Math.floor(size / PAGE_SIZE), plan.device, true);
-    this.#handles.retrieve(GUEST_HANDLE, plan.device);
-    this.#target = new SharedMemoryTarget({
-      node,
-      handles: this.#handles,
-      borrowerNode: plan.device,
-      borrowerPort: plan.devicePort,
-      name: plan.name,
-    });
+    this.#memory = new GuestMemory(node, plan);
     this.#adapter = new AdapterIndicators(node);
     this.#adapterLine = new InterruptLine(node, () => this.#adapter.interrupted());
   }
@@ -103,7 +89,7 @@ export class CcwDriverEnd implements DriverEnd, Component {
         return this.#setBits(packet.a, packet.b, packet.c);
       case DMA_READ:
       case DMA_WRITE:
-        return this.#target.receive(packet);
+        return this.#memory.target.receive(packet);
       default:
         assert(false, `${this.#plan.name}: packet of kind ${packet.kind} at the guest's end`);
     }
@@ -113,12 +99,6 @@ export class CcwDriverEnd implements DriverEnd, Component {
   deliver(): void {}
 
   statistics(): Statistics {
-    let interrupts = this.#adapterLine.taken;
-    let coalesced = this.#adapterLine.coalesced;
-    for (const line of this.#lines.values()) {
-      interrupts += line.taken;
-      coalesced += line.coalesced;
-    }
     let programs = 0;
     for (const transport of this.#transports.values()) programs += transport.programs;
     return {
@@ -127,11 +107,9 @@ export class CcwDriverEnd implements DriverEnd, Component {
       exits: this.#port.exits,
       kernelExits: this.#port.kernelExits,
       programs,
-      interrupts,
+      ...interruptTotals([this.#adapterLine, ...this.#lines.values()]),
       adapterInterrupts: this.#adapterLine.taken,
-      interruptsCoalesced: coalesced,
-      bytesToDevice: this.#target.link.bytes,
-      linkBusyPs: this.#target.link.busy,
+      ...this.#memory.target.link.statistics('driver'),
     };
   }
 
@@ -150,17 +128,13 @@ export class CcwDriverEnd implements DriverEnd, Component {
     if (summary === 0 || before < 0) return;
     const summaryBefore = this.#orByte(summary, 1);
     if (summaryBefore < 0) return;
-    const delay = this.#target.link.arrivalDelay(1);
+    const delay = this.#memory.target.link.arrivalDelay(1);
     this.#send(this.#packet(BITS_SET, summaryBefore, 0, 0), delay);
   }
 
   /** Returns the byte as it was, or -1 where the device model may not write. */
   #orByte(address: number, bits: number): number {
-    const offset = address - RAM_BASE;
-    const { device } = this.#plan;
-    const allowed =
-      offset >= 0 && this.#handles.translate(GUEST_HANDLE, device, offset, 1, true) >= 0;
-    if (!allowed) {
+    if (!this.#memory.writable(address)) {
       const text = `${this.#plan.name}: no indicator can be at 0x${address.toString(16)}`;
       this.#node.violations.report('DMA_FAULT', text);
       return -1;

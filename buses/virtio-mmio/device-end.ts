@@ -9,8 +9,8 @@ import type {
 } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
 import type { Component, Packet } from '../../platform/kernel/index.ts';
-import { type CpuClient, type Node, Priority, RAM_BASE } from '../../platform/node/index.ts';
-import { DMA_DATA, DMA_REFUSED, SharedMemoryPort } from '../common/index.ts';
+import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
+import { DMA_DATA, DMA_REFUSED, guestMemoryPort, type SharedMemoryPort } from '../common/index.ts';
 import { MmioDeviceTransport } from './mmio-device.ts';
 import type { MmioOptions, MmioPlan } from './options.ts';
 import { ACCESS, ACCESS_DONE, INTERRUPT, NOTIFY } from './packets.ts';
@@ -18,9 +18,6 @@ import { type MmioTiming, mmioTimingIds } from './timing.ts';
 
 const SERVE = 0;
 const NOTIFIED = 1;
-
-/** Handle of the whole guest, and a length that no address reaches beyond: the guest checks. */
-const GUEST = { handle: 1, length: Number.MAX_SAFE_INTEGER };
 
 export class MmioDeviceEnd implements DeviceEnd, Component, CpuClient {
   readonly #node: Node;
@@ -37,13 +34,7 @@ export class MmioDeviceEnd implements DeviceEnd, Component, CpuClient {
     this.#plan = plan;
     this.#timing = mmioTimingIds(node.costs);
     node.kernel.bindPort(plan.devicePort, node.add(this));
-    this.#port = new SharedMemoryPort({
-      node,
-      ownerNode: plan.driver,
-      ownerPort: plan.driverPort,
-      window: (address) => (address >= RAM_BASE ? GUEST : null),
-      offset: (address) => address - RAM_BASE,
-    });
+    this.#port = guestMemoryPort(node, plan);
   }
 
   connect({ name, number }: DevicePlan, model: DeviceModel): void {
@@ -89,11 +80,8 @@ export class MmioDeviceEnd implements DeviceEnd, Component, CpuClient {
       messages: 0,
       bytes: 0,
       interruptsInjected: this.#interrupts,
-      dmaReads: this.#port.reads,
-      dmaWrites: this.#port.writes,
-      dmaRefused: this.#port.refusals,
-      bytesToDriver: this.#port.link.bytes,
-      linkBusyPs: this.#port.link.busy,
+      ...this.#port.statistics(),
+      ...this.#port.link.statistics('device'),
     };
   }
 

@@ -9,9 +9,8 @@ import type {
 } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
 import type { Component, Packet } from '../../platform/kernel/index.ts';
-import { MemoryHandles } from '../../platform/memory/index.ts';
-import { InterruptLine, type Node, PAGE_SIZE } from '../../platform/node/index.ts';
-import { DMA_READ, DMA_WRITE, SharedMemoryTarget } from '../common/index.ts';
+import { InterruptLine, interruptTotals, type Node } from '../../platform/node/index.ts';
+import { DMA_READ, DMA_WRITE, GuestMemory } from '../common/index.ts';
 import { MmioDriverTransport } from './mmio-driver.ts';
 import type { MmioOptions, MmioPlan } from './options.ts';
 import { ACCESS_DONE, INTERRUPT } from './packets.ts';
@@ -22,7 +21,7 @@ export class MmioDriverEnd implements DriverEnd, Component {
   readonly #node: Node;
   readonly #plan: MmioPlan;
   readonly #port: TrapPort;
-  readonly #target: SharedMemoryTarget;
+  readonly #memory: GuestMemory;
   readonly #transports = new Map<number, MmioDriverTransport>();
   readonly #lines = new Map<number, InterruptLine>();
 
@@ -35,18 +34,7 @@ export class MmioDriverEnd implements DriverEnd, Component {
       timing: mmioTimingIds(node.costs),
       post: (kind, a, b, c, d, delay) => this.#post(kind, [a, b, c, d], delay),
     });
-    const handles = new MemoryHandles();
-    const { base, size } = node.memory;
-    // Handle 1: the device model has the whole guest mapped.
-    handles.share(base, Math.floor(size / PAGE_SIZE), plan.device, true);
-    handles.retrieve(1, plan.device);
-    this.#target = new SharedMemoryTarget({
-      node,
-      handles,
-      borrowerNode: plan.device,
-      borrowerPort: plan.devicePort,
-      name: plan.name,
-    });
+    this.#memory = new GuestMemory(node, plan);
   }
 
   transport({ number }: DevicePlan): DriverTransport {
@@ -70,7 +58,7 @@ export class MmioDriverEnd implements DriverEnd, Component {
         return this.#lines.get(packet.a)!.raise();
       case DMA_READ:
       case DMA_WRITE:
-        return this.#target.receive(packet);
+        return this.#memory.target.receive(packet);
       default:
         assert(false, `${this.#plan.name}: packet of kind ${packet.kind} at the guest's end`);
     }
@@ -80,21 +68,13 @@ export class MmioDriverEnd implements DriverEnd, Component {
   deliver(): void {}
 
   statistics(): Statistics {
-    let interrupts = 0;
-    let coalesced = 0;
-    for (const line of this.#lines.values()) {
-      interrupts += line.taken;
-      coalesced += line.coalesced;
-    }
     return {
       messages: 0,
       bytes: 0,
       exits: this.#port.exits,
       kernelExits: this.#port.kernelExits,
-      interrupts,
-      interruptsCoalesced: coalesced,
-      bytesToDevice: this.#target.link.bytes,
-      linkBusyPs: this.#target.link.busy,
+      ...interruptTotals(this.#lines.values()),
+      ...this.#memory.target.link.statistics('driver'),
     };
   }
 

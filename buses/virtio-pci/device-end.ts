@@ -88,26 +88,13 @@ export class FunctionDeviceEnd<Options extends FunctionOptions> implements Devic
   }
 
   statistics(): Statistics {
-    const { dma, way, interrupts, unclaimed } = this.#endpoint;
-    const { tlps, bytes, busy } = way.data;
     return {
       messages: 0,
       bytes: 0,
       notificationsTaken: this.#notified,
       interrupts: this.#line.taken,
       interruptsCoalesced: this.#line.coalesced,
-      interruptsSent: interrupts,
-      unclaimed,
-      dmaReads: dma.reads,
-      dmaWrites: dma.writes,
-      dmaRefused: dma.refusals,
-      dmaReadBytes: dma.readBytes,
-      dmaWriteBytes: dma.writeBytes,
-      tagsMax: dma.tagsMax,
-      tagWaits: dma.tagWaits,
-      tlps,
-      bytesToDriver: bytes,
-      linkBusyPs: busy,
+      ...this.#endpoint.statistics(),
     };
   }
 

@@ -8,7 +8,7 @@ import type {
   Statistics,
 } from '../../platform/contracts/index.ts';
 import { FaultInjector } from '../../platform/faults/index.ts';
-import { InterruptLine, type Node } from '../../platform/node/index.ts';
+import { InterruptLine, interruptTotals, type Node } from '../../platform/node/index.ts';
 import {
   DirectTranslation,
   Iommu,
@@ -38,7 +38,6 @@ export class FunctionDriverEnd<
   readonly #node: Node;
   readonly #options: DriverEndOptions<Options, Transport>;
   readonly #path: PciePath;
-  readonly #translation: Translation;
   readonly #port: RootPort;
   readonly #faults: FaultInjector;
   readonly #pages: HostPages;
@@ -54,18 +53,20 @@ export class FunctionDriverEnd<
     const { emulated } = options;
     const iommu = options.iommu && !emulated;
     this.#path = emulated ? emulatedPath(pathOf(options)) : pathOf(options);
-    this.#translation = iommu ? new Iommu(options.iotlb) : new DirectTranslation(node.memory);
+    const translation: Translation = iommu
+      ? new Iommu(options.iotlb)
+      : new DirectTranslation(node.memory);
     this.#faults = new FaultInjector(node.kernel, faults);
     this.#pages = new HostPages({
       node,
-      translation: this.#translation,
+      translation,
       iommu,
       faults: this.#faults,
     });
     this.#port = new RootPort({
       node,
       path: this.#path,
-      translation: this.#translation,
+      translation,
       cardNode: plan.device,
       cardPort: plan.devicePort,
       ownPort: plan.driverPort,
@@ -115,29 +116,18 @@ export class FunctionDriverEnd<
 
   statistics(): Statistics {
     const { way, loads, stores, configAccesses } = this.#port;
-    const { tlps, bytes, busy } = way.data;
-    const { hits, misses, faults } = this.#translation;
     const slots = this.#slotLine === null ? [] : [this.#slotLine];
     const lines = [...this.transports.flatMap((transport) => transport.lines), ...slots];
-    const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
-    const notifications = total(this.transports.map((transport) => transport.notifications));
+    let notifications = 0;
+    for (const transport of this.transports) notifications += transport.notifications;
     return {
       messages: 0,
       bytes: 0,
       notifications,
-      interrupts: total(lines.map(({ taken }) => taken)),
-      interruptsCoalesced: total(lines.map(({ coalesced }) => coalesced)),
-      loads,
-      stores,
-      configAccesses,
+      ...interruptTotals(lines),
+      ...this.#port.statistics(),
       ...(way.storesTrap ? { exits: loads + stores + configAccesses - notifications } : {}),
-      iotlbHits: hits,
-      iotlbMisses: misses,
-      iommuFaults: faults,
       faultsInjected: this.#faults.acted,
-      tlps,
-      bytesToDevice: bytes,
-      linkBusyPs: busy,
     };
   }
 }

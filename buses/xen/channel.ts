@@ -142,7 +142,6 @@ export class XenChannel {
 
   statistics(): Statistics {
     const { path, side } = this.#options;
-    const bytes = side === 'driver' ? 'bytesToDevice' : 'bytesToDriver';
     const now = this.#port === NO_PORT ? null : this.#events.counters(this.#port);
     const eventsMerged = this.#merged + (now?.merged ?? 0);
     const eventsMasked = this.#masked + (now?.masked ?? 0);
@@ -154,8 +153,7 @@ export class XenChannel {
       eventsMasked,
       eventsDenied: this.#denied,
       eventOutliers: this.#outliers,
-      [bytes]: path.bytes,
-      linkBusyPs: path.busy,
+      ...path.statistics(side),
     };
   }
 

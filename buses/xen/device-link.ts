@@ -149,14 +149,12 @@ export class XenDeviceLink implements DeviceLink, CpuClient, RestartClient {
   }
 
   statistics(): Statistics {
-    const { reads, writes, refusals } = this.#inner;
     return {
       ...this.#channel.statistics(),
       hypercalls: this.dma.hypercalls,
       grantMappings: this.dma.mappings,
-      dmaReads: reads,
-      dmaWrites: writes,
-      dmaRefused: refusals + this.dma.refusals,
+      ...this.#inner.statistics(),
+      dmaRefused: this.#inner.refusals + this.dma.refusals,
     };
   }
 

@@ -137,14 +137,12 @@ export class ProxyDeviceLink implements DeviceLink, LinkClient, CpuClient {
   }
 
   statistics(): Statistics {
-    const { reads, writes, refusals } = this.#inner;
     return {
       ...this.#channel.statistics(),
       hypercalls: this.dma.hypercalls,
       grantMappings: this.dma.mappings,
-      dmaReads: reads,
-      dmaWrites: writes,
-      dmaRefused: refusals + this.dma.refusals,
+      ...this.#inner.statistics(),
+      dmaRefused: this.#inner.refusals + this.dma.refusals,
     };
   }
 

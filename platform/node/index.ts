@@ -1,5 +1,5 @@
 export { ANY_CORE, type CpuClient, CpuSet, Priority } from './cpu.ts';
-export { InterruptLine } from './interrupt-line.ts';
+export { InterruptLine, interruptTotals } from './interrupt-line.ts';
 export * as labels from './labels.ts';
 export { copyBytes, Memory, PAGE_SIZE, RAM_BASE } from './memory.ts';
 export { Milestone, MilestoneLog } from './milestones.ts';

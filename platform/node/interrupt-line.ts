@@ -37,3 +37,19 @@ export class InterruptLine implements CpuClient {
     this.#handler();
   }
 }
+
+interface InterruptTotals {
+  readonly interrupts: number;
+  readonly interruptsCoalesced: number;
+}
+
+/** What several lines have counted together, as a report names it. */
+export function interruptTotals(lines: Iterable<InterruptLine>): InterruptTotals {
+  let interrupts = 0;
+  let interruptsCoalesced = 0;
+  for (const { taken, coalesced } of lines) {
+    interrupts += taken;
+    interruptsCoalesced += coalesced;
+  }
+  return { interrupts, interruptsCoalesced };
+}

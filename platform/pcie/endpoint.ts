@@ -1,6 +1,6 @@
 // The card's end of a PCI Express path: it answers configuration requests and accesses to BARs for the
 // functions of the card, and sends what they signal. Their DMA is in dma-engine.ts.
-import type { DmaPort } from '../contracts/index.ts';
+import type { DmaPort, Statistics } from '../contracts/index.ts';
 import { assert } from '../errors.ts';
 import type { Component, Packet } from '../kernel/index.ts';
 import { type CpuClient, type Node, Priority } from '../node/index.ts';
@@ -163,6 +163,25 @@ export class Endpoint implements Component, CpuClient {
       default:
         this.#serve(packet);
     }
+  }
+
+  statistics(): Statistics {
+    const { dma, way, interrupts, unclaimed } = this;
+    const { tlps, bytes, busy } = way.data;
+    return {
+      interruptsSent: interrupts,
+      unclaimed,
+      dmaReads: dma.reads,
+      dmaWrites: dma.writes,
+      dmaRefused: dma.refusals,
+      dmaReadBytes: dma.readBytes,
+      dmaWriteBytes: dma.writeBytes,
+      tagsMax: dma.tagsMax,
+      tagWaits: dma.tagWaits,
+      tlps,
+      bytesToDriver: bytes,
+      linkBusyPs: busy,
+    };
   }
 
   /** A core of the card has come to an access. */

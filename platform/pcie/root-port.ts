@@ -2,6 +2,7 @@
 // from the host's memory, behind an IOMMU or not.
 //
 // A load stalls the core that makes it until the completion is back. A store is posted: the core goes on.
+import type { Statistics } from '../contracts/index.ts';
 import { assert } from '../errors.ts';
 import type { Component, ComponentId, Packet } from '../kernel/index.ts';
 import { type CpuClient, copyBytes, labels, type Node } from '../node/index.ts';
@@ -225,6 +226,23 @@ export class RootPort implements Component, CpuClient {
   writeBus(place: BusPlace, value: number, client: LoadClient, tag: number): void {
     this.configAccesses++;
     this.#hierarchy!.write(place, value, client, tag);
+  }
+
+  statistics(): Statistics {
+    const { loads, stores, configAccesses } = this;
+    const { hits, misses, faults } = this.#options.translation;
+    const { tlps, bytes, busy } = this.way.data;
+    return {
+      loads,
+      stores,
+      configAccesses,
+      iotlbHits: hits,
+      iotlbMisses: misses,
+      iommuFaults: faults,
+      tlps,
+      bytesToDevice: bytes,
+      linkBusyPs: busy,
+    };
   }
 
   /** True when an access to this address gets to the card. */
