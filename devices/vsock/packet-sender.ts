@@ -8,21 +8,10 @@ import {
   VSOCK_OP,
   VSOCK_PAYLOAD_MAX,
   VsockHeader,
+  type VsockReply,
 } from '../../platform/virtio/index.ts';
 import { type Chain, type QueueEngine, scatter } from '../common/index.ts';
 import type { Connection } from './connection.ts';
-
-/** A packet without payload. */
-export interface Reply {
-  readonly peerPort: number;
-  readonly localPort: number;
-  readonly type: number;
-  readonly op: number;
-  readonly flags: number;
-  /** What it says of the buffer of its connection; 0 when it has none. */
-  readonly bufAlloc: number;
-  readonly fwdCnt: number;
-}
 
 export interface SenderOptions {
   readonly node: Node;
@@ -40,7 +29,7 @@ export class PacketSender implements CpuClient {
   readonly #cost: number;
   /** Buffers that the guest offers, oldest first. */
   readonly #offers: { readonly queue: QueueEngine; readonly chain: Chain }[] = [];
-  readonly #replies: Reply[] = [];
+  readonly #replies: VsockReply[] = [];
   readonly #connections: Connection[] = [];
   #sending = false;
   /** Work of before a reset carries an older epoch. */
@@ -64,7 +53,7 @@ export class PacketSender implements CpuClient {
     this.#next();
   }
 
-  reply(reply: Reply): void {
+  reply(reply: VsockReply): void {
     this.#replies.push(reply);
     this.#next();
   }
@@ -95,8 +84,13 @@ export class PacketSender implements CpuClient {
     if (epoch !== this.#epoch) return;
     this.#sending = false;
     let connection: Connection | null = null;
-    if (this.#replies.length > 0) this.#sendReply(this.#replies.shift()!);
-    else connection = this.#sendData();
+    const reply = this.#replies.shift();
+    if (reply === undefined) {
+      connection = this.#sendData();
+    } else {
+      this.#header.setReply(reply);
+      this.#send(0);
+    }
     this.#options.sent(connection);
     this.#next();
   }
@@ -109,18 +103,6 @@ export class PacketSender implements CpuClient {
     const { node } = this.#options;
     const cost = node.charge(node.timing.deviceStep) + node.charge(this.#cost);
     node.cpu.submit(Priority.task, cost, this, 0, this.#epoch);
-  }
-
-  #sendReply(reply: Reply): void {
-    const header = this.#header;
-    header.srcPort = reply.localPort;
-    header.dstPort = reply.peerPort;
-    header.type = reply.type;
-    header.op = reply.op;
-    header.flags = reply.flags;
-    header.bufAlloc = reply.bufAlloc;
-    header.fwdCnt = reply.fwdCnt;
-    this.#send(0);
   }
 
   /** Sends what the connection whose turn it is may send; returns it if bytes of it went. */

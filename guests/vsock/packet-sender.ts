@@ -6,19 +6,9 @@ import {
   VSOCK_HOST_CID,
   VSOCK_OP,
   VsockHeader,
+  type VsockReply,
 } from '../../platform/virtio/index.ts';
 import type { Socket } from './socket.ts';
-
-/** A packet without payload. */
-export interface Reply {
-  readonly localPort: number;
-  readonly peerPort: number;
-  readonly type: number;
-  readonly op: number;
-  readonly flags: number;
-  readonly bufAlloc: number;
-  readonly fwdCnt: number;
-}
 
 export interface SenderOptions {
   readonly node: Node;
@@ -38,7 +28,7 @@ export class PacketSender implements CpuClient {
   sinceKey = 0;
   readonly #options: SenderOptions;
   readonly #places: number[] = [];
-  readonly #replies: Reply[] = [];
+  readonly #replies: VsockReply[] = [];
   readonly #sockets: Socket[] = [];
   #placesAll = 0;
   #sending = false;
@@ -84,7 +74,7 @@ export class PacketSender implements CpuClient {
     this.#next();
   }
 
-  reply(reply: Reply): void {
+  reply(reply: VsockReply): void {
     this.#replies.push(reply);
     this.#next();
   }
@@ -104,7 +94,8 @@ export class PacketSender implements CpuClient {
     if (reply === undefined) {
       this.#sendData();
     } else {
-      this.#sendReply(reply);
+      this.#header.setReply(reply);
+      this.#send(0);
       this.#options.replied();
     }
     this.#next();
@@ -125,18 +116,6 @@ export class PacketSender implements CpuClient {
       cost += node.chargeBytes(timing.copyRate, Math.min(unsent, peerFree, payload));
     }
     cpu.submit(Priority.task, cost, this, 0, this.#epoch);
-  }
-
-  #sendReply(reply: Reply): void {
-    const header = this.#header;
-    header.srcPort = reply.localPort;
-    header.dstPort = reply.peerPort;
-    header.type = reply.type;
-    header.op = reply.op;
-    header.flags = reply.flags;
-    header.bufAlloc = reply.bufAlloc;
-    header.fwdCnt = reply.fwdCnt;
-    this.#send(0);
   }
 
   /** Sends what the socket whose turn it is may send. */

@@ -239,6 +239,7 @@ export {
   VSOCK_SHUTDOWN,
   VSOCK_TYPE,
   VsockHeader,
+  type VsockReply,
   vsockConfig,
   vsockEvent,
   vsockFeatures,

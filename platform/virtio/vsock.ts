@@ -94,6 +94,18 @@ const AT = {
   fwdCnt: vsockHeader.offsetOf('fwdCnt'),
 } as const;
 
+/** A packet without payload, as its sender sees it. */
+export interface VsockReply {
+  readonly localPort: number;
+  readonly peerPort: number;
+  readonly type: number;
+  readonly op: number;
+  readonly flags: number;
+  /** What it says of the buffer of its connection; 0 when it has none. */
+  readonly bufAlloc: number;
+  readonly fwdCnt: number;
+}
+
 /** A packet's header as numbers, filled again for every packet. */
 export class VsockHeader {
   /** Context ids; -1 when the reserved upper half is not zero. */
@@ -107,6 +119,18 @@ export class VsockHeader {
   flags = 0;
   bufAlloc = 0;
   fwdCnt = 0;
+
+  /** Takes over all that a packet without payload says; between whom is the caller's. */
+  setReply(reply: VsockReply): void {
+    this.srcPort = reply.localPort;
+    this.dstPort = reply.peerPort;
+    this.len = 0;
+    this.type = reply.type;
+    this.op = reply.op;
+    this.flags = reply.flags;
+    this.bufAlloc = reply.bufAlloc;
+    this.fwdCnt = reply.fwdCnt;
+  }
 
   read(bytes: Uint8Array, at: number): void {
     this.srcCid = readCid(bytes, at + AT.srcCid);
