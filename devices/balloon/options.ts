@@ -2,15 +2,12 @@
 import { z } from 'zod';
 import type { DevicePlan, Finding } from '../../platform/contracts/index.ts';
 import { count, time } from '../../platform/scenario/fields.ts';
-import { commonOptions, inOrderOption } from '../common/index.ts';
+import { commonOptions, inOrderOption, queueSize } from '../common/index.ts';
 
 const pages = () => count({ max: 0xffff_ffff });
 
 export const balloonOptions = z.strictObject({
-  queueSize: z
-    .literal([2, 4, 8, 16, 32, 64, 128, 256, 512, 1024])
-    .default(128)
-    .describe('Largest size of each queue.'),
+  queueSize: queueSize({ min: 2 }).default(128).describe('Largest size of each queue.'),
   ...commonOptions,
   ...inOrderOption,
   pages: pages().default(0).describe('Pages of 4 KiB that it wants from the start.'),

@@ -5,7 +5,7 @@ import type { DevicePlan, Finding, Topology } from '../../platform/contracts/ind
 import { Backing } from '../../platform/memory/index.ts';
 import { count, inputFile, size, time } from '../../platform/scenario/fields.ts';
 import { BLK_QUEUES_MAX } from '../../platform/virtio/index.ts';
-import { commonOptions, inOrderOption } from '../common/index.ts';
+import { commonOptions, inOrderOption, queueSize } from '../common/index.ts';
 
 const SECTOR = 512;
 const sectors = (bounds: { readonly min?: number } = {}) =>
@@ -41,10 +41,7 @@ export const blkOptions = z.strictObject({
     .boolean()
     .default(false)
     .describe('Write changed bytes to the image when the run ends.'),
-  queueSize: z
-    .literal([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768])
-    .default(256)
-    .describe('Largest size of each request queue.'),
+  queueSize: queueSize({ min: 1 }).default(256).describe('Largest size of each request queue.'),
   queues: count({ min: 1, max: BLK_QUEUES_MAX })
     .default(1)
     .describe('Number of request queues; more than one are offered by MQ.'),

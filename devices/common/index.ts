@@ -2,7 +2,7 @@ export { Chain } from './chain.ts';
 export { defineDevice } from './definition.ts';
 export { deviceChart } from './device-chart.ts';
 export { BATCH_MAX } from './device-ring.ts';
-export { type CommonOptions, commonOptions, inOrderOption } from './options.ts';
+export { type CommonOptions, commonOptions, inOrderOption, queueSize } from './options.ts';
 export { queueChart } from './queue-chart.ts';
 export { QueueEngine, type QueueOwner, type SignalGate } from './queue-engine.ts';
 export { FetchedRequest, RequestFetcher, scatter } from './request-fetcher.ts';

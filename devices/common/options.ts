@@ -1,8 +1,11 @@
 // What a scenario may say of any device: the features of virtio 1.4 §6 that it offers, and what befalls it.
 import { z } from 'zod';
 import type { DevicePlan, Finding } from '../../platform/contracts/index.ts';
-import { time } from '../../platform/scenario/fields.ts';
-import { F } from '../../platform/virtio/index.ts';
+import { count, time } from '../../platform/scenario/fields.ts';
+import { F, QUEUE_SIZE_MAX } from '../../platform/virtio/index.ts';
+
+/** A queue size that some ring format allows: any with packed rings, see `checkCommon`. */
+export const queueSize = ({ min }: { readonly min: number }) => count({ min, max: QUEUE_SIZE_MAX });
 
 /** Option fields of every device; spread them into the device's schema. */
 export const commonOptions = {
@@ -56,12 +59,22 @@ export const inOrderOption = {
 
 export type CommonOptions = z.output<z.ZodObject<typeof commonOptions>>;
 
-/** Objects to resets of queues that the device does not offer. */
+/** Objects to queues that the ring format does not have, and to resets of queues that are not offered. */
 export function checkCommon({ options }: DevicePlan): readonly Finding[] {
-  const { resetQueues, ringReset } = options as CommonOptions;
-  if (resetQueues.length === 0 || ringReset) return [];
-  const message = 'the device does not offer RING_RESET';
-  return [{ field: 'resetQueues', message, expected: '`ringReset: true`' }];
+  const { resetQueues, ringReset, ring } = options as CommonOptions;
+  const { queueSize: entries } = options as { queueSize: number };
+  const findings: Finding[] = [];
+  const above = 2 ** Math.ceil(Math.log2(entries));
+  if (ring === 'split' && entries !== above) {
+    const message = 'the size of a split ring is a power of two';
+    const expected = `${above / 2} or ${above}, or \`ring: packed\``;
+    findings.push({ field: 'queueSize', message, expected });
+  }
+  if (resetQueues.length > 0 && !ringReset) {
+    const message = 'the device does not offer RING_RESET';
+    findings.push({ field: 'resetQueues', message, expected: '`ringReset: true`' });
+  }
+  return findings;
 }
 
 /** The feature bits that these options offer. */

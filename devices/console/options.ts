@@ -3,16 +3,13 @@ import { z } from 'zod';
 import type { DevicePlan, Finding } from '../../platform/contracts/index.ts';
 import { count, time } from '../../platform/scenario/fields.ts';
 import { CONSOLE_PORTS_MAX } from '../../platform/virtio/index.ts';
-import { commonOptions, inOrderOption } from '../common/index.ts';
+import { commonOptions, inOrderOption, queueSize } from '../common/index.ts';
 
 const port = () => count({ max: CONSOLE_PORTS_MAX - 1 });
 const cells = () => count({ min: 1, max: 65535 });
 
 export const consoleOptions = z.strictObject({
-  queueSize: z
-    .literal([8, 16, 32, 64, 128, 256, 512, 1024])
-    .default(64)
-    .describe('Largest size of each queue.'),
+  queueSize: queueSize({ min: 8 }).default(64).describe('Largest size of each queue.'),
   ...commonOptions,
   ...inOrderOption,
   multiport: z

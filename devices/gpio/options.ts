@@ -2,14 +2,13 @@
 import { z } from 'zod';
 import type { DevicePlan, Finding } from '../../platform/contracts/index.ts';
 import { count, time } from '../../platform/scenario/fields.ts';
-import { commonOptions } from '../common/index.ts';
+import { commonOptions, queueSize } from '../common/index.ts';
 
 const LINES_MAX = 1024;
 const line = () => count({ max: LINES_MAX - 1 });
 
 export const gpioOptions = z.strictObject({
-  queueSize: z
-    .literal([2, 4, 8, 16, 32, 64, 128, 256, 512, 1024])
+  queueSize: queueSize({ min: 2 })
     .default(64)
     .describe('Largest size of the request queue and of the event queue.'),
   ...commonOptions,

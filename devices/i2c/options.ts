@@ -2,13 +2,10 @@
 import { z } from 'zod';
 import { count } from '../../platform/scenario/fields.ts';
 import { DS1338_ADDRESS, parseClockTime } from '../../platform/virtio/index.ts';
-import { commonOptions, inOrderOption } from '../common/index.ts';
+import { commonOptions, inOrderOption, queueSize } from '../common/index.ts';
 
 export const i2cOptions = z.strictObject({
-  queueSize: z
-    .literal([32, 64, 128, 256])
-    .default(64)
-    .describe('Largest size of the request queue.'),
+  queueSize: queueSize({ min: 32 }).default(64).describe('Largest size of the request queue.'),
   ...commonOptions,
   ...inOrderOption,
   mode: z

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { PS_PER_US } from '../../platform/kernel/index.ts';
 import { isGroupMac, parseIpv4, parseMac } from '../../platform/network/index.ts';
 import { size, time } from '../../platform/scenario/fields.ts';
-import { commonOptions, inOrderOption } from '../common/index.ts';
+import { commonOptions, inOrderOption, queueSize } from '../common/index.ts';
 import { COALESCING_USECS_MAX } from './coalescer.ts';
 
 /** Queue pairs at the most; the specification allows 32768. */
@@ -58,10 +58,7 @@ export const netOptions = z.strictObject({
     .max(PAIRS_MAX)
     .default(1)
     .describe('Pairs of receive and transmit queues.'),
-  queueSize: z
-    .literal([16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768])
-    .default(256)
-    .describe('Largest size of each queue.'),
+  queueSize: queueSize({ min: 16 }).default(256).describe('Largest size of each queue.'),
   ...commonOptions,
   ...inOrderOption,
   checksum: z.boolean().default(true).describe('Offer CSUM and GUEST_CSUM.'),

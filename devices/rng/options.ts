@@ -1,13 +1,10 @@
 // What a scenario may say of an entropy source.
 import { z } from 'zod';
 import { size } from '../../platform/scenario/fields.ts';
-import { commonOptions, inOrderOption } from '../common/index.ts';
+import { commonOptions, inOrderOption, queueSize } from '../common/index.ts';
 
 export const rngOptions = z.strictObject({
-  queueSize: z
-    .literal([1, 2, 4, 8, 16, 32, 64, 128, 256])
-    .default(64)
-    .describe('Largest size of the request queue.'),
+  queueSize: queueSize({ min: 1 }).default(64).describe('Largest size of the request queue.'),
   ...commonOptions,
   ...inOrderOption,
   chunk: size({ min: 1, max: 65536 })

@@ -2,15 +2,12 @@
 import { z } from 'zod';
 import { count, size, time } from '../../platform/scenario/fields.ts';
 import { VSOCK_FIRST_GUEST_CID, VSOCK_LAST_GUEST_CID } from '../../platform/virtio/index.ts';
-import { commonOptions, inOrderOption } from '../common/index.ts';
+import { commonOptions, inOrderOption, queueSize } from '../common/index.ts';
 
 const cid = () => count({ min: VSOCK_FIRST_GUEST_CID, max: VSOCK_LAST_GUEST_CID });
 
 export const vsockOptions = z.strictObject({
-  queueSize: z
-    .literal([8, 16, 32, 64, 128, 256, 512, 1024])
-    .default(128)
-    .describe('Largest size of each queue.'),
+  queueSize: queueSize({ min: 8 }).default(128).describe('Largest size of each queue.'),
   ...commonOptions,
   ...inOrderOption,
   guestCid: cid().default(VSOCK_FIRST_GUEST_CID).describe("The guest's context id."),

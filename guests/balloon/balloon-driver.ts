@@ -26,7 +26,6 @@ import { BLOCKS_MAX } from './free-pages.ts';
 import { HINT_BYTES, PageHinter } from './page-hinter.ts';
 import { PageReporter } from './page-reporter.ts';
 
-const QUEUE_SIZE = 128;
 /** Pages of one request at the most. */
 export const BATCH_PAGES = 256;
 const LIST_BYTES = BATCH_PAGES * BALLOON_PFN_SIZE;
@@ -75,7 +74,6 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
     super(environment, {
       deviceId: BALLOON_DEVICE_ID,
       queueCount: 2,
-      queueSize: QUEUE_SIZE,
       features: FEATURES,
       configSize: BALLOON_CONFIG_SIZE_MIN,
       segmentsMax: BLOCKS_MAX,

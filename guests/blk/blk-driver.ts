@@ -25,8 +25,6 @@ import {
   SlotState,
 } from './request-slots.ts';
 
-/** Queue size asked for; the device may have less. */
-const QUEUE_SIZE = 256;
 const STEP_SUBMIT = FIRST_OWN_STEP;
 /** Segments of a chain whose data is one piece: header, data, status. */
 const SEGMENTS = 3;
@@ -60,7 +58,6 @@ export class BlkDriver extends VirtioDriver {
     super(environment, {
       deviceId: BLK_DEVICE_ID,
       queueCount: 1,
-      queueSize: QUEUE_SIZE,
       features: FEATURES,
       configSize: BLK_CONFIG_SIZE_LEAST,
       segmentsMax: SEGMENTS,

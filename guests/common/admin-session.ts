@@ -54,7 +54,7 @@ export class AdminSession implements CpuClient {
   constructor(options: AdminSessionOptions) {
     this.#options = options;
     const { node, transport } = options;
-    this.#rings = new RingSet({ node, transport, sizeWanted: QUEUE_SIZE, segmentsMax: PARTS });
+    this.#rings = new RingSet({ node, transport, sizeMax: QUEUE_SIZE, segmentsMax: PARTS });
   }
 
   /** Bytes of ring and buffers; 0 without a queue. */

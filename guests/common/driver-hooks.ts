@@ -10,8 +10,6 @@ export interface DriverTraits extends FeatureTraits {
   readonly deviceId: number;
   /** Queues that the device must have at the least; see `queuesWanted`. */
   readonly queueCount: number;
-  /** Queue size the driver would like; the device's limit may be lower. */
-  readonly queueSize: number;
   readonly configSize: number;
   /** Most segments of a chain that may lie in an indirect table. Default: 4. */
   readonly segmentsMax?: number;
@@ -31,11 +29,14 @@ export abstract class DriverHooks {
   /** How often the device was reset to go on with it. */
   recoveries = 0;
 
-  /** Bytes of buffers that the driver wants behind its rings, which end `start` bytes into a page. */
-  protected abstract bufferBytes(start: number): number;
+  /**
+   * Bytes of buffers that the driver wants behind its rings, which end `start` bytes into a page and have
+   * `sizes` entries.
+   */
+  protected abstract bufferBytes(start: number, sizes: readonly number[]): number;
   /** Bytes of buffers that the driver uses while the device has them: all, unless it knows better. */
-  protected commonBytes(start: number): number {
-    return this.bufferBytes(start);
+  protected commonBytes(start: number, sizes: readonly number[]): number {
+    return this.bufferBytes(start, sizes);
   }
   /** The device is live; buffers begin at `buffers` in own RAM. */
   protected abstract wentLive(buffers: number): void;

@@ -8,6 +8,7 @@ import {
   F,
   PackedDriverRing,
   packedRingAreas,
+  QUEUE_SIZE_MAX,
   type RingAreas,
   type SegmentList,
   SplitDriverRing,
@@ -20,8 +21,8 @@ export const SEGMENTS_DEFAULT = 4;
 export interface RingSetOptions {
   readonly node: Node;
   readonly transport: DriverTransport;
-  /** Queue size that the driver would like; the device's limit may be lower. */
-  readonly sizeWanted: number;
+  /** Largest size of a queue, when the driver wants less than the device has. */
+  readonly sizeMax?: number;
   /** Most segments of a chain that may lie in an indirect table. */
   readonly segmentsMax: number;
   /** With RING_RESET, rings keep what chains are made of; see `DriverTraits`. */
@@ -37,7 +38,8 @@ export interface TaggedChain {
 export class RingSet {
   rings: DriverRing[] = [];
   readonly #options: RingSetOptions;
-  readonly #sizes: number[] = [];
+  /** Entries of each planned queue. */
+  readonly sizes: number[] = [];
   readonly #starts: number[] = [];
   /** How often each ring was made anew. */
   readonly #epochs: number[] = [];
@@ -53,25 +55,25 @@ export class RingSet {
   /** Begins anew under these features. */
   plan(features: bigint): void {
     this.#features = features;
-    this.#sizes.length = 0;
+    this.sizes.length = 0;
   }
 
-  /** Plans a queue: of the size that is wanted, or the largest that device and format allow. */
+  /** Plans a queue, of the largest size that device, driver and format allow. */
   add(index: number, sizeMax: number): void {
-    const size = Math.min(sizeMax, this.#options.sizeWanted);
-    this.#sizes[index] = this.#has(F.RING_PACKED) ? size : 2 ** Math.floor(Math.log2(size));
+    const size = Math.min(sizeMax, this.#options.sizeMax ?? QUEUE_SIZE_MAX);
+    this.sizes[index] = this.#has(F.RING_PACKED) ? size : 2 ** Math.floor(Math.log2(size));
   }
 
   /** Bytes of all rings and their indirect tables, each from a 64-byte line of its own. */
   get bytes(): number {
-    return this.#sizes.reduce((sum, size) => sum + this.#bytesOf(size), 0);
+    return this.sizes.reduce((sum, size) => sum + this.#bytesOf(size), 0);
   }
 
   /** Makes all rings, from this address in own RAM on. */
   place(address: number): void {
     let at = address;
     this.rings = [];
-    for (const [index, size] of this.#sizes.entries()) {
+    for (const [index, size] of this.sizes.entries()) {
       this.#starts[index] = at;
       this.make(index);
       at += this.#bytesOf(size);
@@ -80,7 +82,7 @@ export class RingSet {
 
   /** Makes one ring, empty, at its place. */
   make(index: number): void {
-    const size = this.#sizes[index];
+    const size = this.sizes[index];
     this.rings[index] = this.#makeRing(this.#starts[index], size);
     // A packed ring's chains are named by buffer ids, which are below the size as well.
     this.#uses[index] = new Int32Array(size);

@@ -67,7 +67,6 @@ export abstract class VirtioDriver
       node,
       name: plan.name,
       transport,
-      sizeWanted: traits.queueSize,
       segmentsMax: traits.segmentsMax ?? SEGMENTS_DEFAULT,
       keepsChains: traits.repeatsChains !== true,
     });
@@ -391,9 +390,10 @@ export abstract class VirtioDriver
   /** Memory for rings and buffers; what there is from before a reset will do. */
   #allocate(): void {
     const rings = this.#queues.bytes;
-    const length = rings + this.bufferBytes(rings);
+    const { sizes } = this.#queues.own;
+    const length = rings + this.bufferBytes(rings, sizes);
     const address = this.#queues.memoryOf(length);
     if (address !== null) return this.reply({ type: 'reply.memory', address });
-    this.transport.allocate(length, rings + this.commonBytes(rings));
+    this.transport.allocate(length, rings + this.commonBytes(rings, sizes));
   }
 }

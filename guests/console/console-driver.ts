@@ -21,7 +21,6 @@ import { FIRST_OWN_STEP, SlotTable, VirtioDriver } from '../common/index.ts';
 import { type ConsoleClient, DriverPort, type PortOwner } from './driver-port.ts';
 import type { PortEffect } from './port-chart.ts';
 
-const QUEUE_SIZE = 64;
 /** Receive buffers of a port, and their bytes. */
 const BUFFERS = 8;
 const BUFFER_SIZE = 1024;
@@ -60,7 +59,6 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
     super(environment, {
       deviceId: CONSOLE_DEVICE_ID,
       queueCount: 2,
-      queueSize: QUEUE_SIZE,
       features: CONSOLE_F.SIZE | CONSOLE_F.MULTIPORT | CONSOLE_F.EMERG_WRITE,
       configSize: consoleConfig.fixedSize,
       segmentsMax: 1,

@@ -17,7 +17,6 @@ import {
 } from '../../platform/virtio/index.ts';
 import { FIRST_SLOT_DRIVER_STEP, RequestEnd, SlotDriver } from '../common/index.ts';
 
-const QUEUE_SIZE = 64;
 const EVENT_QUEUE = 1;
 /** Segments of a chain: what the device reads, what it writes. */
 const SEGMENTS = 2;
@@ -82,7 +81,6 @@ export class GpioDriver extends SlotDriver<GpioClient | null> {
     super(environment, {
       deviceId: GPIO_DEVICE_ID,
       queueCount: 1,
-      queueSize: QUEUE_SIZE,
       features: GPIO_F.IRQ,
       configSize: gpioConfig.fixedSize,
       segmentsMax: SEGMENTS,

@@ -13,7 +13,6 @@ import {
 } from '../../platform/virtio/index.ts';
 import { RequestEnd, SlotDriver } from '../common/index.ts';
 
-const QUEUE_SIZE = 64;
 /** Messages of one transfer at the most. */
 export const I2C_MESSAGES_MAX = 8;
 /** Segments of a chain: header, data, status. */
@@ -51,7 +50,6 @@ export class I2cDriver extends SlotDriver<I2cClient> {
     super(environment, {
       deviceId: I2C_DEVICE_ID,
       queueCount: 1,
-      queueSize: QUEUE_SIZE,
       features: I2C_F.ZERO_LENGTH_REQUEST,
       requiredFeatures: I2C_F.ZERO_LENGTH_REQUEST,
       configSize: 0,

@@ -38,7 +38,6 @@ import type { Offload } from './packet.ts';
 import { type PairTiming, QueuePair } from './queue-pair.ts';
 import { NetStack } from './stack/index.ts';
 
-const QUEUE_SIZE = 256;
 /** A buffer that may be merged with others; it holds a frame of the usual size. */
 const MERGED_BUFFER = 1536;
 /** One of those that a large packet lies in: a page. */
@@ -103,6 +102,8 @@ export class NetDriver extends VirtioDriver {
   readonly #clients: NetClient[] = [];
   readonly #wishes: Wishes;
   #pairCount = 0;
+  /** Of all pairs. */
+  #receiveBytes = 0;
   #pairsInUse = 1;
   #hashing: Hashing | null = null;
   /** The device was reset, and had sent something or had nothing to send. */
@@ -112,7 +113,6 @@ export class NetDriver extends VirtioDriver {
     super(environment, {
       deviceId: NET_DEVICE_ID,
       queueCount: 2,
-      queueSize: QUEUE_SIZE,
       features: FEATURES,
       dependentFeatures: NET_F_REQUIRES,
       configSize: NET_CONFIG_SIZE,
@@ -199,8 +199,12 @@ export class NetDriver extends VirtioDriver {
     return 2 * this.#pairCount + (this.#has(NET_F.CTRL_VQ) ? 1 : 0);
   }
 
-  protected override bufferBytes(): number {
-    return COMMAND_BYTES + this.#pairCount * (QUEUE_SIZE * this.#bufferSize + ARENA_BYTES);
+  protected override bufferBytes(_start: number, sizes: readonly number[]): number {
+    this.#receiveBytes = 0;
+    for (let pair = 0; pair < this.#pairCount; pair++) {
+      this.#receiveBytes += sizes[receiveQueue(pair)] * this.#bufferSize;
+    }
+    return COMMAND_BYTES + this.#receiveBytes + this.#pairCount * ARENA_BYTES;
   }
 
   protected override wentLive(buffers: number): void {
@@ -328,13 +332,15 @@ export class NetDriver extends VirtioDriver {
 
   #startPairs(memory: number): void {
     const bufferBytes = this.#bufferSize;
-    const arena = memory + this.#pairCount * QUEUE_SIZE * bufferBytes;
+    const arena = memory + this.#receiveBytes;
+    let buffers = memory;
     for (let pair = 0; pair < this.#pairCount; pair++) {
       if (this.#pairs.length === pair) this.#pairs.push(new QueuePair(this, pair));
+      const ring = this.rings[receiveQueue(pair)];
       this.#pairs[pair].start({
-        ring: this.rings[receiveQueue(pair)],
+        ring,
         queue: receiveQueue(pair),
-        buffers: memory + pair * QUEUE_SIZE * bufferBytes,
+        buffers,
         bufferBytes,
         checksChecksums: this.#has(NET_F.GUEST_CSUM),
         hasher: this.#has(NET_F.HASH_REPORT) ? this.#hasher() : null,
@@ -348,6 +354,7 @@ export class NetDriver extends VirtioDriver {
           checksumOffload: this.#has(NET_F.CSUM),
         },
       });
+      buffers += ring.size * bufferBytes;
     }
   }
 

@@ -3,7 +3,6 @@ import type { DriverEnvironment } from '../../platform/contracts/index.ts';
 import { RNG_DEVICE_ID } from '../../platform/virtio/index.ts';
 import { RequestEnd, SlotDriver } from '../common/index.ts';
 
-const QUEUE_SIZE = 64;
 const LINE = 64;
 
 /** Whoever wants random bytes. */
@@ -24,7 +23,6 @@ export class RngDriver extends SlotDriver<RngClient> {
     super(environment, {
       deviceId: RNG_DEVICE_ID,
       queueCount: 1,
-      queueSize: QUEUE_SIZE,
       features: 0n,
       configSize: 0,
       segmentsMax: 1,

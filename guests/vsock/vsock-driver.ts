@@ -22,7 +22,6 @@ import { PacketSender } from './packet-sender.ts';
 import { Socket, type SocketOwner, type VsockClient } from './socket.ts';
 import type { SocketEffect } from './socket-chart.ts';
 
-const QUEUE_SIZE = 128;
 /** Packets on their way out at a time, and buffers for those that come in; payload of each. */
 const PACKETS = 64;
 const PAYLOAD = 4096;
@@ -62,7 +61,6 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
     super(environment, {
       deviceId: VSOCK_DEVICE_ID,
       queueCount: 3,
-      queueSize: QUEUE_SIZE,
       features: VSOCK_F.STREAM | VSOCK_F.SEQPACKET | VSOCK_F.NO_IMPLIED_STREAM,
       configSize: vsockConfig.fixedSize,
       segmentsMax: 1,

@@ -192,6 +192,8 @@ export const RING_CASES: Readonly<Record<string, Entry>> = {
     indirect: true,
     notificationData: true,
     adminQueues: 1,
+    // No power of two.
+    queueSize: 100,
   },
 };
 

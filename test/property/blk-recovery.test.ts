@@ -16,7 +16,7 @@ const diskArbitrary = fc.record({
   ringReset: fc.constant(true),
   discard: fc.constant(true),
   queues: fc.constantFrom(1, 1, 2, 3),
-  queueSize: fc.constantFrom(4, 16, 256),
+  queueSize: fc.constantFrom<number>(4, 16, 256),
   parallel: fc.constantFrom(1, 8),
   service: fc.constantFrom('constant', 'exponential'),
   writeCache: fc.constantFrom('0B', '16KiB', '1MiB'),
@@ -29,6 +29,12 @@ const diskArbitrary = fc.record({
     { maxLength: 3 },
   ),
 });
+
+type Disk = typeof diskArbitrary extends fc.Arbitrary<infer Value> ? Value : never;
+
+/** A packed ring may have any size. */
+const oddWhenPacked = (disk: Disk): Disk =>
+  disk.ring === 'packed' ? { ...disk, queueSize: disk.queueSize - 1 } : disk;
 
 const workloadArbitrary = fc.record({
   depth: fc.constantFrom(1, 4, 16),
@@ -58,7 +64,7 @@ describe('a disk in trouble', () => {
   it('loses no request and no acknowledged byte, seed 1, 50 runs', () => {
     fc.assert(
       fc.property(
-        diskArbitrary,
+        diskArbitrary.map(oddWhenPacked),
         workloadArbitrary,
         stepsArbitrary,
         faultArbitrary,

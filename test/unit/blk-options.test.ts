@@ -34,6 +34,16 @@ function problemsOf(...disks: readonly string[]): string[] {
   }
 }
 
+test('a queue has any size with packed rings, and a power of two with split ones', () => {
+  const sizes = [1, 2, 3, 100, 256, 32767, 32768];
+  const refused = (ring: string) =>
+    sizes.filter((entries) => problemsOf(`queueSize: ${entries}, ring: ${ring}`).length > 0);
+  expect(refused('packed')).toEqual([]);
+  expect(refused('split')).toEqual([3, 100, 32767]);
+  expect(problemsOf('queueSize: 100')).toEqual(['5:56 the size of a split ring is a power of two']);
+  expect(problemsOf('queueSize: 32769, ring: packed')).toHaveLength(1);
+});
+
 describe('writeBack is refused', () => {
   test('where the image may not be written', () => {
     // No file is locked to root, as whom tests run in containers.
