@@ -4,7 +4,7 @@
 //   segment: handle le32 │ length le32 │ offset le32 low, le32 high
 //   refusal: a: slot, b: length, c: number of the segment; the bytes are the reason as text
 import type { DmaClient, DmaFault, DmaPort, Statistics } from '../../platform/contracts/index.ts';
-import type { Packet } from '../../platform/kernel/index.ts';
+import { doubled, type Packet } from '../../platform/kernel/index.ts';
 import { copyBytes, type Node } from '../../platform/node/index.ts';
 import { readU32, writeU32 } from '../../platform/wire/index.ts';
 import { OrderedLink } from './link.ts';
@@ -200,9 +200,9 @@ export class SharedMemoryPort implements DmaPort {
   }
 
   #growSegments(): void {
-    this.#addresses = grown(this.#addresses);
-    this.#lengths = grown(this.#lengths);
-    this.#sourceOffsets = grown(this.#sourceOffsets);
+    this.#addresses = doubled(this.#addresses);
+    this.#lengths = doubled(this.#lengths);
+    this.#sourceOffsets = doubled(this.#sourceOffsets);
   }
 }
 
@@ -213,12 +213,6 @@ function offsetAt({ bytes }: Packet, segmentAt: number): number {
 
 function textIn({ bytes, length }: Packet): string {
   return String.fromCharCode(...bytes.subarray(0, length));
-}
-
-function grown(old: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
-  const larger = new Float64Array(old.length * 2);
-  larger.set(old);
-  return larger;
 }
 
 function refusal(window: DmaWindow | null): string {

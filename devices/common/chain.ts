@@ -1,4 +1,5 @@
 // A descriptor chain as the device has fetched it.
+import { doubled } from '../../platform/kernel/index.ts';
 
 export class Chain {
   /** The driver's name for the chain: its head in a split ring, its buffer id in a packed one. */
@@ -53,12 +54,7 @@ export class Chain {
   }
 
   #grow(): void {
-    const capacity = this.addresses.length * 2;
-    const addresses = new Float64Array(capacity);
-    addresses.set(this.addresses);
-    this.addresses = addresses;
-    const lengths = new Float64Array(capacity);
-    lengths.set(this.lengths);
-    this.lengths = lengths;
+    this.addresses = doubled(this.addresses);
+    this.lengths = doubled(this.lengths);
   }
 }

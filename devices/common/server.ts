@@ -4,6 +4,7 @@ import type { Statistics } from '../../platform/contracts/index.ts';
 import {
   type Component,
   type ComponentId,
+  doubled,
   NO_EVENT,
   PS_PER_NS,
 } from '../../platform/kernel/index.ts';
@@ -114,14 +115,8 @@ export class ServiceStation implements Component {
   }
 
   #grow(): void {
-    this.#wait = grown(this.#wait);
-    this.#time = grown(this.#time);
-    this.#end = grown(this.#end);
+    this.#wait = doubled(this.#wait);
+    this.#time = doubled(this.#time);
+    this.#end = doubled(this.#end);
   }
-}
-
-function grown(old: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
-  const larger = new Float64Array(old.length * 2);
-  larger.set(old);
-  return larger;
 }

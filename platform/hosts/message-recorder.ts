@@ -1,7 +1,7 @@
 // Keeps what the ends of buses send, for a trace that is written after the run: plain numbers and the
 // bytes themselves, so that recording costs little and crosses threads as it is.
 import type { BusSide, MessageObserver } from '../contracts/index.ts';
-import type { Kernel } from '../kernel/index.ts';
+import { doubled, type Kernel } from '../kernel/index.ts';
 import { peekDevice, peekIsBus } from '../virtio/messages/index.ts';
 
 /** Messages of one bus that are to be recorded. */
@@ -99,18 +99,14 @@ export class MessageRecorder {
   }
 
   #growLists(): void {
-    const size = 2 * this.#at.length;
-    this.#at = grown(new Float64Array(size), this.#at);
-    this.#sender = grown(new Uint32Array(size), this.#sender);
-    this.#end = grown(new Float64Array(size), this.#end);
+    this.#at = doubled(this.#at);
+    this.#sender = doubled(this.#sender);
+    this.#end = doubled(this.#end);
   }
 
   #growBytes(length: number): void {
-    this.#bytes = grown(new Uint8Array(2 * this.#bytes.length + length), this.#bytes);
+    const larger = new Uint8Array(2 * this.#bytes.length + length);
+    larger.set(this.#bytes);
+    this.#bytes = larger;
   }
-}
-
-function grown<T extends Float64Array | Uint32Array | Uint8Array>(larger: T, list: T): T {
-  larger.set(list);
-  return larger;
 }

@@ -9,7 +9,8 @@
 // few events. An event for opened time is inserted into the run, or, when many are, is late. The
 // window slides with the opened end; far events are admitted when it reaches the first of them.
 // While there are only a few events, all time counts as opened and they are all in the run.
-import { doubled, EventQueue, Layout } from './event-queue.ts';
+import { doubled } from './doubled.ts';
+import { EventQueue, Layout } from './event-queue.ts';
 import { LateEvents } from './late-events.ts';
 import { INTERVAL_MIN, WIDTH_MAX, WIDTH_UNKNOWN, WidthSearch } from './width-search.ts';
 

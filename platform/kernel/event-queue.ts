@@ -8,6 +8,7 @@
 // Links between slots are kept apart, close together: following a list of a million events through
 // their records would miss the cache at every step.
 import { assert } from '../errors.ts';
+import { doubled } from './doubled.ts';
 
 /**
  * The layout of a record, and the marks in it. Files with hot loops take these out once, by
@@ -91,10 +92,8 @@ export abstract class EventQueue {
     const slot = this.#slotCount++;
     assert(slot < SLOTS_MAX, 'more than 2^24 events are pending');
     if (slot << FLOATS_SHIFT === this.floats.length) {
-      const larger = new Float64Array(this.floats.length * 2);
-      larger.set(this.floats);
-      this.floats = larger;
-      this.words = new Int32Array(larger.buffer);
+      this.floats = doubled(this.floats);
+      this.words = new Int32Array(this.floats.buffer);
       this.links = doubled(this.links);
     }
     return slot;
@@ -147,11 +146,4 @@ export abstract class EventQueue {
     if (time !== otherTime) return time < otherTime;
     return floats[(slot << FLOATS_SHIFT) | KEY] < floats[(other << FLOATS_SHIFT) | KEY];
   }
-}
-
-/** The same slots, with as much room again. */
-export function doubled(slots: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(slots.length * 2);
-  larger.set(slots);
-  return larger;
 }

@@ -1,6 +1,7 @@
 export { CalendarQueue } from './calendar-queue.ts';
 export { CauseLog } from './cause-log.ts';
 export { combineDigests, type DigestLanes } from './digest.ts';
+export { doubled } from './doubled.ts';
 export { EventQueue, Layout } from './event-queue.ts';
 export {
   type Component,

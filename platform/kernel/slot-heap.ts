@@ -1,5 +1,6 @@
 // A 4-ary heap of slots, ordered by the (time, key) of their records.
-import { doubled, type EventQueue } from './event-queue.ts';
+import { doubled } from './doubled.ts';
+import type { EventQueue } from './event-queue.ts';
 
 export class SlotHeap {
   size = 0;

@@ -1,4 +1,5 @@
 // Segments of a DMA transaction as they are gathered, before it starts. Arrays grow and are used again.
+import { doubled } from '../kernel/index.ts';
 import { copyBytes } from '../node/index.ts';
 
 /** Segments of up to so many bytes are copied when they are gathered. */
@@ -50,15 +51,8 @@ export class Segments {
   }
 
   #grow(): void {
-    this.addresses = grown(this.addresses);
-    this.lengths = grown(this.lengths);
-    this.sourceOffsets = grown(this.sourceOffsets);
+    this.addresses = doubled(this.addresses);
+    this.lengths = doubled(this.lengths);
+    this.sourceOffsets = doubled(this.sourceOffsets);
   }
-}
-
-/** A copy of twice the length. */
-export function grown(old: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
-  const larger = new Float64Array(old.length * 2);
-  larger.set(old);
-  return larger;
 }

@@ -2,10 +2,10 @@
 // bytes they are on the link. What they carry travels elsewhere.
 //
 //   framing │ header 12 or 16 │ data, in words of 4 bytes │ framing
+import { doubled } from '../kernel/index.ts';
 import { CREDIT_UNIT } from './credit.ts';
 import { framingBytes } from './generation.ts';
 import type { PciePath } from './options.ts';
-import { grown } from './segments.ts';
 
 /** Requests do not cross a boundary of 4 KiB (PCI Express Base Specification §2.2.7). */
 const REQUEST_BOUNDARY = 4096;
@@ -103,8 +103,8 @@ export class TlpTally {
 
   #keep(bytes: number, units: number): void {
     if (this.tlps === this.sizes.length) {
-      this.sizes = grown(this.sizes);
-      this.units = grown(this.units);
+      this.sizes = doubled(this.sizes);
+      this.units = doubled(this.units);
     }
     this.sizes[this.tlps] = bytes;
     this.units[this.tlps] = units;

@@ -1,5 +1,6 @@
 // The driver's side of a virtqueue as drivers see it, whatever its format.
 import { assert } from '../errors.ts';
+import { doubled } from '../kernel/index.ts';
 
 /** `reap` found nothing new. */
 export const REAP_NONE = -1;
@@ -124,14 +125,9 @@ export class SegmentList {
   }
 
   #grow(): void {
-    const capacity = this.count * 2;
-    const { addresses, lengths, writable } = this;
-    this.addresses = new Float64Array(capacity);
-    this.addresses.set(addresses);
-    this.lengths = new Float64Array(capacity);
-    this.lengths.set(lengths);
-    this.writable = new Uint8Array(capacity);
-    this.writable.set(writable);
+    this.addresses = doubled(this.addresses);
+    this.lengths = doubled(this.lengths);
+    this.writable = doubled(this.writable);
   }
 }
 

@@ -1,5 +1,6 @@
 // One access of a device to its driver's memory: the chunks that it is made of, and what has come back.
 import type { DmaClient } from '../../../platform/contracts/index.ts';
+import { doubled } from '../../../platform/kernel/index.ts';
 import { copyBytes } from '../../../platform/node/index.ts';
 
 const CHUNKS_START = 64;
@@ -63,12 +64,8 @@ export class Access {
   }
 
   #growChunks(): void {
-    const addresses = new Float64Array(this.addresses.length * 2);
-    const lengths = new Uint16Array(this.lengths.length * 2);
-    addresses.set(this.addresses);
-    lengths.set(this.lengths);
-    this.addresses = addresses;
-    this.lengths = lengths;
+    this.addresses = doubled(this.addresses);
+    this.lengths = doubled(this.lengths);
   }
 
   #growBytes(): void {

@@ -1,6 +1,6 @@
 // A 4-ary heap with its times and keys in typed arrays of its own, so that sifting touches one small
 // region of memory. One of the candidates for the kernel's queue, kept for comparison.
-import { EventQueue, Layout } from '../../../platform/kernel/index.ts';
+import { doubled, EventQueue, Layout } from '../../../platform/kernel/index.ts';
 
 const { FLOATS_SHIFT, KEY, NO_SLOT } = Layout;
 
@@ -85,15 +85,8 @@ export class HeapQueue extends EventQueue {
   }
 
   #grow(): void {
-    const capacity = this.#size * 2;
-    const times = new Float64Array(capacity);
-    times.set(this.#times);
-    this.#times = times;
-    const keys = new Float64Array(capacity);
-    keys.set(this.#keys);
-    this.#keys = keys;
-    const slots = new Int32Array(capacity);
-    slots.set(this.#slots);
-    this.#slots = slots;
+    this.#times = doubled(this.#times);
+    this.#keys = doubled(this.#keys);
+    this.#slots = doubled(this.#slots);
   }
 }

@@ -1,6 +1,6 @@
 // A ladder queue after Tang, Goh and Thng (ACM TOMACS 15(3), 2005): an unsorted top, rungs of ever
 // finer buckets, and a sorted bottom. One of the candidates for the kernel's queue.
-import { EventQueue, Layout } from '../../../platform/kernel/index.ts';
+import { doubled, EventQueue, Layout } from '../../../platform/kernel/index.ts';
 
 const { FLOATS_SHIFT, NO_SLOT } = Layout;
 /** A bucket with more events than this becomes a rung of its own. */
@@ -113,14 +113,14 @@ export class LadderQueue extends EventQueue {
   }
 
   #pushTop(slot: number, time: number): void {
-    if (this.#topCount === this.#top.length) this.#top = grown(this.#top);
+    if (this.#topCount === this.#top.length) this.#top = doubled(this.#top);
     this.#top[this.#topCount++] = slot;
     if (time < this.#topFirst) this.#topFirst = time;
     if (time > this.#topLast) this.#topLast = time;
   }
 
   #pushBottom(slot: number): void {
-    if (this.#bottomCount === this.#bottom.length) this.#bottom = grown(this.#bottom);
+    if (this.#bottomCount === this.#bottom.length) this.#bottom = doubled(this.#bottom);
     const bottom = this.#bottom;
     let hole = this.#bottomCount++;
     while (hole > 0 && this.precedes(bottom[hole - 1], slot)) {
@@ -198,7 +198,7 @@ export class LadderQueue extends EventQueue {
   }
 
   #sortIntoBottom(head: number, count: number): void {
-    while (this.#bottom.length < count) this.#bottom = grown(this.#bottom);
+    while (this.#bottom.length < count) this.#bottom = doubled(this.#bottom);
     const bottom = this.#bottom;
     let end = 0;
     // Lists are last in, first out: equal times of one sender come already in reverse order.
@@ -212,10 +212,4 @@ export class LadderQueue extends EventQueue {
     }
     this.#bottomCount = end;
   }
-}
-
-function grown(old: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(old.length * 2);
-  larger.set(old);
-  return larger;
 }

@@ -1,6 +1,6 @@
 // A hierarchical timing wheel: nine levels of 64 slots, the lowest of one picosecond, so that a slot
 // of it holds events of one instant. One of the candidates for the kernel's queue.
-import { EventQueue, Layout } from '../../../platform/kernel/index.ts';
+import { doubled, EventQueue, Layout } from '../../../platform/kernel/index.ts';
 
 const { FLOATS_SHIFT, KEY, NO_SLOT } = Layout;
 const LEVEL_BITS = 6;
@@ -62,7 +62,7 @@ export class WheelQueue extends EventQueue {
     const { floats, links } = this;
     let isSorted = true;
     for (let slot = first; slot !== NO_SLOT; slot = links[slot]) {
-      if (this.#runCount === this.#run.length) this.#grow();
+      if (this.#runCount === this.#run.length) this.#run = doubled(this.#run);
       const last = this.#runCount - 1;
       if (last >= 0 && this.precedes(this.#run[last], slot)) isSorted = false;
       this.#run[this.#runCount++] = slot;
@@ -74,7 +74,7 @@ export class WheelQueue extends EventQueue {
   }
 
   #insert(slot: number): void {
-    if (this.#runCount === this.#run.length) this.#grow();
+    if (this.#runCount === this.#run.length) this.#run = doubled(this.#run);
     const run = this.#run;
     let hole = this.#runCount++;
     while (hole > 0 && this.precedes(run[hole - 1], slot)) {
@@ -82,12 +82,6 @@ export class WheelQueue extends EventQueue {
       hole--;
     }
     run[hole] = slot;
-  }
-
-  #grow(): void {
-    const larger = new Int32Array(this.#runCount * 2);
-    larger.set(this.#run);
-    this.#run = larger;
   }
 
   /** Puts an event into the level of the highest digit in which it differs from the present. */
