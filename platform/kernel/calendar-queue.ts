@@ -9,8 +9,8 @@
 // few events. An event for opened time is inserted into the run, or, when many are, is late. The
 // window slides with the opened end; far events are admitted when it reaches the first of them.
 // While there are only a few events, all time counts as opened and they are all in the run.
-import { doubled } from './doubled.ts';
 import { EventQueue, Layout } from './event-queue.ts';
+import { FarEvents } from './far-events.ts';
 import { LateEvents } from './late-events.ts';
 import { INTERVAL_MIN, WIDTH_MAX, WIDTH_UNKNOWN, WidthSearch } from './width-search.ts';
 
@@ -57,10 +57,7 @@ export class CalendarQueue extends EventQueue {
   /** Infinity while there are few events. */
   #openedEnd = Infinity;
   #windowEnd = Infinity;
-  // Events beyond the window.
-  #far = new Int32Array(64);
-  #farCount = 0;
-  #farFirst = Infinity;
+  readonly #far = new FarEvents(this);
   // What was done since the last tuning, and how long until the next.
   #taken = 0;
   #disorder = 0;
@@ -70,7 +67,7 @@ export class CalendarQueue extends EventQueue {
 
   get size(): number {
     const opened = this.#tail - this.#head + this.#late.size;
-    return opened + this.#inBuckets + this.#farCount;
+    return opened + this.#inBuckets + this.#far.count;
   }
 
   push(slot: number): void {
@@ -85,7 +82,7 @@ export class CalendarQueue extends EventQueue {
       this.#occupied[index >> 5] |= 1 << index;
       this.#inBuckets++;
     } else {
-      this.#pushFar(slot);
+      this.#far.push(slot);
     }
   }
 
@@ -109,13 +106,6 @@ export class CalendarQueue extends EventQueue {
 
   protected compact(): void {
     this.#rebuild(this.#width);
-  }
-
-  #pushFar(slot: number): void {
-    const time = this.floats[slot << FLOATS_SHIFT];
-    if (this.#farCount === this.#far.length) this.#far = doubled(this.#far);
-    this.#far[this.#farCount++] = slot;
-    if (time < this.#farFirst) this.#farFirst = time;
   }
 
   /** Adds an event for opened time: into the run, if that is usual. */
@@ -201,8 +191,7 @@ export class CalendarQueue extends EventQueue {
     }
     while (this.#late.size === 0) {
       if (this.#inBuckets === 0) {
-        if (this.#farCount === 0) return false;
-        this.#moveTo(Math.floor(this.#farFirst * this.#bucketsPerPs));
+        if (this.#far.count === 0) return false;
         this.#admit();
       }
       const occupied = this.#occupied;
@@ -215,9 +204,8 @@ export class CalendarQueue extends EventQueue {
         start += 32;
         this.#searched++;
       }
-      if (this.#farFirst < (start + 32) * this.#width) {
-        // A far event comes before the end of this word: bring the window to it.
-        this.#moveTo(Math.floor(this.#farFirst * this.#bucketsPerPs));
+      if (this.#far.first < (start + 32) * this.#width) {
+        // A far event comes before the end of this word.
         this.#admit();
         continue;
       }
@@ -240,21 +228,12 @@ export class CalendarQueue extends EventQueue {
     this.#windowEnd = (bucket - (bucket & 31) + this.#mask + 1) * this.#width;
   }
 
-  /** Moves the far events that are inside the window into their buckets. */
+  /** Moves the window to the first far event, and those that are inside then into their buckets. */
   #admit(): void {
-    const { floats } = this;
     const far = this.#far;
-    const count = this.#farCount;
-    const windowEnd = this.#windowEnd;
-    this.#searched += count;
-    this.#farCount = 0;
-    this.#farFirst = Infinity;
-    for (let i = 0; i < count; i++) {
-      const slot = far[i];
-      const time = floats[slot << FLOATS_SHIFT];
-      if (time < windowEnd) this.push(slot);
-      else this.#pushFar(slot);
-    }
+    this.#moveTo(Math.floor(far.first * this.#bucketsPerPs));
+    this.#searched += far.count;
+    far.admit(this.#windowEnd);
   }
 
   /** Sorts the lists of a word into the run, until the word is empty or the run is filled. */
@@ -311,7 +290,8 @@ export class CalendarQueue extends EventQueue {
     const isFew = this.pending <= FEW;
     let width = this.#width;
     const taken = this.#taken;
-    if (this.#openedEnd !== Infinity) {
+    // Crowded before anything was taken, it says nothing of the width.
+    if (this.#openedEnd !== Infinity && taken > 0) {
       width = this.#search.next(width, this.#disorder / taken, this.#searched / taken);
     }
     const buckets = bucketsFor(this.pending);
@@ -386,9 +366,8 @@ export class CalendarQueue extends EventQueue {
       this.#buckets[index] = NO_SLOT;
       this.#occupied[index >> 5] &= ~(1 << index);
     }
-    for (let i = 0; i < this.#farCount; i++) take(this.#far[i]);
-    this.#farCount = 0;
-    this.#farFirst = Infinity;
+    for (const slot of this.#far.all()) take(slot);
+    this.#far.clear();
     return slots.subarray(0, count);
   }
 }

@@ -1,5 +1,6 @@
 // Looks for the width of a calendar's buckets with the least work for each event: narrower buckets hold
 // less to sort, wider ones leave less to search.
+import { assert } from '../errors.ts';
 
 /** A width that nothing is known of. */
 export const WIDTH_UNKNOWN = 0;
@@ -27,6 +28,7 @@ export class WidthSearch {
    */
   next(width: number, sorted: number, searched: number): number {
     const work = sorted + searched;
+    assert(Number.isFinite(work), 'a width is judged once events were taken');
     const isTooNarrow = searched > sorted;
     const tried = this.#triedFrom;
     const hasTurned = tried !== WIDTH_UNKNOWN && tried < width !== isTooNarrow;
