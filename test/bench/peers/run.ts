@@ -5,6 +5,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { medianOf, spreadOf } from '../statistics.ts';
 import { described, surroundings } from '../surroundings.ts';
 import { Contestant, type Measured } from './contestant.ts';
 
@@ -95,8 +96,7 @@ async function compare(model: Model, size: number): Promise<void> {
   let line = `${String(size).padStart(8)} ${model.size}: busbar ${million(own)}`;
   for (const [i, theirs] of others.entries()) {
     const peer = contestants[i + 1].name;
-    const ratios = sorted(own.map((rate, round) => rate / theirs[round]));
-    const [min, median, max] = [ratios[0], middle(ratios), ratios.at(-1)!];
+    const { min, median, max } = spreadOf(own.map((rate, round) => rate / theirs[round]));
     const digits = [min, median, max].map((ratio) => ratio.toPrecision(3)).join(' / ');
     line += `   ${peer} ${million(theirs)}, ratio ${digits}`;
     results.push({ model: model.name, size, peer, own, theirs, min, median, max });
@@ -158,14 +158,6 @@ function output(program: string, parameters: readonly string[]): string | null {
   return status === 0 ? stdout : null;
 }
 
-function sorted(numbers: readonly number[]): number[] {
-  return [...numbers].sort((one, other) => one - other);
-}
-
-function middle(numbers: readonly number[]): number {
-  return numbers[numbers.length >> 1];
-}
-
 function million(rates: readonly number[]): string {
-  return (middle(sorted(rates)) / 1e6).toPrecision(3);
+  return (medianOf(rates) / 1e6).toPrecision(3);
 }

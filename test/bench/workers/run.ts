@@ -4,6 +4,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { medianOf, spreadOf } from '../statistics.ts';
 import { described, surroundings } from '../surroundings.ts';
 
 const PROGRAM = 'dist/platform/cli/main.js';
@@ -50,9 +51,9 @@ function compare(file: string): object {
     threaded.push(other.wallSeconds);
     chosen = Math.max(chosen, other.workers);
   }
-  const ratios = inline.map((seconds, round) => seconds / threaded[round]).sort(ascending);
-  const [min, median, max] = [ratios[0], middle(ratios), ratios.at(-1)!];
-  const seconds = [inline, threaded].map((all) => middle(all).toFixed(2)).join(' → ');
+  const ratios = inline.map((seconds, round) => seconds / threaded[round]);
+  const { min, median, max } = spreadOf(ratios);
+  const seconds = [inline, threaded].map((all) => medianOf(all).toFixed(2)).join(' → ');
   const digits = [min, median, max].map((ratio) => ratio.toFixed(2)).join(' / ');
   console.log(`${file}: ${seconds} s, ${digits}${chosen > 0 ? `, ${chosen} threads` : ''}`);
   return { file, inline, threaded, min, median, max, threads: chosen };
@@ -72,12 +73,4 @@ function report(file: string, workers: string): Report {
   } catch (error) {
     throw new Error(`${file} does not run`, { cause: error });
   }
-}
-
-function middle(numbers: readonly number[]): number {
-  return [...numbers].sort(ascending)[numbers.length >> 1];
-}
-
-function ascending(one: number, other: number): number {
-  return one - other;
 }
