@@ -67,7 +67,7 @@ export function defineMessageBus<Schema extends ZodObject>(
 }
 
 /** The transport features of a side, of which only what both have is in force. */
-function transportFeatures({ options }: { readonly options: unknown }): number {
+export function transportFeatures({ options }: { readonly options: unknown }): number {
   const { strictGeneration } = options as { readonly strictGeneration?: string };
   return strictGeneration === 'both' ? TRANSPORT_F.STRICT_CONFIG_GENERATION : 0;
 }
@@ -120,11 +120,6 @@ function slowResets(bus: BusPlan, { devices }: Topology): Finding[] {
   const slow = devices.find((plan) => plan.bus === bus.index && Number(plan.options.resetTime) > 0);
   if (slow === undefined) return [];
   const begins = `'${slow.name}' takes time for a reset, which`;
-  // Deviation: behind a proxy for virtio-mmio, such a device does not come back to work.
-  if (bus.options['frontEnd'] === 'mmio') {
-    const message = `${begins} is not modelled behind a proxy`;
-    return [{ field: 'frontEnd', message, expected: 'another front end, or no `resetTime`' }];
-  }
   if (revision(bus.revision).rules.asynchronousReset) return [];
   const message = `${begins} in ${bus.revision} is over at once`;
   return [{ field: 'revision', message, expected: 'v2, or no `resetTime`' }];

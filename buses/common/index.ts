@@ -1,5 +1,5 @@
 export { checkSlotOptions, planSlot, type SlotOptions, slotOptions } from './card-slot.ts';
-export { defineMessageBus, defineTransport } from './definition.ts';
+export { defineMessageBus, defineTransport, transportFeatures } from './definition.ts';
 export { DeviceClients } from './device-clients.ts';
 export { DevicePages, type PageRange, pagesOfMemory, pagesOfRange } from './device-pages.ts';
 export { FaultySender, type FaultySenderOptions } from './faulty-sender.ts';

@@ -10,10 +10,12 @@ import type { Chart } from '../../platform/machine/index.ts';
 import type { Node } from '../../platform/node/index.ts';
 import { STATUS } from '../../platform/virtio/index.ts';
 import {
+  enablingFlags,
   peekId,
   peekIsResponse,
   type RevisionInfo,
   type StandardMessages,
+  staleGeneration,
   writeEventAvail,
 } from '../../platform/virtio/messages/index.ts';
 import { type MessageOf, readU32, WireError, writeU32 } from '../../platform/wire/index.ts';
@@ -56,6 +58,8 @@ export interface MessageProxyOptions {
   readonly name: string;
   readonly device: number;
   readonly revision: RevisionInfo;
+  /** The transport features in force. */
+  readonly transportFeatures?: number;
   readonly maxMessageSize: number;
   /** Values of MagicValue and VendorID. */
   readonly magic: number;
@@ -78,6 +82,8 @@ export class MmioMessageProxy {
   readonly #options: MessageProxyOptions;
   readonly #chart: Chart<unknown, ProxyEvent>;
   readonly #frame: Uint8Array;
+  /** A SET_CONFIG must have the latest generation; otherwise it has a 0. */
+  readonly #refusesStale: boolean;
   readonly #enabled = new Set<number>();
   readonly #driverFeatures = new Array<number>(FEATURE_BLOCKS).fill(0);
   #deviceFeaturesSel = 0;
@@ -98,6 +104,8 @@ export class MmioMessageProxy {
 
   constructor(options: MessageProxyOptions) {
     this.#options = options;
+    const { revision, transportFeatures = 0 } = options;
+    this.#refusesStale = staleGeneration(revision, transportFeatures) === 'refused';
     this.#frame = new Uint8Array(options.maxMessageSize);
     this.#chart = options.node.charts.start(proxyChart, {
       name: options.name,
@@ -275,7 +283,7 @@ export class MmioMessageProxy {
         writeU32(word, 0, value);
         const data = word.slice(0, size);
         const body = {
-          generation: this.#generation,
+          generation: this.#refusesStale ? this.#generation : 0,
           offset: offset - R.Config.at,
           length: size,
           data,
@@ -289,7 +297,7 @@ export class MmioMessageProxy {
     this.#enabled.add(this.#queueSel);
     const body = {
       index: this.#queueSel,
-      flags: 0,
+      flags: enablingFlags(this.#options.revision),
       size: this.#queueSize,
       descriptorArea: this.#area(R.QueueDescLow.at, R.QueueDescHigh.at),
       driverArea: this.#area(R.QueueDriverLow.at, R.QueueDriverHigh.at),

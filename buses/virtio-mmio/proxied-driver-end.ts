@@ -14,6 +14,7 @@ import { assert } from '../../platform/errors.ts';
 import type { Component, ComponentId } from '../../platform/kernel/index.ts';
 import { InterruptLine, type Node } from '../../platform/node/index.ts';
 import { revision } from '../../platform/virtio/messages/index.ts';
+import { transportFeatures } from '../common/index.ts';
 import { MmioMessageProxy } from './message-proxy.ts';
 import { MmioDriverTransport } from './mmio-driver.ts';
 import { ACCESS, NOTIFY } from './packets.ts';
@@ -74,13 +75,15 @@ export class ProxiedDriverEnd implements DriverEnd, Component {
   readonly #timing: MmioTiming;
   readonly #port: TrapPort;
   readonly #id: ComponentId;
+  readonly #transportFeatures: number;
   readonly #devices = new Map<number, ProxiedDevice>();
   /** The access that the virtual CPU waits for: one at a time. */
   #access = { device: 0, offset: 0, value: 0, size: 0 };
 
-  constructor({ node }: BusEnvironment<unknown>, bus: DriverBusEnd & Observed) {
+  constructor({ node, plan }: BusEnvironment<unknown>, bus: DriverBusEnd & Observed) {
     this.#node = node;
     this.#bus = bus;
+    this.#transportFeatures = transportFeatures(plan);
     this.#timing = mmioTimingIds(node.costs);
     this.#id = node.add(this);
     this.#port = new TrapPort({
@@ -101,6 +104,7 @@ export class ProxiedDriverEnd implements DriverEnd, Component {
       name: `${name}.proxy`,
       device: number,
       revision: revision(bus.revision),
+      transportFeatures: this.#transportFeatures,
       maxMessageSize: bus.maxMessageSize,
       magic: MAGIC,
       vendor: VENDOR,

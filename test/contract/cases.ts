@@ -9,6 +9,7 @@ import type {
   ModelTables,
   TransportListener,
 } from '../../platform/contracts/index.ts';
+import { REVISIONS, type Revision } from '../../platform/contracts/topology.ts';
 import { type LoadedScenario, parseScenario } from '../../platform/scenario/index.ts';
 
 type Entry = Readonly<Record<string, unknown>>;
@@ -197,15 +198,20 @@ export const RING_CASES: Readonly<Record<string, Entry>> = {
   },
 };
 
-/** True for a bus whose transports speak virtio-msg, on both sides. */
-export function carriesMessages(bus: string): boolean {
-  const { type, frontEnd = 'messages' } = BUS_CASES[bus];
-  return !OLDER_TRANSPORTS.has(type) && frontEnd === 'messages';
+/** Revisions of virtio-msg that a bus can carry; messages of v2 are too long for Xen's proxy. */
+export function revisionsOver(bus: string): readonly Revision[] {
+  const { type, frontEnd } = BUS_CASES[bus];
+  if (OLDER_TRANSPORTS.has(type)) return [];
+  return type === 'xen' && frontEnd === 'mmio' ? ['rfc3', 'v1'] : REVISIONS;
 }
 
-/** True for one that carries all that they say: the messages of 2024 tell less of a device. */
+/**
+ * True for a bus whose transports speak virtio-msg, on both sides, and which carries all that they say:
+ * the messages of 2024 tell less of a device.
+ */
 export function carriesAll(bus: string): boolean {
-  return carriesMessages(bus) && BUS_CASES[bus]['dialect'] !== 'alpha';
+  const { type, frontEnd = 'messages', dialect } = BUS_CASES[bus];
+  return !OLDER_TRANSPORTS.has(type) && frontEnd === 'messages' && dialect !== 'alpha';
 }
 
 /** Number of the device under test: one that takes more than 16 bits, where a bus has them. */

@@ -14,13 +14,17 @@ import { ForeignMap } from '../../buses/xen/foreign-map.ts';
 import { MmioWindow } from '../../buses/xen/mmio-window.ts';
 import { SixByteFrames } from '../../buses/xen/six-byte-frames.ts';
 import { Memory, RAM_BASE } from '../../platform/node/index.ts';
-import { type LooseMessage, revision } from '../../platform/virtio/messages/index.ts';
+import {
+  type LooseMessage,
+  type RevisionInfo,
+  revision,
+  TRANSPORT_F,
+} from '../../platform/virtio/messages/index.ts';
 import { fromHex, toHex } from '../../platform/wire/index.ts';
 import { busCounters, disk, fio, linkRig, linkTopology } from '../support/link-scenarios.ts';
 import { testNodes } from '../support/test-nodes.ts';
 
 const MILLISECOND = 1_000_000_000;
-const { codec } = revision('v1');
 
 describe('messages with the header of six bytes', () => {
   const frames = new SixByteFrames();
@@ -65,8 +69,17 @@ describe('messages with the header of six bytes', () => {
 });
 
 /** A proxy whose messages and interrupts are noted; responses are the test's. */
-function proxyBench(options: { shortConfigReads?: boolean; featuresAgain?: boolean } = {}) {
+function proxyBench(
+  options: {
+    shortConfigReads?: boolean;
+    featuresAgain?: boolean;
+    revision?: RevisionInfo;
+    transportFeatures?: number;
+  } = {},
+) {
   const { linux } = testNodes({});
+  const { revision: spoken = revision('v1'), transportFeatures = 0 } = options;
+  const { codec } = spoken;
   const sent: string[] = [];
   let interrupts = 0;
   let ready = true;
@@ -74,7 +87,8 @@ function proxyBench(options: { shortConfigReads?: boolean; featuresAgain?: boole
     node: linux,
     name: 'proxy',
     device: 5,
-    revision: revision('v1'),
+    revision: spoken,
+    transportFeatures,
     maxMessageSize: 64,
     magic: MAGIC_NON_BLOCKING,
     vendor: VENDOR,
@@ -106,7 +120,7 @@ function proxyBench(options: { shortConfigReads?: boolean; featuresAgain?: boole
     ready = value;
   };
   const raised = () => interrupts;
-  return { linux, proxy, window, sent, answer, load, store, isFree, setReady, raised };
+  return { linux, codec, proxy, window, sent, answer, load, store, isFree, setReady, raised };
 }
 
 describe('the window', () => {
@@ -199,7 +213,7 @@ describe('the proxy', () => {
   });
 
   it('sends the features before the status that agrees on them, and is busy for both', () => {
-    const { store, answer, sent, isFree } = proxyBench();
+    const { codec, store, answer, sent, isFree } = proxyBench();
     store(R.DriverFeatures.at, 0x20);
     store(R.DriverFeaturesSel.at, 1);
     store(R.DriverFeatures.at, 3);
@@ -227,6 +241,28 @@ describe('the proxy', () => {
       answer({ type: 'res.SET_DEVICE_STATUS', body: { status } });
     }
     expect(sent.filter((text) => text.includes('SET_DRIVER_FEATURES'))).toHaveLength(2);
+  });
+
+  it.each([
+    ['v1', 0, '', 'generation=7'],
+    ['v2', 0, 'flags=ENABLE', 'generation=0'],
+    ['v2', TRANSPORT_F.STRICT_CONFIG_GENERATION, 'flags=ENABLE', 'generation=7'],
+  ] as const)('enables queues and writes configuration as %s with features %d has it', (...row) => {
+    const [name, transportFeatures, enabling, generation] = row;
+    const bench = proxyBench({ revision: revision(name), transportFeatures });
+    const { store, load, answer, sent } = bench;
+    store(R.QueueSize.at, 64);
+    store(R.QueueReady.at, 1);
+    answer({ type: 'res.SET_VQUEUE' });
+    load(R.ConfigGeneration.at);
+    const body = { generation: 7, offset: 0, length: 0, data: new Uint8Array(0) };
+    answer({ type: 'res.GET_CONFIG', body });
+    store(R.Config.at, 0xff, 1);
+    expect(sent[0]).toMatch(/^req SET_VQUEUE .*size=64/);
+    expect(sent[0].includes('flags=')).toBe(enabling !== '');
+    expect(sent[0]).toContain(enabling);
+    expect(sent[2]).toMatch(/^req SET_CONFIG /);
+    expect(sent[2]).toContain(generation);
   });
 
   it('tells of events by InterruptStatus, until they are acknowledged', () => {

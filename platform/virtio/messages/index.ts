@@ -46,6 +46,7 @@ export {
   capacity,
   checkCarries,
   codec,
+  enablingFlags,
   type RevisionInfo,
   type RevisionRules,
   revision,

@@ -8,6 +8,7 @@ import { Codec, type Leg } from './codec.ts';
 import { EXPRESSIBLE_SIZE_MAX, headerSizeFor } from './header.ts';
 import {
   type Differences,
+  QueueState,
   type StandardMessages,
   type StandardName,
   standardMessages,
@@ -26,6 +27,11 @@ export function staleGeneration(
 ): RevisionRules['staleGeneration'] {
   const strict = (transportFeatures & TRANSPORT_F.STRICT_CONFIG_GENERATION) !== 0;
   return rules.hasTransportFeatures && strict ? 'refused' : rules.staleGeneration;
+}
+
+/** Flags of a SET_VQUEUE that enables its queue. */
+export function enablingFlags({ rules }: RevisionInfo): number {
+  return rules.queueEnable === 'byFlags' ? QueueState.enable : 0;
 }
 
 /** How one revision differs from the others in behaviour. */

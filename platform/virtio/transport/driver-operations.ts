@@ -4,7 +4,7 @@ import type { QueueSetup, TransportReply } from '../../contracts/index.ts';
 import type { MessageOf } from '../../wire/index.ts';
 import { FEATURE_BLOCKS_MAX, featureBlocks, withFeatureBlocks } from '../bits.ts';
 import type { StandardMessages } from '../messages/index.ts';
-import { QueueState, type RevisionInfo } from '../messages/index.ts';
+import { enablingFlags, type RevisionInfo } from '../messages/index.ts';
 
 export type StandardMessage = MessageOf<StandardMessages>;
 /** A message but for its header. */
@@ -191,13 +191,12 @@ export function getQueue(index: number): Operation {
 }
 
 export function setQueue(memory: DeviceMemory, setup: QueueSetup): Operation {
-  const { queueEnable } = memory.revision.rules;
   return {
     request: () => ({
       type: 'req.SET_VQUEUE',
       body: {
         index: setup.index,
-        flags: queueEnable === 'byFlags' ? QueueState.enable : 0,
+        flags: enablingFlags(memory.revision),
         size: setup.size,
         descriptorArea: BigInt(setup.descriptorArea),
         driverArea: BigInt(setup.driverArea),
