@@ -1,5 +1,6 @@
-// The second half of .ci/run: runs every shipped scenario with the compiled CLI, adds the results of
-// the tests, and prints the line that counts both. The argument is the exit code of `npm test`.
+// The second half of .ci/run: runs every shipped scenario with the compiled CLI in all ways that must give
+// one digest, adds the results of the tests, and prints the line that counts both. The argument is the
+// exit code of `npm test`.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,6 +8,8 @@ import { root, textOf } from './steps.mjs';
 
 /** No shipped scenario comes near this; a hang must not hold up everything. */
 const SCENARIO_TIME_MAX_MS = 300_000;
+/** Ways to run a scenario that make no difference. */
+const WAYS = ['--workers 0', '--workers 1', '--workers 2', '--workers 0 --engine xstate'];
 const CLI = join(root, 'dist/platform/cli/main.js');
 
 /** The last line that a program wrote, for a failure without words. */
@@ -16,20 +19,28 @@ function lastLine(text) {
 
 function runScenario(file) {
   const started = Date.now();
-  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, 'run', file, '--json'], {
+  const runs = WAYS.map((way) => runAs(way, file));
+  const seconds = ((Date.now() - started) / 1000).toFixed(1);
+  const digests = new Set(runs.map(({ digest }) => digest));
+  const problem = runs.find((run) => run.problem !== null)?.problem ?? null;
+  const ok = problem === null && digests.size === 1;
+  const text = problem ?? `digest ${[...digests].join(', ')}`;
+  console.log(`  ${ok ? 'ok    ' : 'FAILED'} ${file} (${seconds} s): ${text}`);
+  return ok;
+}
+
+/** One run of a scenario: its digest, or what was wrong with it. */
+function runAs(way, file) {
+  const parameters = [CLI, 'run', file, '--json', ...way.split(' ')];
+  const { status, stdout, stderr } = spawnSync(process.execPath, parameters, {
     cwd: root,
     encoding: 'utf8',
     timeout: SCENARIO_TIME_MAX_MS,
     maxBuffer: 2 ** 28,
   });
-  const seconds = ((Date.now() - started) / 1000).toFixed(1);
-  if (status === 0) {
-    console.log(`  ok     ${file} (${seconds} s, digest ${digestOf(stdout)})`);
-    return true;
-  }
+  if (status === 0) return { digest: digestOf(stdout), problem: null };
   const reason = status === null ? 'no end within the time limit' : `exit code ${status}`;
-  console.log(`  FAILED ${file} (${seconds} s): ${reason} ${lastLine(stderr)}`);
-  return false;
+  return { digest: null, problem: `${way}: ${reason} ${lastLine(stderr)}` };
 }
 
 function digestOf(stdout) {
