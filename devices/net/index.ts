@@ -1,6 +1,6 @@
 // The row of the network card: what it is called, what it costs, and which addresses it refuses.
 import type { DevicePlan, Finding, Topology } from '../../platform/contracts/index.ts';
-import { ipv4Of, ipv4Text, macOf, macText } from '../../platform/network/index.ts';
+import { ipOf, ipText, macOf, macText } from '../../platform/network/index.ts';
 import { defineDevice } from '../common/index.ts';
 import { NetDevice } from './net-device.ts';
 import { type NetOptions, netOptions } from './options.ts';
@@ -36,7 +36,7 @@ export const net = defineDevice({
   ],
   check: (plan, topology) => [
     ...findSameAddress(plan as DevicePlan, topology),
-    ...findIneffective(plan.options as NetOptions),
+    ...findInconsistent(plan.options as NetOptions),
   ],
   create: (environment) => new NetDevice(environment),
 });
@@ -58,7 +58,7 @@ function findSameAddress(plan: DevicePlan, { networks, devices }: Topology): Fin
     });
   };
   const mac = macOf(plan);
-  const address = ipv4Of(plan);
+  const address = ipText(ipOf(plan, 4));
   report(
     'mac',
     macText(mac),
@@ -66,15 +66,23 @@ function findSameAddress(plan: DevicePlan, { networks, devices }: Topology): Fin
   );
   report(
     'address',
-    ipv4Text(address),
-    others.find((other) => ipv4Of(other) === address),
+    address,
+    others.find((other) => ipText(ipOf(other, 4)) === address),
   );
   return findings;
 }
 
-/** Options that would say nothing without another one. */
-function findIneffective({ checksum, receiveMerging, mergeTime }: NetOptions): Finding[] {
+/** The least MTU of IPv6 (RFC 8200 §5). */
+const IPV6_MTU_MIN = 1280;
+
+/** Options that do not go together, or would say nothing without another one. */
+function findInconsistent(options: NetOptions): Finding[] {
+  const { checksum, receiveMerging, mergeTime, ipv6, mtu } = options;
   const findings: Finding[] = [];
+  if (ipv6 && mtu < IPV6_MTU_MIN) {
+    const message = `IPv6 packets may have ${IPV6_MTU_MIN} bytes on any network`;
+    findings.push({ field: 'mtu', message, expected: `${IPV6_MTU_MIN} or more` });
+  }
   if (receiveMerging && !checksum) {
     const message = 'frames are joined only where checksums are checked';
     findings.push({ field: 'receiveMerging', message, expected: 'checksum: true' });

@@ -1,7 +1,7 @@
 // What a scenario may say of a network device, and of the guest's interface on it.
 import { z } from 'zod';
 import { PS_PER_US } from '../../platform/kernel/index.ts';
-import { isGroupMac, parseIpv4, parseMac } from '../../platform/network/index.ts';
+import { isGroupMac, parseIp, parseMac } from '../../platform/network/index.ts';
 import { size, time } from '../../platform/scenario/fields.ts';
 import { commonOptions, inOrderOption, queueSize } from '../common/index.ts';
 import { COALESCING_USECS_MAX } from './coalescer.ts';
@@ -33,9 +33,13 @@ export const netOptions = z.strictObject({
     .describe('Its address; by default one that is made from its place in the scenario.'),
   address: z
     .string()
-    .refine((text) => parseIpv4(text) !== null, 'an IPv4 address is written 10.0.0.1')
+    .refine((text) => parseIp(text)?.length === 4, 'an IPv4 address is written 10.0.0.1')
     .optional()
     .describe('IPv4 address that the guest gives its interface; by default made likewise.'),
+  ipv6: z
+    .boolean()
+    .default(false)
+    .describe('The guest gives its interface an IPv6 address, too: one made of the MAC address.'),
   vlan: z
     .int()
     .min(1)

@@ -12,7 +12,7 @@ export {
   type PacketCounts,
   readCounts,
 } from './packet-counter.ts';
-export type { DatagramPlace, NetStack, TcpConnection, TcpHandler } from './stack/index.ts';
+export type { DatagramPlace, NetStack, Station, TcpConnection, TcpHandler } from './stack/index.ts';
 export {
   STREAM_ANSWER,
   STREAM_HEADER,
@@ -23,7 +23,7 @@ export {
 
 export const net: DriverDefinition = {
   type: 'net',
-  doc: 'Network driver and a small stack: ARP, IPv4, ICMP echo, UDP and TCP.',
+  doc: 'Network driver and a small stack: IPv4 and IPv6, ICMP echo, UDP and TCP.',
   spec: 'virtio 1.4 §5.1',
   create: (environment) => {
     const driver = new NetDriver(environment);

@@ -1,7 +1,7 @@
 // The virtio-net driver (virtio 1.4 §5.1): it brings queue pairs and control queue up, follows the state
 // of the cable, and carries frames between its queues and the guest's stack.
 import type { DriverEnvironment } from '../../platform/contracts/index.ts';
-import { FlowHasher, ipv4Of, parseMac, readMac } from '../../platform/network/index.ts';
+import { FlowHasher, ipOf, parseMac, readMac } from '../../platform/network/index.ts';
 import { ANY_CORE } from '../../platform/node/index.ts';
 import {
   controlQueue,
@@ -42,7 +42,7 @@ import { NetStack } from './stack/index.ts';
 const MERGED_BUFFER = 1536;
 /** One of those that a large packet lies in: a page. */
 const LARGE_MERGED_BUFFER = 4096;
-/** The largest packet over IPv4. */
+/** The largest packet that is joined of others. */
 const LARGE_PACKET = 65_535;
 /** Ethernet header and VLAN tag. */
 const FRAME_HEADERS = 18;
@@ -50,14 +50,17 @@ const LINE = 64;
 /** Memory of each pair for packets on their way out: four of the largest. */
 const ARENA_BYTES = 4 * 65_600;
 
+/** With any of these, a received packet may be joined of several. */
+const LARGE_RECEIVE = NET_F.GUEST_TSO4 | NET_F.GUEST_TSO6 | NET_F.GUEST_USO4 | NET_F.GUEST_USO6;
+
 const FEATURES =
   NET_F.CSUM |
   NET_F.GUEST_CSUM |
-  NET_F.GUEST_TSO4 |
-  NET_F.GUEST_USO4 |
+  LARGE_RECEIVE |
   NET_F.MTU |
   NET_F.MAC |
   NET_F.HOST_TSO4 |
+  NET_F.HOST_TSO6 |
   NET_F.HOST_USO |
   NET_F.GUEST_HDRLEN |
   NET_F.MRG_RXBUF |
@@ -74,6 +77,7 @@ const FEATURES =
 /** What a scenario says of the guest's interface, among the options of the device. */
 interface Wishes {
   readonly vlan?: number;
+  readonly ipv6?: boolean;
   readonly promiscuous?: boolean;
   readonly groups?: readonly string[];
   readonly coalesceReceive?: CoalescingWish;
@@ -129,7 +133,8 @@ export class NetDriver extends VirtioDriver {
     this.stack = new NetStack({
       node,
       name: plan.name,
-      address: ipv4Of(plan),
+      ipv4: ipOf(plan, 4),
+      ipv6: this.#wishes.ipv6 === true ? ipOf(plan, 6) : null,
       vlan: this.#wishes.vlan ?? -1,
       send: (flow, bytes, length, offload) => this.#send(flow, bytes, length, offload),
     });
@@ -214,7 +219,7 @@ export class NetDriver extends VirtioDriver {
     this.#startPairs(buffers + COMMAND_BYTES);
     this.stack.start(readMac(this.config, NET_CONFIG.mac), {
       checksum: this.#has(NET_F.CSUM),
-      segmentation: this.#has(NET_F.HOST_TSO4),
+      tcpSegmentation: { 4: this.#has(NET_F.HOST_TSO4), 6: this.#has(NET_F.HOST_TSO6) },
       udpSegmentation: this.#has(NET_F.HOST_USO),
       mtu: this.#has(NET_F.MTU) ? this.#config16(NET_CONFIG.mtu) : 1500,
     });
@@ -275,36 +280,43 @@ export class NetDriver extends VirtioDriver {
     this.#control.command(NET_CTRL.ANNOUNCE, NET_CTRL_ANNOUNCE.ACK, new Uint8Array(0));
   }
 
-  /** Sends what the driver has to say first; everybody is told once it is done. */
+  /** Tells the device what the driver wants of it; everybody is told once that is done. */
   #configure(): void {
-    const { vlan } = this.stack;
-    const { coalesceReceive, coalesceTransmit } = this.#wishes;
-    if (this.#has(NET_F.NOTF_COAL)) {
-      if (coalesceReceive !== undefined) this.#command(coalesce(true, coalesceReceive));
-      if (coalesceTransmit !== undefined) this.#command(coalesce(false, coalesceTransmit));
-    }
-    if (this.#has(NET_F.CTRL_RX)) {
-      const groups = (this.#wishes.groups ?? []).map((text) => parseMac(text)!);
-      if (groups.length > 0) this.#command(hearGroups(groups));
-      if (this.#wishes.promiscuous === true) this.#command(hearAll());
-    }
-    if (vlan >= 0 && this.#has(NET_F.CTRL_VLAN)) this.#command(addVlan(vlan));
     const pairs = Math.min(this.#pairCount, this.node.cpu.count);
-    const hashing = this.#hashing;
-    if (hashing !== null && !this.#has(NET_F.RSS)) this.#command(reportHashes(hashing));
-    const steer =
-      hashing !== null && this.#has(NET_F.RSS)
-        ? spreadFlows(hashing, pairs, this.#config16(NET_CONFIG.rssMaxTableLength))
-        : usePairs(pairs);
-    if (!this.#has(NET_F.MQ | NET_F.RSS) || pairs === 1) return this.#ready();
-    this.#command(steer, (ok) => {
-      if (ok) this.#pairsInUse = pairs;
-      this.#ready();
-    });
+    const commands = this.#has(NET_F.CTRL_VQ) ? this.#firstCommands(pairs) : [];
+    let waiting = commands.length;
+    for (const { type, command, data, setsPairs = false } of commands) {
+      this.#control.command(type, command, data, (ok) => {
+        if (setsPairs && ok) this.#pairsInUse = pairs;
+        if (--waiting === 0) this.#ready();
+      });
+    }
+    if (waiting === 0) this.#ready();
   }
 
-  #command({ type, command, data }: Command, answered?: (ok: boolean) => void): void {
-    this.#control.command(type, command, data, answered);
+  #firstCommands(pairs: number): (Command & { readonly setsPairs?: boolean })[] {
+    const { vlan } = this.stack;
+    const { coalesceReceive, coalesceTransmit, promiscuous } = this.#wishes;
+    const commands: Command[] = [];
+    if (this.#has(NET_F.NOTF_COAL)) {
+      if (coalesceReceive !== undefined) commands.push(coalesce(true, coalesceReceive));
+      if (coalesceTransmit !== undefined) commands.push(coalesce(false, coalesceTransmit));
+    }
+    if (this.#has(NET_F.CTRL_RX)) {
+      const wished = (this.#wishes.groups ?? []).map((text) => parseMac(text)!);
+      const groups = [...this.stack.groups, ...wished];
+      if (groups.length > 0) commands.push(hearGroups(groups));
+      if (promiscuous === true) commands.push(hearAll());
+    }
+    if (vlan >= 0 && this.#has(NET_F.CTRL_VLAN)) commands.push(addVlan(vlan));
+    const hashing = this.#hashing;
+    const spreads = hashing !== null && this.#has(NET_F.RSS);
+    if (hashing !== null && !spreads) commands.push(reportHashes(hashing));
+    if (!this.#has(NET_F.MQ | NET_F.RSS) || pairs === 1) return commands;
+    const steer = spreads
+      ? spreadFlows(hashing, pairs, this.#config16(NET_CONFIG.rssMaxTableLength))
+      : usePairs(pairs);
+    return [...commands, { ...steer, setsPairs: true }];
   }
 
   /** A new key, and the types that the device knows; null when it hashes nothing. */
@@ -370,7 +382,7 @@ export class NetDriver extends VirtioDriver {
 
   /** Buffers that can't be merged must each hold the largest frame. */
   get #bufferSize(): number {
-    const large = this.#has(NET_F.GUEST_TSO4 | NET_F.GUEST_USO4);
+    const large = this.#has(LARGE_RECEIVE);
     if (this.#has(NET_F.MRG_RXBUF)) return large ? LARGE_MERGED_BUFFER : MERGED_BUFFER;
     const mtu = this.#has(NET_F.MTU) ? this.#config16(NET_CONFIG.mtu) : 1500;
     const packet = large ? LARGE_PACKET : mtu;

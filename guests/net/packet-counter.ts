@@ -92,7 +92,7 @@ export function servePacketCounts(node: Node, stack: NetStack): void {
     counters.set(generator, counter);
     if (kind === COUNTER_KIND.packet) counter.count(view, node.kernel.now);
     if (kind !== COUNTER_KIND.question) return;
-    const place = { address: source, port: sourcePort, ownPort: COUNTER_PORT, mac: -1 };
+    const place = { station: source, port: sourcePort, ownPort: COUNTER_PORT };
     stack.udp.send(place, counter.answer(generator));
   });
 }

@@ -1,4 +1,5 @@
 // What a stack tells its driver about a frame besides its bytes, and how sending may end.
+import type { IpVersion } from '../../platform/network/index.ts';
 import { NET_GSO } from '../../platform/virtio/index.ts';
 
 /** Work on a frame that is left to the device. One record is used for many frames. */
@@ -30,7 +31,8 @@ export function noOffload(): Offload {
 /** What the driver can leave to its device. */
 export interface Capabilities {
   readonly checksum: boolean;
-  readonly segmentation: boolean;
+  /** Large TCP packets, by version of IP. */
+  readonly tcpSegmentation: Readonly<Record<IpVersion, boolean>>;
   /** Large UDP datagrams, too. */
   readonly udpSegmentation: boolean;
   /** Largest IP packet. */

@@ -1,4 +1,6 @@
 // What the network workloads share: phases, counting, latencies, the result, and whom they talk to.
+
+import { z } from 'zod';
 import type {
   DevicePlan,
   Finding,
@@ -9,44 +11,84 @@ import type {
   WorkloadPlan,
   WorkloadResult,
 } from '../../platform/contracts/index.ts';
+import { assert } from '../../platform/errors.ts';
 import type { Component, ComponentId } from '../../platform/kernel/index.ts';
 import type { Chart } from '../../platform/machine/index.ts';
-import { ipv4Of, parseIpv4, parseMac } from '../../platform/network/index.ts';
+import {
+  IPV4_HEADER,
+  IPV6_HEADER,
+  type IpAddress,
+  type IpVersion,
+  ipOf,
+  ipVersion,
+  parseIp,
+  parseMac,
+} from '../../platform/network/index.ts';
 import type { Node } from '../../platform/node/index.ts';
 import { LatencyRecorder, type LatencySummary } from '../../platform/observe/index.ts';
-import type { NetClient, NetDriver, NetStack } from '../net/index.ts';
+import type { NetClient, NetDriver, NetStack, Station } from '../net/index.ts';
 import { type PhaseEffect, type PhaseEvent, phaseChart } from './phase-chart.ts';
 import { type Goal, shareDone } from './progress.ts';
 
-/** Whom a workload talks to. */
-export interface Peer {
-  /** IPv4 address; 0 when only the MAC address is known. */
-  readonly address: number;
-  /** MAC address, or -1 to ask for it. */
-  readonly mac: number;
+/** The version of IP to use; an address in `to` says it as well. */
+export const ipOption = {
+  ip: z
+    .literal([4, 6])
+    .optional()
+    .describe('Version of IP, by default that of the address, or 4; for 6, cards need `ipv6`.'),
+};
+
+/** Bytes of the header of each version. */
+export const IP_HEADER = { 4: IPV4_HEADER, 6: IPV6_HEADER } as const;
+
+/** What a scenario says of whom a workload talks to. */
+export interface PeerOptions {
+  readonly to: string;
+  readonly ip?: IpVersion | undefined;
 }
 
-/** Finds whom a text names: a network device, an IPv4 address or a MAC address; null for nobody. */
-export function findPeer(to: string, devices: readonly DevicePlan[]): Peer | null {
-  const address = parseIpv4(to);
-  if (address !== null) return { address, mac: -1 };
+/** Whom a workload talks to: an address, or only a MAC address. */
+export type Peer = { readonly address: IpAddress } | { readonly mac: number };
+
+/** Finds whom a text names: a network device, an IP address or a MAC address; null for nobody. */
+export function findPeer(options: PeerOptions, devices: readonly DevicePlan[]): Peer | null {
+  const { to } = options;
+  const address = parseIp(to);
+  if (address !== null) return { address };
   const mac = parseMac(to);
-  if (mac !== null) return { address: 0, mac };
+  if (mac !== null) return { mac };
   const device = devices.find(({ name, type }) => name === to && type === 'net');
-  return device === undefined ? null : { address: ipv4Of(device), mac: -1 };
+  return device === undefined ? null : { address: ipOf(device, versionFor(options)) };
 }
 
-/** Objects to a peer that there is not, or whose MTU is less than an IP packet of `packet` bytes. */
+/** The version of IP that a workload uses. */
+export function versionFor({ to, ip }: PeerOptions): IpVersion {
+  const address = parseIp(to);
+  return address === null ? (ip ?? 4) : ipVersion(address);
+}
+
+/** Objects to a peer that there is not, or that can't be talked to with IP packets of `packet` bytes. */
 export function checkPeer(plan: WorkloadPlan, topology: Topology, packet: number): Finding[] {
   const { devices } = topology;
-  const to = String(plan.options.to);
-  if (findPeer(to, devices) === null) {
+  const options = plan.options as unknown as PeerOptions;
+  const { to, ip } = options;
+  if (findPeer(options, devices) === null) {
     const message = `there is no network device '${to}'`;
     return [{ field: 'to', message, expected: 'a device of type net, or an address' }];
   }
+  const version = versionFor(options);
+  if (ip !== undefined && ip !== version) {
+    const message = `'${to}' is an address of IPv${version}`;
+    return [{ field: 'ip', message, expected: `${version}, or another address` }];
+  }
   const own = devices[plan.device];
   const ends = [own, ...devices.filter(({ name }) => name === to)];
-  const small = ends.find(({ options }) => packet > Number(options.mtu));
+  const old = ends.find(({ options: { ipv6 } }) => version === 6 && ipv6 !== true);
+  if (old !== undefined) {
+    const message = `the guest of '${old.name}' has no IPv6 address`;
+    return [{ field: ip === 6 ? 'ip' : 'to', message, expected: `'${old.name}' with ipv6: true` }];
+  }
+  const small = ends.find(({ options: { mtu } }) => packet > Number(mtu));
   if (small === undefined) return [];
   const message = `a packet of ${packet} bytes is more than the MTU of '${small.name}'`;
   return [{ field: 'size', message, expected: `an MTU of ${packet} or a smaller size` }];
@@ -57,7 +99,9 @@ export abstract class NetWorkload implements Workload, NetClient, Component {
   protected readonly node: Node;
   protected readonly name: string;
   protected readonly stack: NetStack;
-  protected readonly peer: Peer;
+  protected readonly peer: Station;
+  /** Only the peer's MAC address is known, and it answers nothing. */
+  protected readonly nameless: boolean;
   protected readonly id: ComponentId;
   protected requests = 0;
   protected errors = 0;
@@ -70,16 +114,19 @@ export abstract class NetWorkload implements Workload, NetClient, Component {
   readonly #chart: Chart<unknown, PhaseEvent>;
   readonly #finished: () => void;
 
-  constructor(
-    environment: WorkloadEnvironment<{ readonly to: string }, NetDriver>,
-    duration: number,
-  ) {
+  constructor(environment: WorkloadEnvironment<PeerOptions, NetDriver>, duration: number) {
     const { node, plan, driver, devices, finished } = environment;
     this.node = node;
     this.name = plan.name;
     this.stack = driver.stack;
     this.#finished = finished;
-    this.peer = findPeer(plan.options.to, devices) ?? { address: 0, mac: -1 };
+    const peer = findPeer(plan.options, devices);
+    assert(peer !== null, `${plan.name} has a peer`);
+    this.nameless = 'mac' in peer;
+    this.peer =
+      'mac' in peer
+        ? driver.stack.stationAt(peer.mac, versionFor(plan.options))
+        : driver.stack.station(peer.address);
     this.id = node.add(this);
     driver.attach(this);
     this.#chart = node.charts.start(phaseChart, {

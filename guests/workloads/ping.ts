@@ -3,15 +3,16 @@
 import { z } from 'zod';
 import type { Statistics, WorkloadEnvironment } from '../../platform/contracts/index.ts';
 import { type EventHandle, PS_PER_MS } from '../../platform/kernel/index.ts';
-import { ICMP_HEADER, IPV4_HEADER } from '../../platform/network/index.ts';
+import { ICMP_HEADER } from '../../platform/network/index.ts';
 import { size, time } from '../../platform/scenario/fields.ts';
 import { defineWorkload } from '../common/index.ts';
 import type { NetDriver } from '../net/index.ts';
-import { checkPeer, NetWorkload } from './net-workload.ts';
+import { checkPeer, IP_HEADER, ipOption, NetWorkload, versionFor } from './net-workload.ts';
 import type { Goal } from './progress.ts';
 
 export const pingOptions = z.strictObject({
-  to: z.string().describe('Whom to ask: a network device or an IPv4 address.'),
+  to: z.string().describe('Whom to ask: a network device or an IP address.'),
+  ...ipOption,
   size: size({ min: 0, max: 65_507 }).default(56).describe('Bytes of payload.'),
   interval: time({ min: 1 })
     .default(PS_PER_MS)
@@ -82,7 +83,7 @@ class Ping extends NetWorkload {
     this.#sentAt[sequence] = kernel.now;
     this.#timers.set(sequence, kernel.schedule(this.id, timeout, TIMEOUT, sequence));
     // A request that finds no room to be sent is lost like any other.
-    this.stack.echo.request(this.peer.address, this.#icmpId, sequence, this.#payload);
+    this.stack.echo.request(this.peer, this.#icmpId, sequence, this.#payload);
     if (this.#sent < requests) kernel.schedule(this.id, interval, SEND);
     else this.enough();
   }
@@ -122,11 +123,12 @@ export const ping = defineWorkload({
   type: 'ping',
   drives: 'net',
   doc: 'Sends ICMP echo requests and measures their round trips.',
-  spec: 'RFC 792',
+  spec: 'RFC 792, RFC 4443',
   options: pingOptions,
   timing: [],
   check: (plan, topology) => {
-    const packet = Number((plan.options as PingOptions).size) + ICMP_HEADER + IPV4_HEADER;
+    const options = plan.options as PingOptions;
+    const packet = options.size + ICMP_HEADER + IP_HEADER[versionFor(options)];
     return checkPeer(plan as never, topology, packet);
   },
   create: (environment: WorkloadEnvironment<PingOptions, NetDriver>) => new Ping(environment),

@@ -1,13 +1,13 @@
 // A workload that sends UDP datagrams of one size, at a rate or as fast as it can. The far end counts
 // what arrives; the generator asks for the counts at the end.
 import { z } from 'zod';
-import type { Statistics, WorkloadEnvironment } from '../../platform/contracts/index.ts';
+import type { Finding, Statistics, WorkloadEnvironment } from '../../platform/contracts/index.ts';
 import { PS_PER_MS, PS_PER_S, transferTime } from '../../platform/kernel/index.ts';
 import {
   bytesOnCable,
   ETHERNET_HEADER,
   FRAME_MIN,
-  IPV4_HEADER,
+  type IpVersion,
   UDP_HEADER,
 } from '../../platform/network/index.ts';
 import type { LatencySummary } from '../../platform/observe/index.ts';
@@ -22,17 +22,21 @@ import {
   type PacketCounts,
   readCounts,
 } from '../net/index.ts';
-import { checkPeer, NetWorkload } from './net-workload.ts';
+import { checkPeer, IP_HEADER, ipOption, NetWorkload, versionFor } from './net-workload.ts';
 import { type Goal, totalOf } from './progress.ts';
 
-const HEADERS = ETHERNET_HEADER + IPV4_HEADER + UDP_HEADER;
-const SIZE_MIN = Math.max(FRAME_MIN, HEADERS + COUNTER_HEADER);
+/** Bytes of a frame before the payload. */
+const headers = (version: IpVersion) => ETHERNET_HEADER + IP_HEADER[version] + UDP_HEADER;
+const sizeMin = (version: IpVersion) => Math.max(FRAME_MIN, headers(version) + COUNTER_HEADER);
 
 export const pktgenOptions = z.strictObject({
-  to: z.string().describe('Whom to send to: a network device, an IPv4 address, or a MAC address.'),
-  size: size({ min: SIZE_MIN, max: 9234 })
-    .default(SIZE_MIN)
-    .describe('Bytes of a frame, from Ethernet header to payload.'),
+  to: z.string().describe('Whom to send to: a network device, an IP address, or a MAC address.'),
+  ...ipOption,
+  size: size({ min: sizeMin(4), max: 9234 })
+    .optional()
+    .describe(
+      `Bytes of a frame, from Ethernet header to payload; by default the least: ${sizeMin(4)}B, or ${sizeMin(6)}B over IPv6.`,
+    ),
   packets: z.int().min(1).optional().describe('Frames in all. Default: until `duration`, or 1000.'),
   duration: time({ min: 1 }).optional().describe('How long to send.'),
   burst: z
@@ -50,8 +54,8 @@ export const pktgenOptions = z.strictObject({
 
 type PktgenOptions = z.output<typeof pktgenOptions>;
 
-/** Payload of a datagram over IPv4. */
-const DATAGRAM_MAX = 65_535 - IPV4_HEADER - UDP_HEADER;
+/** The largest packet that a device cuts into datagrams, IP header included. */
+const PACKET_MAX = 65_535;
 const DEFAULT_PACKETS = 1000;
 const FIRST_PORT = 40_000;
 /** When an answer does not come, the question is sent again: so long after, and so often. */
@@ -66,7 +70,8 @@ class Pktgen extends NetWorkload {
   readonly #options: PktgenOptions;
   readonly #generator: number;
   readonly #place: DatagramPlace;
-  /** Bytes of one datagram, and room for those of a burst. */
+  /** Bytes of a frame and of its datagram, and room for those of a burst. */
+  readonly #frame: number;
   readonly #size: number;
   readonly #payload: Uint8Array;
   readonly #view: DataView;
@@ -84,12 +89,13 @@ class Pktgen extends NetWorkload {
     this.#options = options;
     this.#generator = index;
     const ownPort = FIRST_PORT + (index % 20_000);
-    this.#place = { ...this.peer, port: COUNTER_PORT, ownPort };
-    this.#size = options.size - HEADERS;
+    this.#place = { station: this.peer, port: COUNTER_PORT, ownPort };
+    this.#frame = frameSize(options);
+    this.#size = this.#frame - headers(versionFor(options));
     this.#payload = new Uint8Array(this.#size * mostInBurst(options));
     this.#view = new DataView(this.#payload.buffer);
     this.#interval =
-      options.rate === undefined ? 0 : transferTime(bytesOnCable(options.size), options.rate);
+      options.rate === undefined ? 0 : transferTime(bytesOnCable(this.#frame), options.rate);
     const { packets: wanted, duration } = options;
     this.#left = totalOf({ wanted, duration, otherwise: DEFAULT_PACKETS });
     this.stack.udp.listen(ownPort, ({ bytes, offset, length }) => {
@@ -105,15 +111,14 @@ class Pktgen extends NetWorkload {
 
   protected override begin(): void {
     const { duration } = this.#options;
-    const { address, mac } = this.peer;
     const start = () => {
       this.started = this.node.kernel.now;
       if (duration !== undefined) this.node.kernel.schedule(this.id, duration, END);
       this.#send();
     };
-    if (mac >= 0) return start();
+    if (this.nameless) return start();
     // Frames would be dropped, not held up, while nobody knows whom they are for.
-    this.stack.resolve(address, (found) => {
+    this.peer.ip.resolve(this.peer, (found) => {
       if (found >= 0) return start();
       this.failure = 'nobody has the address';
       this.enough();
@@ -127,10 +132,9 @@ class Pktgen extends NetWorkload {
   }
 
   protected override extra(): Statistics {
-    const { size: frame } = this.#options;
     const counts = this.#counts;
     const rateOf = (packets: number, time: number) =>
-      time > 0 && packets > 1 ? Math.round((8 * frame * (packets - 1) * PS_PER_S) / time) : 0;
+      time > 0 && packets > 1 ? Math.round((8 * this.#frame * (packets - 1) * PS_PER_S) / time) : 0;
     const received = counts?.packets ?? 0;
     const receiving = (counts?.lastAt ?? 0) - (counts?.firstAt ?? 0);
     return {
@@ -154,7 +158,8 @@ class Pktgen extends NetWorkload {
     const { kernel } = this.node;
     while (this.#left > 0) {
       const { udp } = this.stack;
-      const count = udp.cuts ? Math.min(this.#left, this.#payload.length / this.#size) : 1;
+      const cuts = this.peer.ip.cutsDatagrams;
+      const count = cuts ? Math.min(this.#left, this.#payload.length / this.#size) : 1;
       for (let i = 0; i < count; i++) this.#fill(COUNTER_KIND.packet, i);
       if (!udp.send(this.#place, this.#first(count), this.#size)) {
         return this.stack.udp.whenWritable(this.#sendMore);
@@ -175,9 +180,9 @@ class Pktgen extends NetWorkload {
   /** Asks for the counts; nobody answers for a station of which only the MAC address is known. */
   #ask(): void {
     if (this.#counts !== null || this.done) return;
-    if (this.peer.mac >= 0) {
+    if (this.nameless) {
       this.requests = this.#sent;
-      this.bytes = this.#sent * this.#options.size;
+      this.bytes = this.#sent * this.#frame;
       return this.drained();
     }
     if (this.#asked++ === ASK_MAX) {
@@ -196,7 +201,7 @@ class Pktgen extends NetWorkload {
     if (this.#counts === null) return;
     this.requests = this.#sent;
     this.errors = this.#sent - this.#counts.packets;
-    this.bytes = this.#counts.packets * this.#options.size;
+    this.bytes = this.#counts.packets * this.#frame;
     this.ended = Math.max(this.ended, this.#counts.lastAt);
     this.drained();
   }
@@ -218,8 +223,23 @@ class Pktgen extends NetWorkload {
 }
 
 /** Frames that go in one large datagram at the most: it is no longer than others may be. */
-function mostInBurst({ burst, size: frame }: PktgenOptions): number {
-  return Math.min(burst, Math.floor(DATAGRAM_MAX / (frame - HEADERS)));
+function mostInBurst(options: PktgenOptions): number {
+  const before = headers(versionFor(options));
+  const room = PACKET_MAX + ETHERNET_HEADER - before;
+  return Math.min(options.burst, Math.floor(room / (frameSize(options) - before)));
+}
+
+/** Bytes of a frame: as many as are wanted, or the least. */
+function frameSize(options: PktgenOptions): number {
+  return options.size ?? sizeMin(versionFor(options));
+}
+
+/** Objects to a frame that has no room for what every frame says. */
+function checkSize(options: PktgenOptions): Finding[] {
+  const least = sizeMin(versionFor(options));
+  if (frameSize(options) >= least) return [];
+  const message = `frames over IPv${versionFor(options)} have at least ${least} bytes`;
+  return [{ field: 'size', message, expected: `${least}B or more` }];
 }
 
 export const pktgen = defineWorkload({
@@ -230,8 +250,9 @@ export const pktgen = defineWorkload({
   options: pktgenOptions,
   timing: [],
   check: (plan, topology) => {
-    const packet = Number((plan.options as PktgenOptions).size) - ETHERNET_HEADER;
-    return checkPeer(plan as never, topology, packet);
+    const options = plan.options as PktgenOptions;
+    const packet = frameSize(options) - ETHERNET_HEADER;
+    return [...checkSize(options), ...checkPeer(plan as never, topology, packet)];
   },
   create: (environment: WorkloadEnvironment<PktgenOptions, NetDriver>) => new Pktgen(environment),
 });

@@ -15,11 +15,12 @@ import {
   type TcpConnection,
   type TcpHandler,
 } from '../net/index.ts';
-import { checkPeer, NetWorkload } from './net-workload.ts';
+import { checkPeer, ipOption, NetWorkload } from './net-workload.ts';
 import { type Goal, totalOf } from './progress.ts';
 
 export const streamOptions = z.strictObject({
-  to: z.string().describe('Whom to send to: a network device or an IPv4 address.'),
+  to: z.string().describe('Whom to send to: a network device or an IP address.'),
+  ...ipOption,
   bytes: size({ min: 1 }).optional().describe('Bytes in all. Default: until `duration`, or 1MiB.'),
   duration: time({ min: 1 }).optional().describe('How long to send.'),
   window: size({ min: 4096, max: 16 * 1024 * 1024 })
@@ -89,7 +90,7 @@ class Stream extends NetWorkload {
       const stream = streamNumber(`${this.name}/${i}`);
       const pattern = new StreamPattern(this.node, stream);
       this.stack.tcp.connect({
-        address: this.peer.address,
+        station: this.peer,
         port: STREAM_PORT,
         window,
         handler: (connection) => {

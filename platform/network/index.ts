@@ -1,4 +1,4 @@
-export { ipv4Of, macOf } from './addresses.ts';
+export { ipOf, macOf } from './addresses.ts';
 export { Cable, FRAME } from './cable.ts';
 export {
   bytesOnCable,
@@ -33,8 +33,7 @@ export {
   IPV6,
   IPV6_HEADER,
   internetChecksum,
-  ipv4Text,
-  parseIpv4,
+  NEIGHBOUR,
   pseudoHeaderSum,
   sumWords,
   TCP,
@@ -43,5 +42,17 @@ export {
   UDP,
   UDP_HEADER,
 } from './inet.ts';
+export {
+  ALL_NODES,
+  addressHash,
+  groupMac,
+  type IpAddress,
+  type IpVersion,
+  ipText,
+  ipVersion,
+  isAddress,
+  parseIp,
+  solicitedGroup,
+} from './ip-address.ts';
 export { type FrameHandler, NetworkPort } from './network-port.ts';
 export { EthernetSwitch, MAC_AGE_MAX, MAC_TABLE_MAX } from './switch.ts';

@@ -1,8 +1,9 @@
 // The Internet protocols as bytes: where the fields of ARP, IPv4, IPv6, ICMP, UDP and TCP stand, and their
-// checksum (RFC 791, 8200, 792, 768, 9293, 826, 1071). Addresses are numbers below 2^32.
-import { ETHER, ETHER_TYPE, ETHERNET_HEADER, readBig16, readBig32, VLAN_TAG } from './ethernet.ts';
+// checksum (RFC 791, 8200, 792, 4443, 4861, 768, 9293, 826, 1071).
+import { ETHER, ETHER_TYPE, ETHERNET_HEADER, readBig16, VLAN_TAG } from './ethernet.ts';
+import { addressHash } from './ip-address.ts';
 
-export const IP_PROTOCOL = { icmp: 1, tcp: 6, udp: 17, ipv6Fragment: 44 } as const;
+export const IP_PROTOCOL = { icmp: 1, tcp: 6, udp: 17, ipv6Fragment: 44, icmpv6: 58 } as const;
 
 /** Offsets from the start of each header. Options beyond the fixed part are skipped by length. */
 export const ARP = { operation: 6, sender: 8, senderIp: 14, target: 18, targetIp: 24 } as const;
@@ -17,8 +18,10 @@ export const IPV4 = {
   source: 12,
   destination: 16,
 } as const;
-export const IPV6 = { payload: 4, next: 6, source: 8, destination: 24 } as const;
+export const IPV6 = { payload: 4, next: 6, hops: 7, source: 8, destination: 24 } as const;
 export const ICMP = { type: 0, code: 1, checksum: 2, id: 4, sequence: 6 } as const;
+/** Questions and answers of neighbour discovery, from the ICMPv6 header on (RFC 4861 §4.3, §4.4). */
+export const NEIGHBOUR = { flags: 4, target: 8, options: 24 } as const;
 export const UDP = { source: 0, destination: 2, length: 4, checksum: 6 } as const;
 export const TCP = {
   source: 0,
@@ -86,19 +89,6 @@ export function pseudoHeaderSum(
   return sumWords(bytes, start, end, protocol + length);
 }
 
-const IPV4_TEXT = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
-
-/** The address that a text like `10.0.0.1` is; null when it is none. */
-export function parseIpv4(text: string): number | null {
-  const parts = IPV4_TEXT.exec(text)?.slice(1).map(Number);
-  if (parts === undefined || parts.some((part) => part > 255)) return null;
-  return parts.reduce((address, part) => address * 256 + part, 0);
-}
-
-export function ipv4Text(address: number): string {
-  return [24, 16, 8, 0].map((shift) => (address >>> shift) & 0xff).join('.');
-}
-
 /** A number for a flow: `addresses` and `ports` are those of both ends, joined by exclusive or. */
 export function flowHash(addresses: number, ports: number, protocol: number): number {
   let hash = Math.imul(addresses, 0x9e3779b1) ^ Math.imul(ports + protocol, 0x85ebca6b);
@@ -119,7 +109,7 @@ export class FrameView {
   isIpv6 = false;
   /** That of the transport header, behind extension headers. */
   protocol = 0;
-  /** Addresses as numbers; those of IPv6 folded to 32 bits. */
+  /** Addresses as numbers below 2^32, as `addressHash` makes them. */
   source = 0;
   destination = 0;
   /** Where the transport header begins, and where the packet ends. */
@@ -159,13 +149,18 @@ export class FrameView {
     return flowHash(this.source ^ this.destination, ports, this.protocol);
   }
 
-  /** True when the checksum of a TCP or UDP packet is right; UDP may go without one. */
+  /**
+   * True when the checksum of a TCP or UDP packet, or of ICMP, is right. UDP may go without one over IPv4, but
+   * not over IPv6 (RFC 8200 §8.1); that of ICMP covers no addresses over IPv4.
+   */
   transportChecksumHolds(bytes: Uint8Array): boolean {
     const { protocol, transport, end } = this;
     if (protocol === IP_PROTOCOL.udp && readBig16(bytes, transport + UDP.checksum) === 0) {
-      return true;
+      return this.isIpv4;
     }
-    const sum = pseudoHeaderSum(bytes, this.network, protocol, end - transport);
+    const length = end - transport;
+    const alone = protocol === IP_PROTOCOL.icmp;
+    const sum = alone ? 0 : pseudoHeaderSum(bytes, this.network, protocol, length);
     return foldSum(sumWords(bytes, transport, end, sum)) === 0xffff;
   }
 
@@ -180,8 +175,8 @@ export class FrameView {
     if ((readBig16(bytes, at + IPV4.fragment) & 0x3fff) !== 0) return;
     this.isIpv4 = true;
     this.protocol = bytes[at + IPV4.protocol];
-    this.source = readBig32(bytes, at + IPV4.source);
-    this.destination = readBig32(bytes, at + IPV4.destination);
+    this.source = addressHash(bytes, at + IPV4.source, 4);
+    this.destination = addressHash(bytes, at + IPV4.destination, 4);
     this.transport = at + header;
     this.end = at + total;
     this.#parsePorts(bytes);
@@ -202,8 +197,8 @@ export class FrameView {
     if (transport > end || protocol === IP_PROTOCOL.ipv6Fragment) return;
     this.isIpv6 = true;
     this.protocol = protocol;
-    this.source = fold(bytes, at + IPV6.source);
-    this.destination = fold(bytes, at + IPV6.destination);
+    this.source = addressHash(bytes, at + IPV6.source, 6);
+    this.destination = addressHash(bytes, at + IPV6.destination, 6);
     this.transport = transport;
     this.end = end;
     this.#parsePorts(bytes);
@@ -217,10 +212,4 @@ export class FrameView {
     this.sourcePort = ports ? readBig16(bytes, this.transport) : 0;
     this.destinationPort = ports ? readBig16(bytes, this.transport + 2) : 0;
   }
-}
-
-/** An IPv6 address, folded to 32 bits. */
-function fold(bytes: Uint8Array, at: number): number {
-  const word = (i: number) => readBig32(bytes, at + 4 * i);
-  return (word(0) ^ word(1) ^ word(2) ^ word(3)) >>> 0;
 }

@@ -1,6 +1,6 @@
-export { ARP_INTERVAL, ARP_TRIES, ArpTable } from './arp-table.ts';
 export { Congestion, RTO_MIN } from './congestion.ts';
 export type { EchoHandler } from './echo.ts';
+export type { Station } from './ip.ts';
 export { NetStack, type StackOptions } from './net-stack.ts';
 export { tcpChart } from './tcp-chart.ts';
 export { TcpConnection, type TcpHandler } from './tcp-connection.ts';

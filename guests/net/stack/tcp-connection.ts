@@ -12,7 +12,8 @@ import {
   writeBig16,
   writeBig32,
 } from '../../../platform/network/index.ts';
-import type { NetStack, Outgoing } from './net-stack.ts';
+import type { Node } from '../../../platform/node/index.ts';
+import type { Outgoing, Station } from './ip.ts';
 import { type TcpEffect, type TcpEvent, tcpChart } from './tcp-chart.ts';
 import { TcpReceiver } from './tcp-receiver.ts';
 import { TcpSender } from './tcp-sender.ts';
@@ -41,9 +42,9 @@ export interface TcpHandler {
 }
 
 export interface ConnectionOptions {
-  readonly stack: NetStack;
+  readonly node: Node;
   readonly name: string;
-  readonly remote: number;
+  readonly remote: Station;
   readonly remotePort: number;
   readonly localPort: number;
   /** Bytes that may be on their way, in either direction. */
@@ -56,13 +57,12 @@ export interface ConnectionOptions {
 }
 
 export class TcpConnection {
-  readonly remote: number;
+  readonly remote: Station;
   readonly remotePort: number;
   readonly localPort: number;
   readonly receiver: TcpReceiver;
   readonly sender: TcpSender;
   readonly #options: ConnectionOptions;
-  readonly #stack: NetStack;
   readonly #handler: TcpHandler;
   readonly #chart: Chart<unknown, TcpEvent>;
   readonly #ownScale: number;
@@ -76,14 +76,12 @@ export class TcpConnection {
   #ackWanted = false;
 
   constructor(options: ConnectionOptions) {
-    const { stack, name, window, remotePort, localPort, timeWait } = options;
+    const { node, name, window, remotePort, localPort, timeWait } = options;
     this.#options = options;
-    this.#stack = stack;
     this.remote = options.remote;
     this.remotePort = remotePort;
     this.localPort = localPort;
     this.#packet = {
-      destination: options.remote,
       protocol: IP_PROTOCOL.tcp,
       length: 0,
       ports: remotePort ^ localPort,
@@ -95,13 +93,13 @@ export class TcpConnection {
       this.#handler.received(bytes, offset, length),
     );
     this.sender = new TcpSender({
-      node: stack.node,
+      node,
       buffer: window,
       transmit: (position, length) => this.#transmit(position, length),
       giveUp: () => this.#chart.send({ type: 'GIVE_UP' }),
     });
     this.#handler = options.handler(this);
-    this.#chart = stack.node.charts.start(tcpChart, {
+    this.#chart = node.charts.start(tcpChart, {
       name,
       input: { timeWait },
       perform: (effect: TcpEffect) => this.#perform(effect),
@@ -196,8 +194,7 @@ export class TcpConnection {
       this.#readOptions(bytes, at + TCP_HEADER, at + header);
       const segment = Math.min(this.#peerSegment, this.#ownSegment);
       const whole = PACKET_MAX - (PACKET_MAX % segment);
-      const cuts = this.#stack.capabilities.segmentation;
-      this.sender.agree(segment, cuts ? whole : segment);
+      this.sender.agree(segment, this.remote.ip.cutsSegments ? whole : segment);
       if ((flags & TCP_FLAG.ack) === 0) this.#chart.send({ type: 'CALLED' });
     }
     // A window in a SYN is not scaled.
@@ -263,7 +260,7 @@ export class TcpConnection {
   }
 
   get #ownSegment(): number {
-    return this.#stack.capabilities.mtu - 20 - TCP_HEADER;
+    return this.remote.ip.payloadMax - TCP_HEADER;
   }
 
   #sendAck(): void {
@@ -281,7 +278,8 @@ export class TcpConnection {
 
   /** Builds a segment and sends it. Every one but the first SYN acknowledges what came in. */
   #emit(position: number, length: number, flags: number, options: number): boolean {
-    const { frame, transport: at } = this.#stack;
+    const { ip } = this.remote;
+    const { frame, transport: at } = ip;
     const header = TCP_HEADER + options;
     writeBig16(frame, at + TCP.source, this.localPort);
     writeBig16(frame, at + TCP.destination, this.remotePort);
@@ -301,7 +299,7 @@ export class TcpConnection {
     this.#packet.length = header + length;
     this.#packet.segment = length > segment ? segment : 0;
     this.#packet.header = header;
-    if (!this.#stack.sendIpv4(this.#packet)) return false;
+    if (!ip.send(this.remote, this.#packet)) return false;
     if (acknowledges) {
       this.#unacked = 0;
       this.#ackWanted = false;

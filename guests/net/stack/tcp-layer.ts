@@ -10,7 +10,8 @@ import {
   writeBig16,
   writeBig32,
 } from '../../../platform/network/index.ts';
-import type { NetStack, Outgoing } from './net-stack.ts';
+import type { Node } from '../../../platform/node/index.ts';
+import type { Outgoing, Station } from './ip.ts';
 import { TcpConnection, type TcpHandler } from './tcp-connection.ts';
 
 /** First port of those that calls out come from. */
@@ -26,20 +27,27 @@ export interface Listener {
 }
 
 export interface Call {
-  readonly address: number;
+  readonly station: Station;
   readonly port: number;
   readonly window: number;
   handler(connection: TcpConnection): TcpHandler;
 }
 
+/** Whom a connection is with, and which of several it is. */
+interface Place {
+  readonly remote: Station;
+  readonly remotePort: number;
+  readonly localPort: number;
+}
+
 export class TcpLayer {
-  readonly #stack: NetStack;
+  readonly #node: Node;
+  readonly #name: string;
   readonly #random: RandomStream;
   readonly #listeners = new Map<number, Listener>();
-  /** Connections by own port, then by the peer's address and port. */
-  readonly #connections = new Map<number, Map<number, TcpConnection>>();
+  /** Connections by station, then by both ports. */
+  readonly #connections = new Map<Station, Map<number, TcpConnection>>();
   readonly #reset: Outgoing = {
-    destination: 0,
     protocol: IP_PROTOCOL.tcp,
     length: TCP_HEADER,
     ports: 0,
@@ -49,9 +57,10 @@ export class TcpLayer {
   #count = 0;
   #calls = 0;
 
-  constructor(stack: NetStack) {
-    this.#stack = stack;
-    this.#random = stack.node.random(`tcp/${stack.name}`);
+  constructor(node: Node, name: string) {
+    this.#node = node;
+    this.#name = name;
+    this.#random = node.random(`tcp/${name}`);
   }
 
   /** Answers calls to a port. */
@@ -60,19 +69,19 @@ export class TcpLayer {
   }
 
   /** Calls a station. */
-  connect({ address, port, window, handler }: Call): TcpConnection {
+  connect({ station, port, window, handler }: Call): TcpConnection {
     const localPort = FIRST_PORT + (this.#calls++ % PORTS);
-    const place = { remote: address, remotePort: port, localPort };
+    const place = { remote: station, remotePort: port, localPort };
     const connection = this.#add(place, window, handler);
     connection.open();
     return connection;
   }
 
-  receive(bytes: Uint8Array, view: FrameView): void {
-    const { source, sourcePort, destinationPort, transport } = view;
+  receive(bytes: Uint8Array, view: FrameView, source: Station): void {
+    const { sourcePort, destinationPort, transport } = view;
     if (view.end - transport < TCP_HEADER) return;
-    const remote = remoteKey(source, sourcePort);
-    const connection = this.#connections.get(destinationPort)?.get(remote);
+    const ports = portsKey(destinationPort, sourcePort);
+    const connection = this.#connections.get(source)?.get(ports);
     if (connection !== undefined) return connection.receive(bytes, view);
     const flags = bytes[transport + TCP.flags];
     const listener = this.#listeners.get(destinationPort);
@@ -81,7 +90,7 @@ export class TcpLayer {
       this.#add(place, listener.window, (made) => listener.accept(made)).receive(bytes, view);
       return;
     }
-    if ((flags & TCP_FLAG.rst) === 0) this.#refuse(bytes, view, flags);
+    if ((flags & TCP_FLAG.rst) === 0) this.#refuse(bytes, view, source);
   }
 
   writable(): void {
@@ -104,35 +113,36 @@ export class TcpLayer {
   }
 
   #add(
-    place: { readonly remote: number; readonly remotePort: number; readonly localPort: number },
+    place: Place,
     window: number,
     handler: (connection: TcpConnection) => TcpHandler,
   ): TcpConnection {
     const connection = new TcpConnection({
       ...place,
-      stack: this.#stack,
-      name: `${this.#stack.name}.tcp${this.#count++}`,
+      node: this.#node,
+      name: `${this.#name}.tcp${this.#count++}`,
       window,
       firstSequence: this.#random.next(),
       timeWait: TIME_WAIT,
       handler,
       forget: (over) => this.#forget(over),
     });
-    const { localPort } = place;
-    const connections = this.#connections.get(localPort) ?? new Map<number, TcpConnection>();
-    connections.set(remoteKey(place.remote, place.remotePort), connection);
-    this.#connections.set(localPort, connections);
+    const { remote, remotePort, localPort } = place;
+    const connections = this.#connections.get(remote) ?? new Map<number, TcpConnection>();
+    connections.set(portsKey(localPort, remotePort), connection);
+    this.#connections.set(remote, connections);
     return connection;
   }
 
   #forget({ remote, remotePort, localPort }: TcpConnection): void {
-    this.#connections.get(localPort)?.delete(remoteKey(remote, remotePort));
+    this.#connections.get(remote)?.delete(portsKey(localPort, remotePort));
   }
 
   /** Says that there is no such connection. */
-  #refuse(bytes: Uint8Array, view: FrameView, flags: number): void {
-    const { source, sourcePort, destinationPort, transport, end } = view;
-    const { frame, transport: at } = this.#stack;
+  #refuse(bytes: Uint8Array, view: FrameView, source: Station): void {
+    const { sourcePort, destinationPort, transport, end } = view;
+    const { frame, transport: at } = source.ip;
+    const flags = bytes[transport + TCP.flags];
     const header = (bytes[transport + TCP.offset] >>> 4) * 4;
     const marks = (flags & TCP_FLAG.syn) !== 0 || (flags & TCP_FLAG.fin) !== 0 ? 1 : 0;
     const next = readBig32(bytes, transport + TCP.sequence) + end - transport - header + marks;
@@ -146,13 +156,12 @@ export class TcpLayer {
     frame[at + TCP.flags] = TCP_FLAG.rst | TCP_FLAG.ack;
     writeBig16(frame, at + TCP.window, 0);
     writeBig32(frame, at + TCP.checksum, 0);
-    this.#reset.destination = source;
     this.#reset.ports = sourcePort ^ destinationPort;
-    this.#stack.sendIpv4(this.#reset);
+    source.ip.send(source, this.#reset);
   }
 }
 
-/** An address and a port as one number below 2^48. */
-function remoteKey(address: number, port: number): number {
-  return address * 65_536 + port;
+/** Both ports as one number below 2^32. */
+function portsKey(localPort: number, remotePort: number): number {
+  return localPort * 65_536 + remotePort;
 }

@@ -7,11 +7,11 @@ import {
   UDP_HEADER,
   writeBig16,
 } from '../../../platform/network/index.ts';
-import type { NetStack, Outgoing } from './net-stack.ts';
+import type { Outgoing, Station } from './ip.ts';
 
 /** Where a datagram came from, and its payload; valid only during the call. */
 export interface Datagram {
-  source: number;
+  source: Station;
   sourcePort: number;
   bytes: Uint8Array;
   /** Where the payload begins. */
@@ -23,26 +23,17 @@ export type DatagramHandler = (datagram: Datagram) => void;
 
 /** Where a datagram goes. */
 export interface DatagramPlace {
-  readonly address: number;
+  readonly station: Station;
   readonly port: number;
   readonly ownPort: number;
-  /** MAC address of the station, where it is known; otherwise -1. */
-  readonly mac: number;
 }
 
 export class UdpLayer {
-  readonly #stack: NetStack;
   readonly #handlers = new Map<number, DatagramHandler>();
   readonly #waiting: (() => void)[] = [];
-  readonly #datagram: Datagram = {
-    source: 0,
-    sourcePort: 0,
-    bytes: new Uint8Array(0),
-    offset: 0,
-    length: 0,
-  };
+  /** One record for all datagrams, from the first one on. */
+  #datagram: Datagram | null = null;
   readonly #packet: Outgoing = {
-    destination: 0,
     protocol: IP_PROTOCOL.udp,
     length: 0,
     ports: 0,
@@ -50,40 +41,30 @@ export class UdpLayer {
     header: UDP_HEADER,
   };
 
-  constructor(stack: NetStack) {
-    this.#stack = stack;
-  }
-
   /** Takes the datagrams that come to a port. */
   listen(port: number, handler: DatagramHandler): void {
     this.#handlers.set(port, handler);
   }
 
-  /** True when the device cuts a payload into datagrams. */
-  get cuts(): boolean {
-    return this.#stack.capabilities.udpSegmentation;
-  }
-
   /**
    * Sends a datagram, or several in one go: the device cuts the payload into datagrams of `segment` bytes each,
-   * if it `cuts` at all. Returns false when there is no room now.
+   * if it cuts datagrams at all. Returns false when there is no room now.
    */
   send(
-    { address, port, ownPort, mac }: DatagramPlace,
+    { station, port, ownPort }: DatagramPlace,
     payload: Uint8Array,
     segment = payload.length,
   ): boolean {
-    const { frame, transport } = this.#stack;
+    const { frame, transport } = station.ip;
     const length = UDP_HEADER + payload.length;
     writeBig16(frame, transport + UDP.source, ownPort);
     writeBig16(frame, transport + UDP.destination, port);
     writeBig16(frame, transport + UDP.length, length);
     frame.set(payload, transport + UDP_HEADER);
-    this.#packet.destination = address;
     this.#packet.length = length;
     this.#packet.ports = port ^ ownPort;
     this.#packet.segment = segment < payload.length ? segment : 0;
-    return mac < 0 ? this.#stack.sendIpv4(this.#packet) : this.#stack.sendTo(mac, this.#packet);
+    return station.ip.send(station, this.#packet);
   }
 
   /** Calls back once when `send` has room again. */
@@ -96,23 +77,25 @@ export class UdpLayer {
   }
 
   /** Takes a packet; one that was joined holds datagrams of `segment` bytes each, the last perhaps shorter. */
-  receive(bytes: Uint8Array, view: FrameView, segment: number): void {
-    const { transport, end, source, destinationPort } = view;
+  receive(bytes: Uint8Array, view: FrameView, source: Station, segment: number): void {
+    const { transport, end, sourcePort, destinationPort } = view;
     const length = end - transport;
     const stated = length < UDP_HEADER ? 0 : readBig16(bytes, transport + UDP.length);
     if (stated < UDP_HEADER || stated > length) return;
+    const handler = this.#handlers.get(destinationPort);
+    if (handler === undefined) return;
+    this.#datagram ??= { source, sourcePort, bytes, offset: 0, length: 0 };
     const datagram = this.#datagram;
     datagram.source = source;
-    datagram.sourcePort = readBig16(bytes, transport + UDP.source);
+    datagram.sourcePort = sourcePort;
     datagram.bytes = bytes;
-    const handler = this.#handlers.get(destinationPort);
     const last = transport + stated;
     const step = segment > 0 ? segment : stated;
     let offset = transport + UDP_HEADER;
     do {
       datagram.offset = offset;
       datagram.length = Math.min(step, last - offset);
-      handler?.(datagram);
+      handler(datagram);
       offset += step;
     } while (offset < last);
   }
