@@ -91,7 +91,6 @@ export class BalloonDevice extends VirtioDevice implements Component {
     this.#fetcher = new RequestFetcher({
       node,
       name: plan.name,
-      dma: () => this.dma,
       bytesMax: REQUEST_MAX,
       ready: (request) => this.#fetched(request),
     });

@@ -82,12 +82,9 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
     if (this.#keepsOrder) this.#order[queue.index].push(slot);
     const tag = request.generation * SLOTS + slot;
     // Nothing to read is no request, but the chain has to come back.
-    if (chain.readableBytes === 0) return this.readDone(tag, request.bytes, 0);
+    if (chain.readableBytes === 0) return this.#understand(request, tag, 0);
     // The header and, for writes, the data: one gathered read of all readable segments.
-    for (let i = 0; i < chain.readableCount; i++) {
-      this.dma.readSegment(chain.addresses[i], chain.lengths[i]);
-    }
-    this.dma.read(this, tag);
+    queue.readData(chain, this, tag);
   }
 
   protected forget(queue: QueueEngine): void {
@@ -124,10 +121,9 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
     const request = this.#find(tag);
     if (request === null) return;
     if (request.bytes.length < length) request.bytes = new Uint8Array(length);
-    if (length > 0) request.bytes.set(bytes.subarray(0, length));
-    const problem = interpret(request, length, this.#limits);
-    if (problem !== null) this.node.violations.report('BAD_REQUEST', `${this.name}: ${problem}`);
-    this.#step(STEP_SERVE, tag);
+    request.bytes.set(bytes.subarray(0, length));
+    request.queue!.dataRead();
+    this.#understand(request, tag, length);
   }
 
   refused(tag: number, fault: DmaFault): void {
@@ -138,6 +134,7 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
     );
     const request = this.#find(tag);
     if (request === null) return;
+    request.queue!.dataRead();
     request.fail(BLK_S.IOERR);
     this.#step(STEP_FINISH, tag);
   }
@@ -174,6 +171,13 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
     // §5.2.5.2: whoever can't flush gets a cache that needs no flushing.
     if (!flushes) this.config[BLK_CONFIG.writeback] = 0;
     this.#writesBack = this.#options.writeCache > 0 && flushes;
+  }
+
+  /** Makes out what a request asks for; a step of software then has it served. */
+  #understand(request: Request, tag: number, length: number): void {
+    const problem = interpret(request, length, this.#limits);
+    if (problem !== null) this.node.violations.report('BAD_REQUEST', `${this.name}: ${problem}`);
+    this.#step(STEP_SERVE, tag);
   }
 
   #has(feature: bigint): boolean {

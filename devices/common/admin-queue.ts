@@ -3,6 +3,7 @@
 import type { AdminService, DmaPort } from '../../platform/contracts/index.ts';
 import type { Node } from '../../platform/node/index.ts';
 import type { Chain } from './chain.ts';
+import type { FetchPlan } from './fetch.ts';
 import { QueueEngine, type QueueOwner } from './queue-engine.ts';
 import { type FetchedRequest, RequestFetcher, scatter } from './request-fetcher.ts';
 
@@ -10,7 +11,7 @@ import { type FetchedRequest, RequestFetcher, scatter } from './request-fetcher.
 const COMMAND_MAX = 8192;
 
 export interface AdminQueueOptions {
-  readonly device: Pick<QueueOwner, 'node' | 'name' | 'index' | 'dma' | 'notifyUsed'>;
+  readonly device: Pick<QueueOwner, 'node' | 'name' | 'index' | 'dma' | 'fetch' | 'notifyUsed'>;
   /** Index of the queue. */
   readonly index: number;
   readonly service: AdminService;
@@ -36,7 +37,6 @@ export class AdminQueue implements QueueOwner {
     this.#fetcher = new RequestFetcher({
       node: device.node,
       name: this.name,
-      dma: () => device.dma,
       bytesMax: COMMAND_MAX,
       ready: (request) => this.#execute(request),
     });
@@ -44,6 +44,10 @@ export class AdminQueue implements QueueOwner {
 
   get dma(): DmaPort {
     return this.#options.device.dma;
+  }
+
+  get fetch(): FetchPlan {
+    return this.#options.device.fetch;
   }
 
   get driverFeatures(): bigint {

@@ -11,7 +11,7 @@ const ADMIN_QUEUE_SIZE = 16;
 export interface AdministrationOptions {
   readonly device: Pick<
     QueueOwner,
-    'node' | 'name' | 'index' | 'dma' | 'notifyUsed' | 'driverFeatures'
+    'node' | 'name' | 'index' | 'dma' | 'fetch' | 'notifyUsed' | 'driverFeatures'
   >;
   /** Index of the first queue that ADMIN_VQ offers, and how many there are. */
   readonly start: number;
@@ -44,6 +44,12 @@ export class Administration {
   /** Commands executed by the self group. */
   get executed(): number {
     return this.#commands.executed;
+  }
+
+  /** All queues that there are now. */
+  get engines(): readonly QueueEngine[] {
+    const own = this.#transportQueue === null ? [] : [this.#transportQueue.engine];
+    return [...own, ...this.#queues.map(({ engine }) => engine)];
   }
 
   /** The queue with this index, if it is one of administration. */

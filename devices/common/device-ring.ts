@@ -3,6 +3,7 @@
 import type { DmaPort, QueueSetup } from '../../platform/contracts/index.ts';
 import { readU32 } from '../../platform/wire/index.ts';
 import type { Chain } from './chain.ts';
+import type { FetchPlan } from './fetch.ts';
 
 /** What came of a read. */
 export const Fetch = {
@@ -17,6 +18,10 @@ export const Fetch = {
 } as const;
 export type Fetch = (typeof Fetch)[keyof typeof Fetch];
 
+/** What a read of the ring is for: the first of these that it must bring. */
+export const Purpose = { index: 0, entries: 1, descriptors: 2, tables: 3 } as const;
+export type Purpose = (typeof Purpose)[keyof typeof Purpose];
+
 export interface DeviceRing {
   readonly setup: QueueSetup;
   /** Chains being fetched, in the order in which they were made available. */
@@ -24,10 +29,10 @@ export interface DeviceRing {
   /** Why a read came out `bad`. */
   readonly problem: string;
   /** Gathers the read that tells whether anything is available and which signals are wanted. */
-  gatherLook(dma: DmaPort): void;
+  gatherLook(dma: DmaPort): Purpose;
   looked(bytes: Uint8Array): Fetch;
   /** Gathers the next read of the chains in `batch`. */
-  gatherMore(dma: DmaPort): void;
+  gatherMore(dma: DmaPort): Purpose;
   fetched(bytes: Uint8Array): Fetch;
   /** Gathers the writes that return a chain. */
   gatherUsed(dma: DmaPort, chain: Chain, written: number): void;
@@ -42,10 +47,8 @@ export interface DeviceRing {
   gatherArm(dma: DmaPort): boolean;
 }
 
-/** Chains fetched in one go at the most. */
-export const BATCH_MAX = 32;
-
 export interface DeviceRingOptions {
+  readonly fetch: FetchPlan;
   readonly eventIndex: boolean;
   readonly indirect: boolean;
 }

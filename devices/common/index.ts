@@ -1,10 +1,10 @@
 export { Chain } from './chain.ts';
 export { defineDevice } from './definition.ts';
 export { deviceChart } from './device-chart.ts';
-export { BATCH_MAX } from './device-ring.ts';
+export { type FetchOptions, type FetchPlan, fetchPlan } from './fetch.ts';
 export { type CommonOptions, commonOptions, inOrderOption, queueSize } from './options.ts';
 export { queueChart } from './queue-chart.ts';
-export { QueueEngine, type QueueOwner, type SignalGate } from './queue-engine.ts';
+export { QueueEngine, type QueueOwner, type QueueReads, type SignalGate } from './queue-engine.ts';
 export { FetchedRequest, RequestFetcher, scatter } from './request-fetcher.ts';
 export { ServiceStation } from './server.ts';
 export { type DeviceEntry, type DeviceTraits, VENDOR_ID, VirtioDevice } from './virtio-device.ts';

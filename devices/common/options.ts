@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { DevicePlan, Finding } from '../../platform/contracts/index.ts';
 import { count, time } from '../../platform/scenario/fields.ts';
 import { F, QUEUE_SIZE_MAX } from '../../platform/virtio/index.ts';
+import { fetchOption } from './fetch.ts';
 
 /** A queue size that some ring format allows: any with packed rings, see `checkCommon`. */
 export const queueSize = ({ min }: { readonly min: number }) => count({ min, max: QUEUE_SIZE_MAX });
@@ -36,6 +37,7 @@ export const commonOptions = {
     .boolean()
     .default(false)
     .describe('Offer ORDER_PLATFORM: memory ordering takes barriers fit for hardware.'),
+  fetch: fetchOption,
   resetTime: time({ min: 0 })
     .default(0)
     .describe('How long a reset takes; the status does not show 0 before.'),

@@ -1,5 +1,6 @@
 // The device's side of a packed ring (virtio 1.4 §2.8). A look reads the driver's event suppression and
-// the line of descriptors at the current place; chains lie in the ring one after another. See
+// the burst of descriptors at the current place; chains lie in the ring one after another. What was read
+// beyond a full batch may be kept, from a descriptor on that was available. See
 // platform/virtio/packed-ring.ts for the layout.
 import type { DmaPort, QueueSetup } from '../../platform/contracts/index.ts';
 import {
@@ -17,16 +18,15 @@ import { readU16, readU32, writeU16, writeU32 } from '../../platform/wire/index.
 import type { Chain } from './chain.ts';
 import { ChainPool } from './chain-pool.ts';
 import {
-  BATCH_MAX,
   type DeviceRing,
   type DeviceRingOptions,
   Fetch,
+  Purpose,
   readAddress,
 } from './device-ring.ts';
 
-const DESC_PER_LINE = 64 / DESC_SIZE;
-/** A fetch that goes on reads twice as many lines each time, up to this many. */
-const LINES_MAX = 16;
+/** A fetch that goes on reads twice as many bursts each time, up to so many bytes. */
+const READ_MAX = 1024;
 
 export class PackedDeviceRing implements DeviceRing {
   readonly setup: QueueSetup;
@@ -40,10 +40,15 @@ export class PackedDeviceRing implements DeviceRing {
   /** Where the next descriptor is fetched, and the wrap counter there. */
   #next = 0;
   #wrap = true;
-  /** Lines of the next read. */
-  #lines = 1;
+  /** Bursts of the next read, and how many they may become. */
+  #bursts = 1;
+  readonly #burstsMax: number;
+  readonly #perBurst: number;
   /** Descriptors of the read under way. */
   #reading = 0;
+  /** Descriptors from `#next` on that were read with the last batch. */
+  readonly #kept: Uint8Array;
+  #keptCount = 0;
   /** Where the next used descriptor goes, and the wrap counter there. */
   #usedNext = 0;
   #usedWrap = true;
@@ -61,34 +66,46 @@ export class PackedDeviceRing implements DeviceRing {
   constructor(setup: QueueSetup, options: DeviceRingOptions) {
     this.setup = setup;
     this.#options = options;
+    const { descriptorBurst, descriptorCache } = options.fetch;
     this.#uses = new Int32Array(setup.size);
+    this.#perBurst = descriptorBurst / DESC_SIZE;
+    this.#burstsMax = Math.max(1, READ_MAX / descriptorBurst);
+    this.#kept = new Uint8Array(descriptorCache - (descriptorCache % DESC_SIZE));
   }
 
-  gatherLook(dma: DmaPort): void {
+  gatherLook(dma: DmaPort): Purpose {
     this.#lookedAt = this.#usedPlaces;
-    this.#lines = 1;
+    this.#bursts = 1;
     dma.readSegment(this.setup.driverArea, EVENT_SUPPRESSION_SIZE);
-    this.#gatherLines(dma);
+    // What is kept begins with a chain that is available: only the suppression has to be looked at.
+    if (this.#keptCount > 0) return Purpose.index;
+    this.#gatherBursts(dma);
+    return Purpose.descriptors;
   }
 
   looked(bytes: Uint8Array): Fetch {
     this.#eventPlace = readU16(bytes, 0);
     this.#eventFlags = readU16(bytes, 2);
-    return this.#parse(bytes, EVENT_SUPPRESSION_SIZE);
+    const kept = this.#keptCount;
+    this.#keptCount = 0;
+    if (kept > 0) return this.#parse(this.#kept, 0, kept);
+    return this.#parse(bytes, EVENT_SUPPRESSION_SIZE, this.#reading);
   }
 
-  gatherMore(dma: DmaPort): void {
+  gatherMore(dma: DmaPort): Purpose {
     if (this.#tables === 0) {
-      this.#lines = Math.min(LINES_MAX, this.#lines * 2);
-      return this.#gatherLines(dma);
+      this.#bursts = Math.min(this.#burstsMax, this.#bursts * 2);
+      this.#gatherBursts(dma);
+      return Purpose.descriptors;
     }
     for (const chain of this.batch) {
       if (chain.tableLength > 0) dma.readSegment(chain.tableAddress, chain.tableLength);
     }
+    return Purpose.tables;
   }
 
   fetched(bytes: Uint8Array): Fetch {
-    return this.#tables > 0 ? this.#tablesRead(bytes) : this.#parse(bytes, 0);
+    return this.#tables > 0 ? this.#tablesRead(bytes) : this.#parse(bytes, 0, this.#reading);
   }
 
   gatherUsed(dma: DmaPort, chain: Chain, written: number): void {
@@ -136,27 +153,38 @@ export class PackedDeviceRing implements DeviceRing {
     return true;
   }
 
-  /** Gathers whole lines of descriptors, up to the end of the ring. */
-  #gatherLines(dma: DmaPort): void {
+  /** Gathers whole bursts of descriptors, up to the end of the ring. */
+  #gatherBursts(dma: DmaPort): void {
     const { descriptorArea, size } = this.setup;
     const address = descriptorArea + DESC_SIZE * this.#next;
-    const inLine = Math.floor(address / DESC_SIZE) % DESC_PER_LINE;
-    this.#reading = Math.min(DESC_PER_LINE * this.#lines - inLine, size - this.#next);
+    const inBurst = Math.floor(address / DESC_SIZE) % this.#perBurst;
+    this.#reading = Math.min(this.#perBurst * this.#bursts - inBurst, size - this.#next);
     dma.readSegment(address, DESC_SIZE * this.#reading);
   }
 
-  /** Takes available descriptors of the line just read; a whole line asks for the next. */
-  #parse(bytes: Uint8Array, start: number): Fetch {
-    const count = this.#reading;
+  /** Takes those of `count` descriptors that are available; when all are, more may be. */
+  #parse(bytes: Uint8Array, start: number, count: number): Fetch {
     for (let i = 0; i < count; i++) {
       const at = start + DESC_SIZE * i;
       if (this.#open === null && !this.#isAvailable(readU16(bytes, at + PACKED_DESC.flags))) {
         return this.#parsed();
       }
       if (!this.#take(bytes, at)) return Fetch.bad;
-      if (this.#open === null && this.batch.length === BATCH_MAX) return this.#parsed();
+      if (this.#open === null && this.batch.length === this.#options.fetch.batch) {
+        this.#keep(bytes, at + DESC_SIZE, count - i - 1);
+        return this.#parsed();
+      }
     }
     return Fetch.more;
+  }
+
+  /** Keeps descriptors that a full batch has no room for, if the first of them is available. */
+  #keep(bytes: Uint8Array, at: number, count: number): void {
+    const kept = Math.min(count, this.#kept.length / DESC_SIZE);
+    if (kept === 0 || !this.#isAvailable(readU16(bytes, at + PACKED_DESC.flags))) return;
+    // When they were kept before, they move to the front.
+    for (let i = 0; i < kept * DESC_SIZE; i++) this.#kept[i] = bytes[at + i];
+    this.#keptCount = kept;
   }
 
   #parsed(): Fetch {

@@ -5,7 +5,9 @@ import type { DmaClient, DmaFault, DmaPort, QueueSetup } from '../../platform/co
 import type { Chart } from '../../platform/machine/index.ts';
 import { type CpuClient, Milestone, type Node, Priority } from '../../platform/node/index.ts';
 import type { Chain } from './chain.ts';
+import { DataReads } from './data-reads.ts';
 import { type DeviceRing, Fetch } from './device-ring.ts';
+import type { FetchPlan } from './fetch.ts';
 import { makeDeviceRing } from './make-device-ring.ts';
 import { type QueueEffect, type QueueEvent, queueChart } from './queue-chart.ts';
 
@@ -31,6 +33,7 @@ export interface QueueOwner {
   /** Index of the device in the topology. */
   readonly index: number;
   readonly dma: DmaPort;
+  readonly fetch: FetchPlan;
   /** Features that the driver has accepted. */
   readonly driverFeatures: bigint;
   /** A chain is complete and the device's to serve. */
@@ -38,6 +41,16 @@ export interface QueueOwner {
   /** The queue can't go on: its ring was refused or makes no sense. */
   queueBroken(queue: QueueEngine): void;
   notifyUsed(queue: number): void;
+}
+
+/** DMA reads of a queue by what they were for, and the bytes that those of its ring have brought. */
+export interface QueueReads {
+  readonly index: number;
+  readonly entries: number;
+  readonly descriptors: number;
+  readonly tables: number;
+  readonly data: number;
+  readonly ringBytes: number;
 }
 
 /** Holds signals of a queue back, besides what the driver itself suppresses. */
@@ -64,10 +77,15 @@ export class QueueEngine implements DmaClient, CpuClient {
   #mayTell = true;
   /** A write is being handed to the port. */
   #posting = false;
+  readonly #data: DataReads;
+  /** Reads of the ring by Purpose. */
+  readonly #ringReads = [0, 0, 0, 0];
+  #ringBytes = 0;
 
   constructor(owner: QueueOwner, index: number) {
     this.#owner = owner;
     this.index = index;
+    this.#data = new DataReads(owner.fetch.dataReads, () => owner.dma);
     const name = `${owner.name}.queue${index}`;
     this.#chart = owner.node.charts.start(queueChart, {
       name,
@@ -79,7 +97,7 @@ export class QueueEngine implements DmaClient, CpuClient {
   /** Begins to serve; the ring is empty. */
   start(): void {
     if (this.setup === null) return;
-    this.#ring = makeDeviceRing(this.setup, this.#owner.driverFeatures);
+    this.#ring = makeDeviceRing(this.setup, this.#owner.driverFeatures, this.#owner.fetch);
     this.#chart.send(START);
     // The driver may have made buffers available before it said DRIVER_OK.
     if (this.#lookAgain) this.#chart.send(LOOK);
@@ -94,6 +112,25 @@ export class QueueEngine implements DmaClient, CpuClient {
   available(): void {
     this.#lookAgain = true;
     this.#chart.send(LOOK);
+  }
+
+  get reads(): QueueReads {
+    const [index, entries, descriptors, tables] = this.#ringReads;
+    const { count: data } = this.#data;
+    return { index, entries, descriptors, tables, data, ringBytes: this.#ringBytes };
+  }
+
+  /**
+   * Reads the first `bytesMax` readable bytes of a chain, which has some, as soon as the queue has no
+   * more such reads under way than it can. The client says `dataRead` when one has ended.
+   */
+  readData(chain: Chain, client: DmaClient, tag: number, bytesMax = Infinity): void {
+    this.#data.read(chain, client, tag, bytesMax);
+  }
+
+  /** A read of data has come back, or was refused. */
+  dataRead(): void {
+    this.#data.ended();
   }
 
   /**
@@ -149,16 +186,17 @@ export class QueueEngine implements DmaClient, CpuClient {
     if (step === STEP_LOOK) {
       this.#lookAgain = false;
       this.#mayTell = this.gate === null || this.gate.open();
-      this.#ring!.gatherLook(dma);
+      this.#ringReads[this.#ring!.gatherLook(dma)]++;
     } else {
-      this.#ring!.gatherMore(dma);
+      this.#ringReads[this.#ring!.gatherMore(dma)]++;
     }
     dma.read(this, this.#epoch * STEPS + step);
   }
 
-  readDone(tag: number, bytes: Uint8Array): void {
+  readDone(tag: number, bytes: Uint8Array, length: number): void {
     const step = tag % STEPS;
     if (tag - step !== this.#epoch * STEPS) return;
+    this.#ringBytes += length;
     const ring = this.#ring!;
     if (step === STEP_LOOK) {
       const found = ring.looked(bytes);
@@ -228,6 +266,7 @@ export class QueueEngine implements DmaClient, CpuClient {
         this.#epoch++;
         this.#lookAgain = false;
         this.#ring = null;
+        this.#data.forget();
         this.gate?.stopped();
         return;
       case 'fail':

@@ -32,8 +32,6 @@ export interface FetcherOptions {
   readonly node: Node;
   /** Name of the device, for violations. */
   readonly name: string;
-  /** The device's DMA port, which it has once it is connected. */
-  dma(): DmaPort;
   /** Readable bytes of a chain that are read at the most; the device never looks at more. */
   readonly bytesMax: number;
   /** Called in the order of `fetch`. The record is the device's until it calls `release`. */
@@ -62,19 +60,12 @@ export class RequestFetcher implements DmaClient, CpuClient {
     request.refused = false;
     request.fetched = false;
     this.#order.push(request);
-    const { dma, bytesMax } = this.#options;
-    let left = Math.min(bytesMax, chain.readableBytes);
-    if (left === 0) {
+    const { bytesMax } = this.#options;
+    if (bytesMax === 0 || chain.readableBytes === 0) {
       request.fetched = true;
       return this.#next();
     }
-    const port = dma();
-    for (let i = 0; i < chain.readableCount && left > 0; i++) {
-      const length = Math.min(chain.lengths[i], left);
-      if (length > 0) port.readSegment(chain.addresses[i], length);
-      left -= length;
-    }
-    port.read(this, this.#tagOf(request));
+    queue.readData(chain, this, this.#tagOf(request), bytesMax);
   }
 
   /** Gives a record back; its chain was completed. */
@@ -104,6 +95,7 @@ export class RequestFetcher implements DmaClient, CpuClient {
     for (let i = 0; i < length; i++) request.bytes[i] = bytes[i];
     request.length = length;
     request.fetched = true;
+    request.queue!.dataRead();
     this.#next();
   }
 
@@ -118,6 +110,7 @@ export class RequestFetcher implements DmaClient, CpuClient {
     if (request === null) return;
     request.refused = true;
     request.fetched = true;
+    request.queue!.dataRead();
     this.#next();
   }
 

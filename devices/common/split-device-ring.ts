@@ -1,6 +1,7 @@
-// The device's side of a split ring (virtio 1.4 §2.7). A look reads flags and index of the driver area;
-// then come the new entries, then descriptors, each to the end of its 64-byte line, then indirect
-// tables. See platform/virtio/split-ring.ts for the layout.
+// The device's side of a split ring (virtio 1.4 §2.7). A look reads flags and index of the driver area, and
+// perhaps the entries that may be next; then come the other new entries, then descriptors, in bursts, then
+// indirect tables. What a read has brought along counts only for chains that were available when it was
+// made (§2.7.13.3): all others are read again. See platform/virtio/split-ring.ts for the layout.
 import type { DmaPort, QueueSetup } from '../../platform/contracts/index.ts';
 import {
   AVAIL,
@@ -17,15 +18,21 @@ import {
 import { readU16, readU32, writeU16, writeU32 } from '../../platform/wire/index.ts';
 import type { Chain } from './chain.ts';
 import { ChainPool } from './chain-pool.ts';
+import { DescriptorCache } from './descriptor-cache.ts';
 import {
-  BATCH_MAX,
   type DeviceRing,
   type DeviceRingOptions,
   Fetch,
+  Purpose,
   readAddress,
 } from './device-ring.ts';
 
-const DESC_PER_LINE = 64 / DESC_SIZE;
+/** Descriptors that lie at a place of some bytes: part of the ring's table, or an indirect table. */
+interface Window {
+  first: number;
+  count: number;
+  isTable: boolean;
+}
 
 export class SplitDeviceRing implements DeviceRing {
   readonly setup: QueueSetup;
@@ -35,12 +42,22 @@ export class SplitDeviceRing implements DeviceRing {
   readonly #pool = new ChainPool();
   readonly #uses: Int32Array;
   /** First descriptor of each chain's read under way. */
-  readonly #first = new Int32Array(BATCH_MAX);
+  readonly #first: Int32Array;
+  readonly #window: Window = { first: 0, count: 0, isTable: false };
+  /** What was brought along for chains to come, or null when nothing is kept. */
+  readonly #cache: DescriptorCache | null;
+  /** Chains not yet taken that were available when the oldest descriptor in the cache was read. */
+  #vouched = 0;
+  readonly #batchMax: number;
+  /** Entries that a look reads at the most, and those that the last one has read. */
+  readonly #prefetchMax: number;
+  #prefetched = 0;
   readonly #used = new Uint8Array(USED_ELEMENT_SIZE);
   readonly #index = new Uint8Array(2);
   readonly #event = new Uint8Array(2);
   #availIndex = 0;
   #lastAvail = 0;
+  /** Entries of this batch that are still to be read. */
   #entries = 0;
   #flags = 0;
   #usedEvent = 0;
@@ -53,14 +70,28 @@ export class SplitDeviceRing implements DeviceRing {
   constructor(setup: QueueSetup, options: DeviceRingOptions) {
     this.setup = setup;
     this.#options = options;
-    this.#uses = new Int32Array(setup.size);
+    const { size, descriptorArea } = setup;
+    const { batch, availPrefetch, descriptorBurst, descriptorCache } = options.fetch;
+    this.#uses = new Int32Array(size);
+    this.#batchMax = Math.min(batch, size);
+    this.#prefetchMax = Math.min(availPrefetch, this.#batchMax);
+    this.#first = new Int32Array(this.#batchMax);
+    const table = { size, address: descriptorArea };
+    this.#cache =
+      descriptorCache < descriptorBurst
+        ? null
+        : new DescriptorCache({ ...table, burst: descriptorBurst, capacity: descriptorCache });
   }
 
-  gatherLook(dma: DmaPort): void {
+  /** The index comes first: an entry is read at the same time or later, so that it is no older. */
+  gatherLook(dma: DmaPort): Purpose {
     const { driverArea, size } = this.setup;
     this.#lookedAt = this.#usedCount;
     dma.readSegment(driverArea, AVAIL.ring);
     if (this.#options.eventIndex) dma.readSegment(driverArea + AVAIL.ring + 2 * size, 2);
+    this.#prefetched = this.#prefetchMax;
+    if (this.#prefetched > 0) this.#gatherEntries(dma, this.#prefetched);
+    return Purpose.index;
   }
 
   looked(bytes: Uint8Array): Fetch {
@@ -69,17 +100,22 @@ export class SplitDeviceRing implements DeviceRing {
     if (this.#options.eventIndex) this.#usedEvent = readU16(bytes, AVAIL.ring);
     const pending = (this.#availIndex - this.#lastAvail) & 0xffff;
     if (pending > this.setup.size) return this.#bad(`the available index jumped by ${pending}`);
-    this.#entries = Math.min(pending, BATCH_MAX);
-    return pending === 0 ? Fetch.empty : Fetch.more;
+    if (pending === 0) return Fetch.empty;
+    this.#entries = Math.min(pending, this.#batchMax);
+    this.#vouchFor(pending);
+    // Entries beyond the index are no entries yet, whatever they say.
+    const known = Math.min(this.#entries, this.#prefetched);
+    return this.#entriesRead(bytes, this.#options.eventIndex ? AVAIL.ring + 2 : AVAIL.ring, known);
   }
 
-  gatherMore(dma: DmaPort): void {
-    if (this.#entries > 0) this.#gatherEntries(dma);
-    else this.#gatherDescriptors(dma);
+  gatherMore(dma: DmaPort): Purpose {
+    if (this.#entries === 0) return this.#gatherDescriptors(dma);
+    this.#gatherEntries(dma, this.#entries);
+    return Purpose.entries;
   }
 
   fetched(bytes: Uint8Array): Fetch {
-    if (this.#entries > 0) return this.#entriesRead(bytes);
+    if (this.#entries > 0) return this.#entriesRead(bytes, 0, this.#entries);
     return this.#descriptorsRead(bytes);
   }
 
@@ -117,32 +153,46 @@ export class SplitDeviceRing implements DeviceRing {
     return true;
   }
 
-  #gatherEntries(dma: DmaPort): void {
+  /**
+   * So many chains are available. What the cache holds is only of use to those that were available when
+   * it was read; unless that is all of the next batch, it is dropped.
+   */
+  #vouchFor(pending: number): void {
+    if (this.#cache === null || this.#entries <= this.#vouched) return;
+    this.#cache.clear();
+    this.#vouched = pending;
+  }
+
+  /** Gathers the next `count` entries. */
+  #gatherEntries(dma: DmaPort, count: number): void {
     const { driverArea, size } = this.setup;
     const first = this.#lastAvail & (size - 1);
-    const untilWrap = Math.min(this.#entries, size - first);
+    const untilWrap = Math.min(count, size - first);
     dma.readSegment(driverArea + AVAIL.ring + 2 * first, 2 * untilWrap);
-    const rest = this.#entries - untilWrap;
+    const rest = count - untilWrap;
     if (rest > 0) dma.readSegment(driverArea + AVAIL.ring, 2 * rest);
   }
 
-  #entriesRead(bytes: Uint8Array): Fetch {
+  /** Begins a chain for each of the next `count` entries, which lie at `bytes[at]`. */
+  #entriesRead(bytes: Uint8Array, at: number, count: number): Fetch {
     const { size } = this.setup;
-    for (let i = 0; i < this.#entries; i++) {
-      const head = readU16(bytes, 2 * i);
+    for (let i = 0; i < count; i++) {
+      const head = readU16(bytes, at + 2 * i);
       if (head >= size) return this.#bad(`head ${head} of a queue of ${size}`);
       const chain = this.#pool.take(head);
       chain.use = this.#uses[head]++;
       this.batch.push(chain);
     }
-    this.#lastAvail = (this.#lastAvail + this.#entries) & 0xffff;
-    this.#entries = 0;
-    return Fetch.more;
+    this.#lastAvail = (this.#lastAvail + count) & 0xffff;
+    this.#entries -= count;
+    if (this.#entries > 0 || this.#cache === null) return Fetch.more;
+    this.#vouched -= this.batch.length;
+    return this.#walkHeld(this.#cache);
   }
 
   /** For each incomplete chain: its indirect table, or the ring from its next descriptor on. */
-  #gatherDescriptors(dma: DmaPort): void {
-    const { descriptorArea } = this.setup;
+  #gatherDescriptors(dma: DmaPort): Purpose {
+    let purpose: Purpose = Purpose.tables;
     for (let i = 0; i < this.batch.length; i++) {
       const chain = this.batch[i];
       if (chain.complete) continue;
@@ -150,10 +200,23 @@ export class SplitDeviceRing implements DeviceRing {
         dma.readSegment(chain.tableAddress, chain.tableLength);
         continue;
       }
+      purpose = Purpose.descriptors;
+      if (this.#cache !== null) {
+        this.#gatherBurst(dma, this.#cache, this.#cache.burstOf(chain.next));
+        continue;
+      }
       this.#first[i] = chain.next;
-      const bytes = DESC_SIZE * this.#countToLineEnd(chain.next);
-      dma.readSegment(descriptorArea + DESC_SIZE * chain.next, bytes);
+      this.#readDescriptors(dma, chain.next, this.#countToBurstEnd(chain.next));
     }
+    return purpose;
+  }
+
+  #gatherBurst(dma: DmaPort, cache: DescriptorCache, burst: number): void {
+    if (cache.ask(burst)) this.#readDescriptors(dma, cache.startOf(burst), cache.countIn(burst));
+  }
+
+  #readDescriptors(dma: DmaPort, first: number, count: number): void {
+    dma.readSegment(this.setup.descriptorArea + DESC_SIZE * first, DESC_SIZE * count);
   }
 
   #descriptorsRead(bytes: Uint8Array): Fetch {
@@ -162,27 +225,52 @@ export class SplitDeviceRing implements DeviceRing {
     for (let i = 0; i < this.batch.length; i++) {
       const chain = this.batch[i];
       if (chain.complete) continue;
-      const isTable = chain.tableLength > 0;
-      const first = isTable ? 0 : this.#first[i];
-      const count = isTable ? chain.tableLength / DESC_SIZE : this.#countToLineEnd(first);
-      if (isTable) {
+      if (chain.tableLength > 0) {
+        const count = chain.tableLength / DESC_SIZE;
         chain.next = 0;
         chain.tableLength = 0;
+        if (!this.#walk(chain, bytes, at, this.#windowOf(0, count, true))) return Fetch.bad;
+        at += DESC_SIZE * count;
+      } else if (this.#cache !== null) {
+        at += this.#cache.take(this.#cache.burstOf(chain.next), bytes, at);
+      } else {
+        const first = this.#first[i];
+        const count = this.#countToBurstEnd(first);
+        if (!this.#walk(chain, bytes, at, this.#windowOf(first, count, false))) return Fetch.bad;
+        at += DESC_SIZE * count;
       }
-      if (!this.#walk(chain, bytes, at, { first, count, isTable })) return Fetch.bad;
-      at += DESC_SIZE * count;
       if (!chain.complete) outcome = Fetch.more;
     }
+    return this.#cache === null ? outcome : this.#walkHeld(this.#cache);
+  }
+
+  /** Follows all chains as far as the cache holds them, and then lets it forget what is too much. */
+  #walkHeld(cache: DescriptorCache): Fetch {
+    let outcome: Fetch = Fetch.done;
+    for (const chain of this.batch) {
+      while (chain.next >= 0 && chain.tableLength === 0) {
+        const burst = cache.burstOf(chain.next);
+        if (!cache.holds(burst)) break;
+        const first = cache.startOf(burst);
+        const window = this.#windowOf(first, cache.countIn(burst), false);
+        if (!this.#walk(chain, cache.bytes, DESC_SIZE * first, window)) return Fetch.bad;
+      }
+      if (!chain.complete) outcome = Fetch.more;
+    }
+    cache.trim();
     return outcome;
   }
 
+  #windowOf(first: number, count: number, isTable: boolean): Window {
+    const window = this.#window;
+    window.first = first;
+    window.count = count;
+    window.isTable = isTable;
+    return window;
+  }
+
   /** Follows a chain through the descriptors `first … first+count-1` that lie at `bytes[at]`. */
-  #walk(
-    chain: Chain,
-    bytes: Uint8Array,
-    at: number,
-    { first, count, isTable }: { first: number; count: number; isTable: boolean },
-  ): boolean {
+  #walk(chain: Chain, bytes: Uint8Array, at: number, { first, count, isTable }: Window): boolean {
     const limit = isTable ? count : this.setup.size;
     while (chain.next >= first && chain.next < first + count) {
       const desc = at + DESC_SIZE * (chain.next - first);
@@ -214,10 +302,11 @@ export class SplitDeviceRing implements DeviceRing {
     return true;
   }
 
-  #countToLineEnd(index: number): number {
+  #countToBurstEnd(index: number): number {
     const { descriptorArea, size } = this.setup;
-    const inLine = Math.floor((descriptorArea + DESC_SIZE * index) / DESC_SIZE) % DESC_PER_LINE;
-    return Math.min(DESC_PER_LINE - inLine, size - index);
+    const perBurst = this.#options.fetch.descriptorBurst / DESC_SIZE;
+    const inBurst = (Math.floor(descriptorArea / DESC_SIZE) + index) % perBurst;
+    return Math.min(perBurst - inBurst, size - index);
   }
 
   #bad(problem: string): Fetch {

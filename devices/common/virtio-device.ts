@@ -18,6 +18,7 @@ import { F, QUEUE_SIZE_MAX, STATUS } from '../../platform/virtio/index.ts';
 import { Administration } from './administration.ts';
 import type { Chain } from './chain.ts';
 import { type DeviceEffect, type DeviceEvent, deviceChart } from './device-chart.ts';
+import { type FetchPlan, fetchPlan } from './fetch.ts';
 import { type CommonOptions, ringFeatures } from './options.ts';
 import { QueueEngine, type QueueOwner } from './queue-engine.ts';
 
@@ -53,6 +54,7 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
   readonly index: number;
   readonly info: DeviceInfo;
   readonly features: bigint;
+  readonly fetch: FetchPlan;
   readonly config: Uint8Array;
   status = 0;
   configGeneration = 0;
@@ -69,7 +71,8 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
     this.node = node;
     this.name = plan.name;
     this.index = plan.index;
-    const { resetTime, needsReset } = plan.options;
+    const { resetTime, needsReset, fetch } = plan.options;
+    this.fetch = fetchPlan(node.costs, fetch);
     this.features = traits.features | ringFeatures(plan.options) | F.VERSION_1 | F.ACCESS_PLATFORM;
     this.#requiredFeatures = F.VERSION_1 | F.ACCESS_PLATFORM | (traits.requiredFeatures ?? 0n);
     this.config = traits.config;
@@ -108,6 +111,16 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
   statistics(): Statistics {
     if (this.info.adminCount === 0) return {};
     return { adminCommands: this.#administration.executed };
+  }
+
+  /** DMA reads of all its queues by what they were for. */
+  reads(): Statistics {
+    const engines = [...this.queues, ...this.#administration.engines];
+    const sum: Record<string, number> = {};
+    for (const { reads } of engines) {
+      for (const [what, count] of Object.entries(reads)) sum[what] = (sum[what] ?? 0) + count;
+    }
+    return sum;
   }
 
   connect(transport: DeviceTransport): void {

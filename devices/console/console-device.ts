@@ -71,7 +71,7 @@ export class ConsoleDevice extends VirtioDevice implements Component {
     this.#rows = rows;
     const dma = () => this.dma;
     const ready = (request: FetchedRequest) => this.#fetched(request);
-    const fetcher = new RequestFetcher({ node, name: plan.name, dma, bytesMax: WRITE_MAX, ready });
+    const fetcher = new RequestFetcher({ node, name: plan.name, bytesMax: WRITE_MAX, ready });
     this.#fetcher = fetcher;
     this.#ports = Array.from({ length: ports }, (_, index) => {
       return new ConsolePort({ node, index, fetcher, dma });

@@ -70,7 +70,7 @@ export class GpioDevice extends VirtioDevice {
     this.#lines = new GpioLines(node, options, () => this.#interrupt.raise());
     this.#controller = new ServiceStation(node, 1, (epoch) => this.#accessed(epoch));
     const fetcher = (bytesMax: number, ready: (request: FetchedRequest) => void) =>
-      new RequestFetcher({ node, name: plan.name, dma: () => this.dma, bytesMax, ready });
+      new RequestFetcher({ node, name: plan.name, bytesMax, ready });
     this.#requests = fetcher(GPIO_REQUEST_SIZE, (request) => {
       this.#line.push(request);
       this.#controller.request(node.charge(this.#access), this.#epoch);

@@ -66,7 +66,6 @@ export class I2cDevice extends VirtioDevice {
     this.#fetcher = new RequestFetcher({
       node,
       name: plan.name,
-      dma: () => this.dma,
       bytesMax: I2C_HEADER_SIZE + I2C_SEGMENT_MAX,
       ready: (request) => {
         if (this.#line.push(request) === 1) this.#begin(request);

@@ -1,6 +1,6 @@
 // The device side of virtio-net (virtio 1.4 §5.1): its queues, its configuration, and the cable that it
 // hangs on. What it does not offer is listed in the README beside this file.
-import type { DeviceEnvironment, DmaPort, Statistics } from '../../platform/contracts/index.ts';
+import type { DeviceEnvironment, Statistics } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
 import type { Component } from '../../platform/kernel/index.ts';
 import {
@@ -124,7 +124,6 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
     this.#control = new RequestFetcher({
       node,
       name: plan.name,
-      dma: (): DmaPort => this.dma,
       bytesMax: COMMAND_MAX,
       ready: (request) => this.#command(request),
     });

@@ -127,6 +127,7 @@ export class TransmitQueue implements DmaClient, CpuClient, Component {
     slot.bytes.set(bytes.subarray(0, length));
     slot.length = length;
     slot.read = true;
+    this.#queue.dataRead();
     this.#prepareNext();
   }
 
@@ -141,6 +142,7 @@ export class TransmitQueue implements DmaClient, CpuClient, Component {
     if (slot === null) return;
     slot.read = true;
     slot.refused = true;
+    this.#queue.dataRead();
     this.#prepareNext();
   }
 
@@ -153,7 +155,6 @@ export class TransmitQueue implements DmaClient, CpuClient, Component {
 
   /** Starts reads as long as the window has room. */
   #readMore(): void {
-    const { dma } = this.#owner;
     while (this.#waiting.length > 0) {
       const chain = this.#waiting[0];
       const fits = this.#windowBytes + chain.readableBytes <= WINDOW_BYTES;
@@ -171,10 +172,7 @@ export class TransmitQueue implements DmaClient, CpuClient, Component {
         slot.read = true;
         continue;
       }
-      for (let i = 0; i < chain.readableCount; i++) {
-        dma.readSegment(chain.addresses[i], chain.lengths[i]);
-      }
-      dma.read(this, slot.generation * SLOTS + index);
+      this.#queue.readData(chain, this, slot.generation * SLOTS + index);
     }
     this.#prepareNext();
   }

@@ -81,7 +81,6 @@ export class VsockDevice extends VirtioDevice implements ConnectionOwner, Compon
     this.#fetcher = new RequestFetcher({
       node,
       name: plan.name,
-      dma: () => this.dma,
       bytesMax: VSOCK_HEADER_SIZE + VSOCK_PAYLOAD_MAX,
       ready: (request) => {
         this.#line.push(request);

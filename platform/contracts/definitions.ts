@@ -3,6 +3,7 @@
 import type { ZodObject } from 'zod';
 import type {
   BusPlan,
+  ConstantDimension,
   DeviceBits,
   DevicePlan,
   EvidenceKind,
@@ -10,12 +11,23 @@ import type {
   WorkloadPlan,
 } from './topology.ts';
 
+/** Which values a quantity may have, in base units. */
+export interface Limits {
+  readonly min?: number;
+  readonly max?: number;
+  /** It must be a multiple of this many base units. */
+  readonly multipleOf?: number;
+  readonly powerOfTwo?: true;
+}
+
 /** A timing constant that a model needs; profiles give it value, source and kind. */
 export interface TimingDefinition {
   /** `<owner>.<name>`, e.g. `ffa.worldSwitch`. */
   readonly name: string;
-  readonly dimension: 'time' | 'rate';
+  readonly dimension: ConstantDimension;
   readonly doc: string;
+  /** For sizes and counts: which values there may be. */
+  readonly limits?: Limits;
   /** Used where a profile has no row of this name; without it, such a profile is refused. */
   readonly fallback?: {
     readonly value: string;

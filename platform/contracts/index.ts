@@ -5,7 +5,7 @@ export type {
   DriverBusClient,
   DriverBusEnd,
 } from './bus.ts';
-export type { Definition, Finding, Tables, TimingDefinition } from './definitions.ts';
+export type { Definition, Finding, Limits, Tables, TimingDefinition } from './definitions.ts';
 export type { DmaClient, DmaFault, DmaPort } from './dma.ts';
 export type {
   BusDefinition,
@@ -33,6 +33,7 @@ export type {
 } from './models.ts';
 export {
   type BusPlan,
+  type ConstantDimension,
   type DeviceBits,
   type DevicePlan,
   type EvidenceKind,

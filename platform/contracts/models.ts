@@ -48,6 +48,8 @@ export interface Device extends DeviceModel {
   abandon?(): void;
   /** What the model has to tell of itself: how long requests waited for it, how busy it was. */
   statistics?(): Statistics;
+  /** DMA reads by what they were for. */
+  reads?(): Statistics;
   /** Counters of the device's cable, if it has one. */
   networkStatistics?(): Statistics;
 }

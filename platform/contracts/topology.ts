@@ -133,12 +133,15 @@ export interface FaultPlan {
 
 export type EvidenceKind = 'measured' | 'specified' | 'guess';
 
+/** What a timing constant is a quantity of. */
+export type ConstantDimension = 'time' | 'rate' | 'size' | 'count';
+
 export interface TimingConstant {
   /** `<owner>.<name>`, e.g. `ffa.worldSwitch`. */
   readonly name: string;
-  /** ps for times, bytes/s for rates. */
+  /** ps for times, bytes/s for rates, bytes for sizes. */
   readonly value: number;
-  readonly dimension: 'time' | 'rate';
+  readonly dimension: ConstantDimension;
   /** The value as the profile or scenario writes it, e.g. `1.2us`. */
   readonly text: string;
   readonly kind: EvidenceKind;

@@ -68,6 +68,8 @@ export interface BusOutcome {
 export interface DeviceOutcome {
   readonly device: number;
   readonly statistics: Statistics;
+  /** Its DMA reads by what they were for. */
+  readonly reads: Statistics;
 }
 
 /** What one end of a cable has sent, or what a switch has done. */
@@ -179,8 +181,7 @@ export class Group {
       ],
       devices: this.#devices.flatMap(({ plan, model }) => {
         const statistics = model.statistics?.() ?? {};
-        const isSilent = Object.keys(statistics).length === 0;
-        return isSilent ? [] : [{ device: plan.index, statistics }];
+        return { device: plan.index, statistics, reads: model.reads?.() ?? {} };
       }),
       networks: this.#networkOutcomes(),
       workloads: this.#workloads.map(({ plan, workload }) => {

@@ -18,7 +18,7 @@ export const REPORT_KEYS: readonly string[] = [
 export const ENTRY_KEYS: Readonly<Record<keyof NamesBySection, readonly string[]>> = {
   devices: [
     ...['type', 'bus', 'number', 'requests', 'errors', 'bytes', 'verified', 'latency'],
-    ...['throughput', 'iops', 'extra', 'operations', 'model'],
+    ...['throughput', 'iops', 'extra', 'operations', 'model', 'reads'],
   ],
   buses: [
     ...['type', 'beyondDrafts', 'messages', 'bytes', 'utilisation'],

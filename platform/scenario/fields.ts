@@ -2,8 +2,11 @@
 // counts, closed lists of names, input files. They parse to plain numbers and carry their kind, so
 // that the loader can check files and `busbar check` can print values with their units.
 import { z } from 'zod';
+import type { Limits } from '../contracts/index.ts';
 import {
   type Dimension,
+  isWithin,
+  limitsText,
   parseQuantity,
   quantityPattern,
   unitNames,
@@ -25,23 +28,7 @@ export interface IssueDetail {
   readonly nearest: string | null;
 }
 
-interface Bounds {
-  readonly min?: number;
-  readonly max?: number;
-  /** The value must be a multiple of this many base units. */
-  readonly multipleOf?: number;
-}
-
-function boundsText(bounds: Bounds, dimension: Dimension): string {
-  const write = (value: number) => writeQuantity(value, dimension);
-  const parts: string[] = [];
-  if (bounds.min !== undefined) parts.push(`at least ${write(bounds.min)}`);
-  if (bounds.max !== undefined) parts.push(`at most ${write(bounds.max)}`);
-  if (bounds.multipleOf !== undefined) parts.push(`a multiple of ${write(bounds.multipleOf)}`);
-  return parts.join(', ');
-}
-
-function quantity(dimension: Dimension, bounds: Bounds) {
+function quantity(dimension: Dimension, limits: Limits) {
   const text = z.string().meta({ pattern: quantityPattern(dimension) });
   const parsed = text.transform((written, context): number => {
     const { value, error } = parseQuantity(written, dimension);
@@ -53,9 +40,8 @@ function quantity(dimension: Dimension, bounds: Bounds) {
       const nearest = error.unit ? nearestName(error.unit, unitNames(dimension)) : null;
       return complain(error.message, { code: error.code, expected: error.expected, nearest });
     }
-    const { min = 0, max = Number.MAX_SAFE_INTEGER, multipleOf } = bounds;
-    if (value < min || value > max || (multipleOf !== undefined && value % multipleOf !== 0)) {
-      const expected = boundsText(bounds, dimension);
+    if (!isWithin(value, limits)) {
+      const expected = limitsText(limits, (limit) => writeQuantity(limit, dimension));
       return complain(`${written} is out of range`, {
         code: 'OUT_OF_RANGE',
         expected,
@@ -69,14 +55,14 @@ function quantity(dimension: Dimension, bounds: Bounds) {
   return schema.register(fieldKinds, { kind: dimension });
 }
 
-/** A length of time, written `80us`; parses to ps. Bounds are in ps. */
-export const time = (bounds: Bounds = {}) => quantity('time', bounds);
+/** A length of time, written `80us`; parses to ps. Limits are in ps. */
+export const time = (limits: Limits = {}) => quantity('time', limits);
 
 /** A number of bytes, written `4KiB`; parses to bytes. */
-export const size = (bounds: Bounds = {}) => quantity('size', bounds);
+export const size = (limits: Limits = {}) => quantity('size', limits);
 
 /** A speed of transfer, written `2GB/s`; parses to bytes/s. */
-export const rate = (bounds: Bounds = {}) => quantity('rate', bounds);
+export const rate = (limits: Limits = {}) => quantity('rate', limits);
 
 /** A whole number from `min` (default 0) to `max`. */
 export const count = (bounds: { readonly min?: number; readonly max?: number } = {}) =>

@@ -1,9 +1,9 @@
 // The JSON Schema of scenario files, composed from the same frame and definitions that the loader
 // uses, so that editors complete and check what `busbar` accepts.
 import { type ZodObject, type ZodType, z } from 'zod';
-import type { Definition, Tables } from '../contracts/index.ts';
+import type { ConstantDimension, Definition, Limits, Tables } from '../contracts/index.ts';
 import { constantTable, writeQuantity } from '../timing/index.ts';
-import { count, kindOfField, rate, time } from './fields.ts';
+import { count, kindOfField, rate, size, time } from './fields.ts';
 import {
   busFrame,
   DEVICE_NUMBER_MAX,
@@ -58,10 +58,17 @@ function faultEntry(tables: Tables): ZodType {
   return faultFrame.extend(shape);
 }
 
+/** A field for a constant of each dimension. */
+const FIELDS: Readonly<Record<ConstantDimension, (limits?: Limits) => ZodType>> = {
+  time,
+  rate,
+  size,
+  count,
+};
+
 function timingEntry(tables: Tables): ZodType {
-  const fields = constantTable(tables).map(({ name, dimension, doc }) => {
-    const field = dimension === 'time' ? time() : rate();
-    return [name, field.optional().describe(doc)] as const;
+  const fields = constantTable(tables).map(({ name, dimension, limits, doc }) => {
+    return [name, FIELDS[dimension](limits).optional().describe(doc)] as const;
   });
   return z.strictObject(Object.fromEntries(fields)).optional();
 }

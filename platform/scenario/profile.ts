@@ -4,9 +4,22 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import type { ProfilePlan, TimingConstant, TimingDefinition } from '../contracts/index.ts';
+import type {
+  ConstantDimension,
+  ProfilePlan,
+  TimingConstant,
+  TimingDefinition,
+} from '../contracts/index.ts';
 import { assert } from '../errors.ts';
-import { parseQuantity, unitNames } from '../timing/index.ts';
+import {
+  isWithin,
+  limitsText,
+  parseCount,
+  parseQuantity,
+  type QuantityResult,
+  unitNames,
+  writeQuantity,
+} from '../timing/index.ts';
 import { oneOfNames } from './fields.ts';
 import { faultOfFile } from './input-file.ts';
 import { nearestName } from './nearest.ts';
@@ -64,6 +77,20 @@ export function listProfiles(): readonly ProfileSummary[] {
   });
 }
 
+/** Reads a quantity of any dimension. */
+function parseConstant(text: string, dimension: ConstantDimension): QuantityResult {
+  return dimension === 'count' ? parseCount(text) : parseQuantity(text, dimension);
+}
+
+/** What is wrong with a value that a constant can't have, or null. */
+function outOfLimits({ name, dimension, limits = {} }: TimingDefinition, value: number) {
+  if (dimension === 'rate' && value === 0) return { message: `${name} cannot be zero` };
+  if (isWithin(value, limits)) return null;
+  const write = (limit: number) =>
+    dimension === 'count' ? String(limit) : writeQuantity(limit, dimension);
+  return { message: `${name} is out of range`, expected: limitsText(limits, write) };
+}
+
 /** Reads a quantity at a path; null, and a report, when it is not one. */
 function readQuantity(
   source: YamlSource,
@@ -77,14 +104,15 @@ function readQuantity(
     source.report({ code: 'BAD_VALUE', path: place.path, at: 'value', message });
     return null;
   }
-  const { value, error } = parseQuantity(text, dimension);
+  const { value, error } = parseConstant(text, dimension);
   if (error === null) {
-    if (value > 0 || dimension === 'time') return value;
-    const message = `${definition.name} cannot be zero`;
-    source.report({ code: 'OUT_OF_RANGE', path: place.path, at: 'value', message });
+    const problem = outOfLimits(definition, value);
+    if (problem === null) return value;
+    source.report({ code: 'OUT_OF_RANGE', path: place.path, at: 'value', ...problem });
     return null;
   }
-  const nearest = error.unit ? nearestName(error.unit, unitNames(dimension)) : null;
+  const units = dimension === 'count' ? [] : unitNames(dimension);
+  const nearest = error.unit ? nearestName(error.unit, units) : null;
   source.report({ ...error, nearest, path: place.path, at: 'value' });
   return null;
 }
@@ -93,7 +121,7 @@ function readQuantity(
 function fallbackConstant(definition: TimingDefinition): TimingConstant | null {
   const { name, dimension, fallback } = definition;
   if (fallback === undefined) return null;
-  const { value } = parseQuantity(fallback.value, dimension);
+  const { value } = parseConstant(fallback.value, dimension);
   assert(value !== null, `fallback of ${name} is not a ${dimension}`);
   return {
     name,

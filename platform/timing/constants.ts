@@ -2,9 +2,10 @@
 // devices and workloads. Values come from profiles; only names and meanings are here.
 import type { Tables, TimingDefinition } from '../contracts/index.ts';
 import { assert } from '../errors.ts';
+import { DEVICE_FETCH } from './device-fetch.ts';
 
-/** What a CPU and the memory of a node cost, whatever runs on them. */
-export const PLATFORM_TIMING = [
+/** What a CPU and the memory of a node cost, whatever runs on them, and how devices fetch. */
+export const PLATFORM_TIMING: readonly TimingDefinition[] = [
   { name: 'cpu.irqEntry', dimension: 'time', doc: 'An interrupt is taken until its handler runs.' },
   { name: 'cpu.workSwitch', dimension: 'time', doc: 'A blocked thread is woken until it runs.' },
   { name: 'cpu.messageEncode', dimension: 'time', doc: 'Building one virtio-msg message.' },
@@ -33,7 +34,11 @@ export const PLATFORM_TIMING = [
     dimension: 'rate',
     doc: 'Bytes between two nodes through shared memory.',
   },
-] as const satisfies readonly TimingDefinition[];
+  ...Object.entries(DEVICE_FETCH).map(([name, parameter]) => ({
+    name: `device.${name}`,
+    ...parameter,
+  })),
+];
 
 /**
  * Joins the platform's constants with those of every row of the tables, in that order and without
@@ -45,7 +50,7 @@ export function constantTable(tables: Tables): readonly TimingDefinition[] {
     const known = byName.get(definition.name);
     assert(
       known === undefined || known.dimension === definition.dimension,
-      `timing constant ${definition.name} is declared both as time and as rate`,
+      `timing constant ${definition.name} is declared in two dimensions`,
     );
     if (known === undefined) byName.set(definition.name, definition);
   };

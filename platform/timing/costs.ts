@@ -1,6 +1,6 @@
 // What things cost at run time: a node's view of the profile that hands out durations and keeps
 // account of what was charged, so that a report can say how much of its result rests on guesses.
-import type { ProfilePlan } from '../contracts/index.ts';
+import type { ConstantDimension, ProfilePlan } from '../contracts/index.ts';
 import { assert } from '../errors.ts';
 import { type Duration, transferTime } from '../kernel/index.ts';
 
@@ -13,19 +13,21 @@ export interface Charges {
   readonly counts: Float64Array;
 }
 
-/** Durations and rates by id. Looking up a name happens once, at construction of a model. */
+/** Constants by id. Looking up a name happens once, at construction of a model. */
 export class Costs {
   readonly charges: Charges;
   readonly #values: Float64Array;
+  readonly #isTime: Uint8Array;
   readonly #isRate: Uint8Array;
   readonly #ids: ReadonlyMap<string, CostId>;
 
   constructor(profile: ProfilePlan) {
     const { constants } = profile;
     this.#values = Float64Array.from(constants, (constant) => constant.value);
-    this.#isRate = Uint8Array.from(constants, (constant) =>
-      constant.dimension === 'rate' ? 1 : 0,
-    );
+    const are = (dimension: ConstantDimension) =>
+      Uint8Array.from(constants, (constant) => (constant.dimension === dimension ? 1 : 0));
+    this.#isTime = are('time');
+    this.#isRate = are('rate');
     this.#ids = new Map(constants.map((constant, index) => [constant.name, index]));
     this.charges = {
       ps: new Float64Array(constants.length),
@@ -43,7 +45,7 @@ export class Costs {
   /** Charges the time of constant `id` once and returns it, in ps. */
   time(id: CostId): Duration {
     const ps = this.#values[id];
-    assert(this.#isRate[id] === 0, 'time() of a rate');
+    assert(this.#isTime[id] === 1, 'time() of what is no time');
     this.charges.ps[id] += ps;
     this.charges.counts[id]++;
     return ps;
@@ -51,7 +53,7 @@ export class Costs {
 
   /** Charges the time of constant `id` `count` times and returns the sum, in ps. */
   times(id: CostId, count: number): Duration {
-    assert(this.#isRate[id] === 0, 'times() of a rate');
+    assert(this.#isTime[id] === 1, 'times() of what is no time');
     const ps = this.#values[id] * count;
     this.charges.ps[id] += ps;
     this.charges.counts[id] += count;
@@ -60,14 +62,14 @@ export class Costs {
 
   /** Charges the time `bytes` take at rate `id`, rounded up to whole ps, and returns it. */
   transfer(id: CostId, bytes: number): Duration {
-    assert(this.#isRate[id] === 1, 'transfer() of a time');
+    assert(this.#isRate[id] === 1, 'transfer() of what is no rate');
     const ps = transferTime(bytes, this.#values[id]);
     this.charges.ps[id] += ps;
     this.charges.counts[id]++;
     return ps;
   }
 
-  /** Reads a constant (ps or bytes/s) without charging it: timeouts, intervals, lookahead. */
+  /** Reads a constant without charging it: timeouts, intervals, lookahead, sizes, counts. */
   value(id: CostId): number {
     return this.#values[id];
   }

@@ -1,6 +1,8 @@
 // Quantities as scenario and profile files write them (`80us`, `4KiB`, `1.5GB/s`): parsing to plain
 // numbers (ps, bytes, bytes/s) without rounding, and writing them back exactly.
 
+import type { Limits } from '../contracts/index.ts';
+
 export type Dimension = 'time' | 'size' | 'rate';
 
 interface Unit {
@@ -58,6 +60,24 @@ const UNITS: Readonly<Record<Dimension, readonly Unit[]>> = {
 };
 
 const EXAMPLES: Readonly<Record<Dimension, string>> = { time: '80us', size: '4KiB', rate: '2GB/s' };
+
+/** True for a quantity that keeps within limits. */
+export function isWithin(value: number, limits: Limits): boolean {
+  const { min = 0, max = Number.MAX_SAFE_INTEGER, multipleOf = 1, powerOfTwo } = limits;
+  if (value < min || value > max || value % multipleOf !== 0) return false;
+  return powerOfTwo === undefined || Number.isInteger(Math.log2(value));
+}
+
+/** Says in words what limits allow; `write` puts a value in words. */
+export function limitsText(limits: Limits, write: (value: number) => string): string {
+  const { min, max, multipleOf, powerOfTwo } = limits;
+  const parts: string[] = [];
+  if (min !== undefined) parts.push(`at least ${write(min)}`);
+  if (max !== undefined) parts.push(`at most ${write(max)}`);
+  if (multipleOf !== undefined) parts.push(`a multiple of ${write(multipleOf)}`);
+  if (powerOfTwo !== undefined) parts.push('a power of two');
+  return parts.join(', ');
+}
 
 export type QuantityErrorCode = 'BAD_UNIT' | 'BAD_VALUE' | 'OUT_OF_RANGE';
 
@@ -143,6 +163,15 @@ export function parseQuantity(text: string, dimension: Dimension): QuantityResul
     return failure(dimension, 'BAD_UNIT', `'${name}' is not a unit of ${dimension}`, name);
   }
   return scale(dimension, parts[1], chosen);
+}
+
+/** Reads a whole number, which has no unit. */
+export function parseCount(text: string): QuantityResult {
+  const value = /^\d{1,16}$/.test(text.trim()) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(value)) return { value, error: null };
+  const expected = 'a whole number such as 32';
+  const message = `'${text}' is not a whole number`;
+  return { value: null, error: { code: 'BAD_VALUE', message, expected, unit: null } };
 }
 
 /** Names the dimension that has a unit of this name, or null. */

@@ -20,6 +20,14 @@ const SIZE = 256;
 const BATCH = 32;
 const SEGMENTS = 3;
 const CHAINS = 1024;
+/** As the profiles have it. */
+const FETCH = {
+  batch: BATCH,
+  availPrefetch: 0,
+  descriptorBurst: 64,
+  descriptorCache: 0,
+  dataReads: SIZE,
+};
 
 /** DMA without time: gathered reads and writes on a memory. */
 class InstantDma implements DmaPort {
@@ -80,7 +88,7 @@ function circulation(features: bigint): () => void {
     : new SplitDriverRing(memory, start, SIZE, options);
   const { descriptor, driver: driverArea, device: deviceArea } = driver.areas;
   const setup = { index: 0, size: SIZE, descriptorArea: descriptor, driverArea, deviceArea };
-  const device = makeDeviceRing(setup, features);
+  const device = makeDeviceRing(setup, features, FETCH);
   const dma = new InstantDma(memory);
   const chains: Chain[] = [];
   return () => {

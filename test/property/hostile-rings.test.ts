@@ -2,7 +2,14 @@
 // driver stops at the element that is none of its own, and neither throws.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Chain, QueueEngine, type QueueOwner } from '../../devices/common/index.ts';
+import {
+  type Chain,
+  type FetchOptions,
+  type FetchPlan,
+  fetchPlan,
+  QueueEngine,
+  type QueueOwner,
+} from '../../devices/common/index.ts';
 import type { DmaPort } from '../../platform/contracts/index.ts';
 import { randomStream } from '../../platform/kernel/index.ts';
 import type { Memory, Node } from '../../platform/node/index.ts';
@@ -35,6 +42,9 @@ const NEXT = DESC_F_NEXT;
 const WRITE = DESC_F_WRITE;
 const INDIRECT = DESC_F_INDIRECT;
 
+/** A device that reads ahead whatever it can. */
+const GREEDY: FetchOptions = { availPrefetch: 64, descriptorBurst: 4096, descriptorCache: 65536 };
+
 /** A device side that takes chains and gives them back, over a ring that a test writes by hand. */
 class Victim implements QueueOwner {
   readonly name = 'victim';
@@ -42,15 +52,17 @@ class Victim implements QueueOwner {
   readonly node: Node;
   readonly memory: Memory;
   readonly dma: DmaPort;
+  readonly fetch: FetchPlan;
   readonly driverFeatures: bigint;
   readonly areas: RingAreas;
   readonly engine: QueueEngine;
   readonly accepted: Chain[] = [];
   broken = 0;
 
-  constructor(features = 0n) {
+  constructor(features = 0n, fetch: FetchOptions = {}) {
     const { kernel, linux, storage } = testNodes();
     this.node = storage;
+    this.fetch = fetchPlan(storage.costs, fetch);
     this.memory = linux.memory;
     this.driverFeatures = features;
     this.dma = new FakeDma({
@@ -244,15 +256,21 @@ describe('a split ring with', () => {
     ],
   ];
 
-  it.each(cases)('%s is BAD_DESCRIPTOR and the end of the queue', (_, features, prepare) => {
-    const victim = new Victim(features);
-    prepare(victim);
-    expect(victim.codes).toEqual(['BAD_DESCRIPTOR']);
-    expect([victim.broken, victim.accepted.length]).toEqual([1, 0]);
-    // Nothing is read any more, whatever is made available.
-    victim.available(0, 1, 2);
-    expect(victim.codes.length).toBe(1);
-  });
+  const prefetching = cases.map(
+    ([name, features, prepare]) => [`${name}, fetched ahead,`, features, prepare, GREEDY] as const,
+  );
+  it.each([...cases.map((row) => [...row, {}] as const), ...prefetching])(
+    '%s is BAD_DESCRIPTOR and the end of the queue',
+    (_, features, prepare, fetch) => {
+      const victim = new Victim(features, fetch);
+      prepare(victim);
+      expect(victim.codes).toEqual(['BAD_DESCRIPTOR']);
+      expect([victim.broken, victim.accepted.length]).toEqual([1, 0]);
+      // Nothing is read any more, whatever is made available.
+      victim.available(0, 1, 2);
+      expect(victim.codes.length).toBe(1);
+    },
+  );
 
   it('a table at an address that may not be read is a DMA fault', () => {
     const victim = new Victim(F.INDIRECT_DESC);
@@ -296,6 +314,9 @@ describe('a packed ring with', () => {
 /** Bytes with many small numbers among them, which come nearer to making sense. */
 const byte = fc.oneof(fc.constant(0), fc.nat(9), fc.nat(255));
 
+/** As the profile has it, all that can be, and one chain at a time of what is kept. */
+const fetch = fc.constantFrom({}, GREEDY, { ...GREEDY, batch: 1, availPrefetch: 2 });
+
 describe('any bytes in a ring', () => {
   const formats = [
     0n,
@@ -318,8 +339,8 @@ describe('any bytes in a ring', () => {
         },
       );
       fc.assert(
-        fc.property(changes, fc.nat(SIZE), (bytes, count) => {
-          const victim = new Victim(features);
+        fc.property(changes, fc.nat(SIZE), fetch, (bytes, count, plan) => {
+          const victim = new Victim(features, plan);
           const { memory, areas } = victim;
           for (let i = 0; i < SIZE; i++) {
             if (packed) writePacked(victim, i, i % 2 === 0 ? 0 : WRITE);
@@ -340,7 +361,7 @@ describe('any bytes in a ring', () => {
           expect(victim.broken).toBe(victim.codes.length > 0 ? 1 : 0);
           broken += victim.broken;
         }),
-        { seed: SEED, numRuns: 400 },
+        { seed: SEED, numRuns: 600 },
       );
       // Both happened: rings that still made sense and rings that did not.
       expect(Math.min(broken, taken)).toBeGreaterThan(4);

@@ -2,6 +2,7 @@
 // twice or is touched by who does not own it; and a ring that makes no sense is an error, never a crash.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { FetchOptions } from '../../devices/common/index.ts';
 import { type RandomStream, randomStream } from '../../platform/kernel/index.ts';
 import { RingBench, type RingBenchOptions } from '../support/ring-bench.ts';
 
@@ -33,8 +34,19 @@ const step = fc.oneof(
 const WEIGHTED = ['add', 'kick', 'step', 'complete', 'reap'].flatMap((action, i) =>
   new Array<string>([4, 3, 3, 4, 1][i]).fill(action),
 );
-const LONG_SEEDS = [1, 2, 3];
+const LONG_SEEDS = [1, 2, 3, 4];
 const LONG_STEPS = 10_000;
+
+/** What a device may read ahead: from nothing at all to more than there is. */
+const FETCHES: readonly FetchOptions[] = [1, 2, 5, 32].flatMap((batch) =>
+  [16, 64, 256, 4096].map((descriptorBurst, i) => ({
+    batch,
+    descriptorBurst,
+    availPrefetch: [0, 1, 3, 64][(i + batch) % 4],
+    descriptorCache: [4096, 0, 512, 65536][(i + batch) % 4],
+  })),
+);
+const fetch = fc.option(fc.constantFrom(...FETCHES), { nil: undefined });
 
 function perform(bench: RingBench, action: string, random: RandomStream): void {
   if (action === 'add') {
@@ -53,12 +65,18 @@ describe.each(FORMATS)(
       const sizes = format.packed ? [1, 3, 8, 100, 256, 32768] : [1, 2, 8, 64, 256, 32768];
       const steps = fc.array(step, { minLength: STEPS, maxLength: STEPS });
       fc.assert(
-        fc.property(steps, fc.constantFrom(...sizes), fc.nat(1000), (actions, size, seed) => {
-          const random = randomStream(seed, `rings ${nameOf(format)}`);
-          const bench = new RingBench({ ...format, size }, random);
-          for (const action of actions) perform(bench, action, random);
-          bench.drain();
-        }),
+        fc.property(
+          steps,
+          fc.constantFrom(...sizes),
+          fc.nat(1000),
+          fetch,
+          (actions, size, seed, plan) => {
+            const random = randomStream(seed, `rings ${nameOf(format)}`);
+            const bench = new RingBench({ ...format, size, fetch: plan ?? {} }, random);
+            for (const action of actions) perform(bench, action, random);
+            bench.drain();
+          },
+        ),
         { seed: SEED, numRuns: RUNS },
       );
     });
@@ -71,7 +89,9 @@ describe.each(FORMATS)(
     it.each(LONG_SEEDS)(`keeps every buffer over ${LONG_STEPS} steps (seed %i)`, (seed) => {
       const random = randomStream(seed, `long rings ${nameOf(format)}`);
       const sizes = format.packed ? [3, 8, 100] : [2, 8, 64];
-      const bench = new RingBench({ ...format, size: sizes[seed % sizes.length] }, random);
+      // The first as the profile has it, the others as any device may be.
+      const fetch = seed === 1 ? {} : FETCHES[random.below(FETCHES.length)];
+      const bench = new RingBench({ ...format, size: sizes[seed % sizes.length], fetch }, random);
       for (let step = 0; step < LONG_STEPS; step++) {
         perform(bench, WEIGHTED[random.below(WEIGHTED.length)], random);
       }

@@ -35,7 +35,8 @@ class TestDevice extends VirtioDevice {
   slowReset = false;
 
   constructor(bench: PcieBench) {
-    const options = { ...NO_RINGS, adminQueues: 1, resetTime: 0, needsReset: [], resetQueues: [] };
+    const none = { needsReset: [], resetQueues: [] };
+    const options = { ...NO_RINGS, ...none, adminQueues: 1, resetTime: 0 };
     super(
       bench.card,
       { name: 'dut', index: 0, options },

@@ -167,6 +167,18 @@ function timingTable(...owners: readonly string[]): string {
   return markdownTable(['constant', ...profiles.map(({ name }) => name), 'what it is'], rows);
 }
 
+/** What queues read ahead: the keys of a device's `fetch`, with what the profiles have for them. */
+function fetchTable(): string {
+  const [device] = variantsOf('devices');
+  const keys = device.properties?.fetch?.properties ?? {};
+  const rows = Object.entries(keys).map(([name, field]) => {
+    const id = constants.findIndex((constant) => constant.name === `device.${name}`);
+    const values = profiles.map(({ constants: all }) => all[id].text);
+    return [code(name), cell(valueText(field, code)), ...values, cell(field.description ?? '')];
+  });
+  return markdownTable(['key', 'value', ...profiles.map(({ name }) => name), 'meaning'], rows);
+}
+
 /** How many constants of each profile rest on what. */
 function evidenceTable(): string {
   const rows = profiles.map(({ name, description, constants: all }) => {
@@ -344,12 +356,13 @@ export const GENERATED_PAGES: Readonly<Record<string, Parts>> = {
   'platform/docs/timing.md': {
     profiles: evidenceTable(),
     platform: timingTable('cpu', 'memory'),
+    fetch: timingTable('device'),
     buses: timingTable(...ownersOf(Object.values(buses).flatMap(({ timing }) => timing))),
     devices: timingTable(...Object.keys(devices)),
   },
   'buses/README.md': { types: definitionTable(Object.values(buses)) },
   'buses/common/in-band/README.md': { messages: messagesMarkdown(inBandMessages) },
-  'devices/README.md': { types: definitionTable(Object.values(devices)) },
+  'devices/README.md': { types: definitionTable(Object.values(devices)), fetch: fetchTable() },
   ...pagesOf('buses', buses),
   ...pagesOf('devices', devices),
   'devices/balloon/README.md': {

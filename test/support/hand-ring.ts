@@ -1,6 +1,13 @@
 // A ring that a test writes by hand, descriptor by descriptor, with a device's queue engine on it that keeps
 // what it takes until the test completes it.
-import { type Chain, QueueEngine, type QueueOwner } from '../../devices/common/index.ts';
+import {
+  type Chain,
+  type FetchOptions,
+  type FetchPlan,
+  fetchPlan,
+  QueueEngine,
+  type QueueOwner,
+} from '../../devices/common/index.ts';
 import type { Memory, Node } from '../../platform/node/index.ts';
 import {
   AVAIL,
@@ -43,6 +50,7 @@ export class HandRing implements QueueOwner {
   readonly node: Node;
   readonly memory: Memory;
   readonly dma: FakeDma;
+  readonly fetch: FetchPlan;
   readonly driverFeatures: bigint;
   readonly areas: RingAreas;
   readonly engine: QueueEngine;
@@ -52,9 +60,10 @@ export class HandRing implements QueueOwner {
   readonly #buffers: number;
   #available = 0;
 
-  constructor(features = 0n) {
+  constructor(features = 0n, fetch: FetchOptions = {}) {
     const { kernel, linux, storage } = testNodes();
     this.node = storage;
+    this.fetch = fetchPlan(storage.costs, fetch);
     this.memory = linux.memory;
     this.driverFeatures = features;
     this.dma = new FakeDma({ kernel, node: storage.index, memory: this.memory });
@@ -108,11 +117,13 @@ export class HandRing implements QueueOwner {
     this.memory.writeU16(at + PACKED_DESC.flags, flags | (available ? PACKED_F_AVAIL : 0));
   }
 
-  /** Split: puts a head into the available ring and notifies. */
-  makeAvailable(head: number): void {
+  /** Split: puts heads into the available ring and notifies once. */
+  makeAvailable(...heads: readonly number[]): void {
     const { driver } = this.areas;
-    this.memory.writeU16(driver + AVAIL.ring + 2 * (this.#available % SIZE), head);
-    this.#available = (this.#available + 1) & 0xffff;
+    for (const head of heads) {
+      this.memory.writeU16(driver + AVAIL.ring + 2 * (this.#available % SIZE), head);
+      this.#available = (this.#available + 1) & 0xffff;
+    }
     this.memory.writeU16(driver + AVAIL.index, this.#available);
     this.look();
   }
@@ -142,7 +153,8 @@ export class HandRing implements QueueOwner {
 
   /** What the device has and has not returned. */
   taken(): Taken[] {
-    return this.#chains.map(({ head, count, readableCount, lengths }) => ({
+    const left = this.#chains.filter((chain) => chain !== null);
+    return left.map(({ head, count, readableCount, lengths }) => ({
       head,
       readable: [...lengths.subarray(0, readableCount)],
       writable: [...lengths.subarray(readableCount, count)],

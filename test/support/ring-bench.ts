@@ -1,7 +1,14 @@
 // One virtqueue with both its sides, and a reference model between them that knows who owns each buffer.
 // Every buffer is a piece of memory of its own; whoever touches one that is not theirs is caught.
 import { expect } from 'vitest';
-import { type Chain, QueueEngine, type QueueOwner } from '../../devices/common/index.ts';
+import {
+  type Chain,
+  type FetchOptions,
+  type FetchPlan,
+  fetchPlan,
+  QueueEngine,
+  type QueueOwner,
+} from '../../devices/common/index.ts';
 import type { DmaPort } from '../../platform/contracts/index.ts';
 import type { RandomStream } from '../../platform/kernel/index.ts';
 import type { Memory, Node } from '../../platform/node/index.ts';
@@ -23,6 +30,7 @@ export interface RingBenchOptions {
   readonly eventIndex: boolean;
   readonly indirect: boolean;
   readonly size: number;
+  readonly fetch?: FetchOptions;
 }
 
 /** Most segments of an indirect table. */
@@ -52,6 +60,7 @@ export class RingBench implements QueueOwner {
   readonly memory: Memory;
   readonly dma: DmaPort;
   readonly fake: FakeDma;
+  readonly fetch: FetchPlan;
   readonly driverFeatures: bigint;
   readonly ring: DriverRing;
   readonly engine: QueueEngine;
@@ -72,9 +81,10 @@ export class RingBench implements QueueOwner {
   #reaping = false;
 
   constructor(options: RingBenchOptions, random: RandomStream) {
-    const { size, packed, eventIndex, indirect } = options;
+    const { size, packed, eventIndex, indirect, fetch = {} } = options;
     const { kernel, linux, storage } = testNodes({ linux: { memory: '64MiB' } });
     this.node = storage;
+    this.fetch = fetchPlan(storage.costs, fetch);
     this.memory = linux.memory;
     this.#random = random;
     this.fake = new FakeDma({

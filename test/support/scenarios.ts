@@ -10,7 +10,7 @@ export interface ScenarioParts {
   readonly seed?: number;
   readonly profile?: string;
   /** Timing constants by name, with units. */
-  readonly timing?: Readonly<Record<string, string>>;
+  readonly timing?: Readonly<Record<string, string | number>>;
   /** More keys of the two nodes. */
   readonly linux?: Entry;
   readonly storage?: Entry;

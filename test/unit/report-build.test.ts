@@ -133,6 +133,7 @@ test('two workloads of a device are added up; their percentiles are bounds', () 
     extra: { retries: 5, late: 1 },
     operations: {},
     model: {},
+    reads: {},
   });
   expect(devices['idle0'].requests).toBe(0);
   expect(devices['idle0'].latency.max).toBeNull();
@@ -150,7 +151,7 @@ test('what a workload tells by kind of request is added up by kind', () => {
     topology,
     facts({
       workloads: parts.map((part, index) => workload(index, { result: part })),
-      devices: [{ device: 0, statistics: { served: 16 } }],
+      devices: [{ device: 0, statistics: { served: 16 }, reads: { data: 3 } }],
     }),
   );
   // (4 × 2 + 12 × 6) / 16 = 5.
@@ -160,6 +161,7 @@ test('what a workload tells by kind of request is added up by kind', () => {
   });
   expect(workloads[0].operations).toEqual({ read });
   expect([devices['disk0'].model, devices['idle0'].model]).toEqual([{ served: 16 }, {}]);
+  expect([devices['disk0'].reads, devices['idle0'].reads]).toEqual([{ data: 3 }, {}]);
 });
 
 test('a share of CPU time is of all CPUs of the node', () => {

@@ -77,6 +77,16 @@ const cases: readonly Case[] = [
     changes: extra('until: { workloads: done, atMost: §5MiB }'),
   },
   {
+    title: 'a timing constant outside its limits',
+    code: 'OUT_OF_RANGE',
+    changes: extra('timing:\n  device.descriptorBurst: §8KiB'),
+  },
+  {
+    title: 'a count with a unit',
+    code: 'BAD_VALUE',
+    changes: extra('timing:\n  device.batch: §4B'),
+  },
+  {
     title: 'a misspelt unit',
     code: 'BAD_UNIT',
     nearest: 'KiB',

@@ -1,12 +1,16 @@
 // Costs at run time: durations, account of charges, and how much of a result rests on guesses.
 import { describe, expect, test } from 'vitest';
-import type { EvidenceKind, ProfilePlan } from '../../platform/contracts/index.ts';
+import type {
+  ConstantDimension,
+  EvidenceKind,
+  ProfilePlan,
+} from '../../platform/contracts/index.ts';
 import { AssertionError } from '../../platform/errors.ts';
 import { Costs, mergeCharges, summariseEvidence } from '../../platform/timing/index.ts';
 
 const constant = (
   name: string,
-  dimension: 'time' | 'rate',
+  dimension: ConstantDimension,
   value: number,
   kind: EvidenceKind = 'guess',
 ) => ({ name, dimension, value, kind, text: String(value), source: 'test' });
@@ -19,6 +23,7 @@ const profile: ProfilePlan = {
     constant('a.copy', 'rate', 3e9, 'measured'),
     constant('a.timeout', 'time', 7e12, 'specified'),
     constant('a.small', 'time', 10),
+    constant('a.depth', 'count', 4),
   ],
 };
 
@@ -48,7 +53,8 @@ describe('Costs', () => {
   test('value reads without charging', () => {
     const costs = new Costs(profile);
     expect(costs.value(costs.idOf('a.timeout'))).toBe(7e12);
-    expect([...costs.charges.counts]).toEqual([0, 0, 0, 0]);
+    expect([...costs.charges.counts]).toEqual([0, 0, 0, 0, 0]);
+    expect(costs.value(costs.idOf('a.depth'))).toBe(4);
   });
 
   test('misuse is a bug of ours', () => {
@@ -57,6 +63,8 @@ describe('Costs', () => {
     expect(() => costs.time(1)).toThrow(AssertionError);
     expect(() => costs.times(1, 2)).toThrow(AssertionError);
     expect(() => costs.transfer(0, 1)).toThrow(AssertionError);
+    expect(() => costs.time(4)).toThrow(AssertionError);
+    expect(() => costs.transfer(4, 1)).toThrow(AssertionError);
   });
 });
 
@@ -67,8 +75,8 @@ describe('evidence', () => {
     two.time(0);
     two.time(2);
     const sum = mergeCharges([one.charges, two.charges]);
-    expect([...sum.ps]).toEqual([3000, 0, 7e12, 0]);
-    expect([...sum.counts]).toEqual([2, 0, 1, 0]);
+    expect([...sum.ps]).toEqual([3000, 0, 7e12, 0, 0]);
+    expect([...sum.counts]).toEqual([2, 0, 1, 0, 0]);
     expect(() => mergeCharges([])).toThrow(AssertionError);
   });
 

@@ -6,6 +6,8 @@ import type { TimingDefinition } from '../../platform/contracts/index.ts';
 import { listProfiles, parseProfile, ScenarioError } from '../../platform/scenario/index.ts';
 import { constantTable, PLATFORM_TIMING } from '../../platform/timing/index.ts';
 
+/** A device may fetch no byte ahead, and no entry. */
+const MAY_BE_ZERO: readonly string[] = ['size', 'count'];
 const none = { buses: {}, devices: {}, workloads: {} };
 const first: TimingDefinition = { name: 'x.first', dimension: 'time', doc: 'A time.' };
 const second: TimingDefinition = { name: 'x.second', dimension: 'rate', doc: 'A rate.' };
@@ -41,7 +43,7 @@ describe('shipped profiles', () => {
       );
       for (const row of profile.constants) {
         expect(row.source.length).toBeGreaterThan(15);
-        expect(row.value).toBeGreaterThan(0);
+        expect(row.value).toBeGreaterThanOrEqual(MAY_BE_ZERO.includes(row.dimension) ? 0 : 1);
         expect(Number.isInteger(row.value)).toBe(true);
       }
     },
@@ -147,6 +149,26 @@ ${GOOD_ROW}`;
   test('a rate of zero is refused', () => {
     const rows = '  x.second: { value: 0B/s, kind: guess, source: s }';
     expect(problemsOf(rows, [second])).toMatchObject([{ code: 'OUT_OF_RANGE', line: 4 }]);
+  });
+
+  test('counts have no unit; counts and sizes keep within their limits', () => {
+    const table: TimingDefinition[] = [
+      { name: 'x.many', dimension: 'count', limits: { min: 1, max: 8 }, doc: 'A count.' },
+      { name: 'x.block', dimension: 'size', limits: { max: 64, powerOfTwo: true }, doc: 'A size.' },
+    ];
+    const rows = (many: string, block: string) =>
+      `  x.many: { value: ${many}, kind: guess, source: s }\n` +
+      `  x.block: { value: ${block}, kind: guess, source: s }`;
+    const input = { file: 'mine.yaml', text: profileText(rows('8', '64B')) };
+    expect(parseProfile(input, table).constants.map(({ value }) => value)).toEqual([8, 64]);
+    expect(problemsOf(rows('0', '48B'), table)).toMatchObject([
+      { code: 'OUT_OF_RANGE', line: 4, expected: 'at least 1, at most 8' },
+      { code: 'OUT_OF_RANGE', line: 5, expected: 'at most 64B, a power of two' },
+    ]);
+    expect(problemsOf(rows('1.5', '128B'), table)).toMatchObject([
+      { code: 'BAD_VALUE', line: 4, expected: 'a whole number such as 32' },
+      { code: 'OUT_OF_RANGE', line: 5 },
+    ]);
   });
 
   test('a missing row names the nearest one that is there', () => {

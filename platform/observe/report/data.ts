@@ -29,9 +29,11 @@ export interface DeviceReport {
   readonly operations: Readonly<Record<string, OperationResult>>;
   /** Figures of the device model itself. */
   readonly model: Statistics;
+  /** DMA reads of the device by what they were for. */
+  readonly reads: Statistics;
 }
 
-export interface WorkloadReport extends Omit<DeviceReport, 'bus' | 'number' | 'model'> {
+export interface WorkloadReport extends Omit<DeviceReport, 'bus' | 'number' | 'model' | 'reads'> {
   readonly name: string;
   readonly device: string;
   readonly node: string;

@@ -115,9 +115,7 @@ function deviceReports(
 ): Record<string, DeviceReport> {
   const ofDevice = grouped(workloads, ({ device }) => device);
   const models = new Map(
-    groups.flatMap((group) =>
-      group.devices.map(({ device, statistics }) => [device, statistics] as const),
-    ),
+    groups.flatMap((group) => group.devices.map((outcome) => [outcome.device, outcome] as const)),
   );
   return byName(topology.devices, ({ index, name, type, bus, number }) => {
     const own = ofDevice.get(name) ?? [];
@@ -138,7 +136,8 @@ function deviceReports(
       ...rates({ requests, bytes, elapsedPs }),
       extra: addUp(own.map(({ extra }) => extra)),
       operations: mergeOperations(own.map(({ operations }) => operations)),
-      model: models.get(index) ?? {},
+      model: models.get(index)?.statistics ?? {},
+      reads: models.get(index)?.reads ?? {},
     };
   });
 }
