@@ -28,7 +28,14 @@ export abstract class SimError<Code extends string> extends Error {
   }
 }
 
-export type RunErrorCode = 'LIVELOCK' | 'CHART' | 'STALLED' | 'TIME_LIMIT' | 'WORKER' | 'MEMORY';
+export type RunErrorCode =
+  | 'LIVELOCK'
+  | 'CHART'
+  | 'STALLED'
+  | 'TIME_LIMIT'
+  | 'WORKER'
+  | 'MEMORY'
+  | 'TRACE';
 
 /** A run that cannot go on. */
 export class RunError extends SimError<RunErrorCode> {

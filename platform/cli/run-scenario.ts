@@ -5,6 +5,7 @@ import {
   explainParallel,
   type ProgressListener,
   runTopology,
+  type TraceStore,
 } from '../hosts/index.ts';
 import type { EngineName } from '../machine/index.ts';
 import { type Anatomy, AnatomyReader } from '../observe/anatomy/index.ts';
@@ -46,6 +47,11 @@ export interface RunScenarioOptions {
    * devices of these names. Default false.
    */
   readonly trace?: boolean | readonly string[];
+  /**
+   * Opens an empty file, for reading and writing, for what one thread records, and returns its descriptor.
+   * Files must stay open as long as `messages` is in use. Default: all is recorded in memory.
+   */
+  readonly traceStore?: TraceStore;
   /** Run on one worker thread first, so that `parallel` can tell what several bring. Default false. */
   readonly compare?: boolean;
   /** Told now and then how far the run is; what it is told is valid only during the call. */
@@ -94,6 +100,7 @@ export async function runLoaded(
     engine = 'compiled',
     anatomy = false,
     trace = false,
+    traceStore,
     compare = false,
     onProgress,
   } = options;
@@ -111,6 +118,7 @@ export async function runLoaded(
     anatomy,
     trace: traceScope(topology, trace),
     compare,
+    ...(traceStore === undefined ? {} : { traceStore }),
     ...(onProgress === undefined ? {} : { onProgress }),
   });
   const report = buildReport(topology, { ...outcome, engine });

@@ -19,6 +19,8 @@ export interface GroupTask {
   readonly engine: EngineName;
   readonly anatomy: boolean;
   readonly trace: TraceScope | null;
+  /** See `GroupOptions`. */
+  readonly traceFile: number | null;
   /** Group of each node. */
   readonly placement: readonly number[];
   readonly groupCount: number;
@@ -87,7 +89,7 @@ export class GroupRunner {
   #notedAt = 0;
 
   constructor(task: GroupTask, tables: ModelTables) {
-    const { topology, placement, groupCount, own, engine, anatomy, trace } = task;
+    const { topology, placement, groupCount, own, engine, anatomy, trace, traceFile } = task;
     this.#task = task;
     const latencies = linkLatencies(topology, tables.buses);
     const cuts = cutLinks(linksOf(topology, latencies), placement);
@@ -100,6 +102,7 @@ export class GroupRunner {
       engine,
       anatomy,
       trace,
+      traceFile,
       nodes: topology.nodes.map(({ index }) => index).filter((node) => placement[node] === own),
       outbox: this.#outbox,
     });

@@ -25,7 +25,8 @@ import type { EngineName } from '../machine/index.ts';
 import { EthernetSwitch } from '../network/index.ts';
 import { MilestoneLog, Node, type Violation } from '../node/index.ts';
 import { Costs } from '../timing/index.ts';
-import { type MessageRecord, MessageRecorder, type TraceScope } from './message-recorder.ts';
+import type { RecordedMessages } from './message-record.ts';
+import { MessageRecorder, type TraceScope } from './message-recorder.ts';
 
 export interface GroupOptions {
   readonly topology: Topology;
@@ -39,6 +40,8 @@ export interface GroupOptions {
   readonly anatomy: boolean;
   /** What to record of the messages that the ends of buses send; null for nothing. */
   readonly trace: TraceScope | null;
+  /** Descriptor of an empty file for most of what is recorded; without one it is kept in memory. */
+  readonly traceFile?: number | null;
   /** Makes who is told of the messages of one end of a bus, for tests that look at them as they go. */
   readonly observe?: (bus: number, from: BusSide) => MessageObserver | undefined;
 }
@@ -105,7 +108,7 @@ export interface GroupOutcome {
   readonly events: number;
   readonly anatomy: AnatomyRecord | null;
   /** What the ends of buses have sent, when that was recorded. */
-  readonly messages: MessageRecord | null;
+  readonly messages: RecordedMessages | null;
 }
 
 export class Group {
@@ -130,11 +133,11 @@ export class Group {
   readonly #workloads: { readonly plan: WorkloadPlan; readonly workload: Workload }[] = [];
 
   constructor(options: GroupOptions) {
-    const { topology, tables, nodes, outbox, anatomy, trace } = options;
+    const { topology, tables, nodes, outbox, anatomy, trace, traceFile = null } = options;
     this.#topology = topology;
     this.#tables = tables;
     this.kernel = new Kernel(topology.nodes.length, outbox);
-    this.#recorder = trace === null ? null : new MessageRecorder(this.kernel, trace);
+    this.#recorder = trace && new MessageRecorder(this.kernel, trace, traceFile);
     this.#observe = options.observe ?? this.#recorder?.observer.bind(this.#recorder);
     if (anatomy) this.kernel.causes = new CauseLog();
     for (const index of nodes) this.#nodes.set(index, this.#makeNode(index, options));

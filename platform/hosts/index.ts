@@ -11,10 +11,11 @@ export type {
 export type { HostOutcome, Progress, ProgressListener } from './inline-host.ts';
 export {
   type MessageRecord,
-  senderOf,
-  type TracePart,
-  type TraceScope,
-} from './message-recorder.ts';
+  piecesOf,
+  type RecordedMessages,
+  writeWhole,
+} from './message-record.ts';
+export { senderOf, type TracePart, type TraceScope, type TraceStore } from './message-recorder.ts';
 export type {
   CutLinkStatistics,
   ParallelStatistics,

@@ -1,8 +1,10 @@
 // Keeps what the ends of buses send, for a trace that is written after the run: plain numbers and the
-// bytes themselves, so that recording costs little and crosses threads as it is.
+// bytes themselves, so that recording costs little and crosses threads as it is. Where there is a file for
+// it, a long record takes no more memory than a short one.
 import type { BusSide, MessageObserver } from '../contracts/index.ts';
 import { doubled, type Kernel } from '../kernel/index.ts';
 import { peekDevice, peekIsBus } from '../virtio/messages/index.ts';
+import { appendPiece, type MessageRecord, type RecordedMessages } from './message-record.ts';
 
 /** Messages of one bus that are to be recorded. */
 export interface TracePart {
@@ -16,22 +18,16 @@ export interface TracePart {
 /** What is to be recorded. */
 export type TraceScope = 'all' | readonly TracePart[];
 
-/** Messages in the order in which they were sent; each list has one entry a message. */
-export interface MessageRecord {
-  readonly count: number;
-  /** ps. */
-  readonly at: Float64Array;
-  /** Which end of which bus, and whether a fault rule has dropped it: see `senderOf`. */
-  readonly sender: Uint32Array;
-  /** Where the bytes of the message end; those of the next one begin there. */
-  readonly end: Float64Array;
-  readonly bytes: Uint8Array;
-}
+/** Opens an empty file for what one thread records, for reading and writing; returns its descriptor. */
+export type TraceStore = () => number;
 
 const DEVICE_SIDE = 1;
 const DROPPED = 2;
 const FLAG_COUNT = 4;
 const MESSAGES_AT_FIRST = 1024;
+/** A piece that has as many messages, or is as long, goes to the file. */
+export const PIECE_MESSAGES = 8192;
+const PIECE_SIZE = 2 ** 20;
 const BYTES_PER_MESSAGE = 48;
 
 /** What a `sender` of a record stands for. */
@@ -46,6 +42,8 @@ export function senderOf(sender: number): { bus: number; from: BusSide; dropped:
 export class MessageRecorder {
   readonly #kernel: Kernel;
   readonly #scope: TraceScope;
+  readonly #file: number | null;
+  #filed = 0;
   #count = 0;
   #at = new Float64Array(MESSAGES_AT_FIRST);
   #sender = new Uint32Array(MESSAGES_AT_FIRST);
@@ -53,9 +51,11 @@ export class MessageRecorder {
   #bytes = new Uint8Array(MESSAGES_AT_FIRST * BYTES_PER_MESSAGE);
   #used = 0;
 
-  constructor(kernel: Kernel, scope: TraceScope) {
+  /** `file` is the descriptor of an empty file; without one, everything stays in memory. */
+  constructor(kernel: Kernel, scope: TraceScope, file: number | null = null) {
     this.#kernel = kernel;
     this.#scope = scope;
+    this.#file = file;
   }
 
   /** Told of what one end of a bus sends; undefined when none of that is to be recorded. */
@@ -76,7 +76,11 @@ export class MessageRecorder {
   }
 
   /** All that was recorded so far. */
-  record(): MessageRecord {
+  record(): RecordedMessages {
+    return { file: this.#file, filed: this.#filed, last: this.#piece() };
+  }
+
+  #piece(): MessageRecord {
     const count = this.#count;
     return {
       count,
@@ -88,6 +92,7 @@ export class MessageRecorder {
   }
 
   #add(sender: number, bytes: Uint8Array, length: number): void {
+    if (this.#count >= PIECE_MESSAGES || this.#used >= PIECE_SIZE) this.#putAside();
     if (this.#count === this.#at.length) this.#growLists();
     if (this.#used + length > this.#bytes.length) this.#growBytes(length);
     this.#bytes.set(bytes.subarray(0, length), this.#used);
@@ -96,6 +101,14 @@ export class MessageRecorder {
     this.#sender[this.#count] = sender;
     this.#end[this.#count] = this.#used;
     this.#count++;
+  }
+
+  #putAside(): void {
+    if (this.#file === null) return;
+    appendPiece(this.#file, this.#piece());
+    this.#filed++;
+    this.#count = 0;
+    this.#used = 0;
   }
 
   #growLists(): void {

@@ -7,7 +7,7 @@ import type { EngineName } from '../machine/index.ts';
 import { WorkerChooser } from './choose-workers.ts';
 import { type HostOutcome, type ProgressListener, runInline } from './inline-host.ts';
 import { cutLinks, linksOf } from './lookahead.ts';
-import type { TraceScope } from './message-recorder.ts';
+import type { TraceScope, TraceStore } from './message-recorder.ts';
 import { type ParallelStatistics, parallelStatistics } from './parallel-statistics.ts';
 import { groupCountOf, placeNodes } from './placement.ts';
 import { linkLatencies } from './stop-rule.ts';
@@ -27,6 +27,8 @@ export interface RunOptions {
   readonly anatomy?: boolean;
   /** Which messages that cross buses to record. Default: null, none. */
   readonly trace?: TraceScope | null;
+  /** Where to record them. Default: in memory. */
+  readonly traceStore?: TraceStore;
   readonly onProgress?: ProgressListener;
   /** Run on one worker thread first, to measure what several bring. Default false. */
   readonly compare?: boolean;
@@ -100,9 +102,11 @@ function inlineOutcome(
   abandon: Parameters<typeof runInline>[0]['abandon'] = () => false,
 ): HostOutcome | null {
   const { tables, engine = 'compiled', anatomy = false, trace = null } = options;
-  const { onProgress = () => {} } = options;
+  const { onProgress = () => {}, traceStore } = options;
   const links = linkLatencies(topology, tables.buses);
-  return runInline({ topology, tables, engine, anatomy, trace, links, onProgress, abandon });
+  const traceFile = trace === null ? null : (traceStore?.() ?? null);
+  const recording = { anatomy, trace, traceFile };
+  return runInline({ topology, tables, engine, ...recording, links, onProgress, abandon });
 }
 
 function onOneThread(
@@ -141,12 +145,13 @@ async function threaded(
     heapMiB: options.heapMiB ?? null,
   };
   const alone = placement.map(() => 0);
-  const unrecorded = { anatomy: false, trace: null };
+  const unrecorded = { anatomy: false, trace: null, traceStore: null };
+  const recorded = { anatomy, trace, traceStore: options.traceStore ?? null };
   const reference = compare
     ? await runOnWorkers({ ...common, ...unrecorded, placement: alone, discard: true })
     : null;
   const start = compare ? performance.now() : plan.start;
-  const outcome = await runOnWorkers({ ...common, placement, anatomy, trace, discard: false });
+  const outcome = await runOnWorkers({ ...common, ...recorded, placement, discard: false });
   const { groups, ending, simulatedPs, reports } = outcome;
   const parallel = parallelStatistics({
     topology,

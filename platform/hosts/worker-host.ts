@@ -10,7 +10,7 @@ import { abortRun, createBarrier } from './barrier.ts';
 import type { GroupReport, GroupTask } from './group-runner.ts';
 import type { HostOutcome, ProgressListener } from './inline-host.ts';
 import { cutLinks, linksOf } from './lookahead.ts';
-import type { TraceScope } from './message-recorder.ts';
+import type { TraceScope, TraceStore } from './message-recorder.ts';
 import { createRing } from './packet-ring.ts';
 import { groupCountOf } from './placement.ts';
 import { createBoard, progressOf } from './shared-board.ts';
@@ -23,6 +23,7 @@ export interface WorkerHostOptions {
   readonly engine: EngineName;
   readonly anatomy: boolean;
   readonly trace: TraceScope | null;
+  readonly traceStore: TraceStore | null;
   /** Group of each node, numbered from 0. */
   readonly placement: readonly number[];
   readonly onProgress: ProgressListener;
@@ -92,7 +93,7 @@ export async function runOnWorkers(options: WorkerHostOptions): Promise<WorkerHo
 }
 
 function makeTasks(options: WorkerHostOptions): GroupTask[] {
-  const { topology, tables, engine, anatomy, trace, placement, discard } = options;
+  const { topology, tables, engine, anatomy, trace, traceStore, placement, discard } = options;
   const groupCount = groupCountOf(placement);
   const rings = new Array<SharedArrayBuffer | null>(groupCount ** 2).fill(null);
   const cuts = cutLinks(linksOf(topology, linkLatencies(topology, tables.buses)), placement);
@@ -113,7 +114,10 @@ function makeTasks(options: WorkerHostOptions): GroupTask[] {
     cores: availableParallelism(),
     discard,
   };
-  return Array.from({ length: groupCount }, (_, own) => ({ ...shared, own }));
+  return Array.from({ length: groupCount }, (_, own) => {
+    const traceFile = trace === null ? null : (traceStore?.() ?? null);
+    return { ...shared, own, traceFile };
+  });
 }
 
 /**
@@ -160,6 +164,7 @@ const RUN_CODES: readonly RunErrorCode[] = [
   'TIME_LIMIT',
   'WORKER',
   'MEMORY',
+  'TRACE',
 ];
 
 /** The error of the run: that of the group that failed first in simulated time. */

@@ -1,5 +1,8 @@
 // The promise of the worker host: the same run as on one thread, whatever the number of threads, the
 // size of the rings and the placement; and an end with an error when a thread cannot go on.
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { tables } from '../../platform/cli/tables.ts';
 import { RunError } from '../../platform/errors.ts';
@@ -76,6 +79,33 @@ describe('a pair of nodes', () => {
     expect(inline.length).toBeGreaterThan(200);
     expect(await traceOf(1)).toEqual(inline);
     expect(await traceOf(2)).toEqual(inline);
+  });
+
+  it('keeps many messages in files of its threads, in the same order', async () => {
+    const topology = onePair([
+      ['operations: 300', 'operations: 4000'],
+      ['depth: 16', 'depth: 1'],
+    ]);
+    const folder = mkdtempSync(join(tmpdir(), 'trace-'));
+    const files: number[] = [];
+    const traceStore = () => {
+      files.push(openSync(join(folder, String(files.length)), 'w+'));
+      return files.at(-1)!;
+    };
+    const traceOf = async (workers: number, store = {}) => {
+      const { groups } = await run(topology, { workers, trace: 'all', ...store });
+      const records = groups.map(({ messages }) => messages!);
+      const trace = new MessageTrace({ topology, buses: tables.buses, records });
+      const filed = records.map((record) => record.filed);
+      return { lines: [...traceLines('jsonl', topology, trace)], filed };
+    };
+    const inMemory = await traceOf(0);
+    expect(inMemory.filed).toEqual([0]);
+    const split = await traceOf(2, { traceStore });
+    expect(split.filed.every((pieces) => pieces > 0)).toBe(true);
+    expect(split.lines).toEqual(inMemory.lines);
+    for (const file of files) closeSync(file);
+    rmSync(folder, { recursive: true });
   });
 });
 

@@ -1,11 +1,25 @@
 // Traces of messages: what is recorded, in which order, and how it is written down.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runLoaded } from '../../platform/cli/run-scenario.ts';
 import { tables } from '../../platform/cli/tables.ts';
-import { MessageRecorder, senderOf } from '../../platform/hosts/message-recorder.ts';
+import {
+  MessageRecorder,
+  PIECE_MESSAGES,
+  senderOf,
+} from '../../platform/hosts/message-recorder.ts';
 import type { Kernel } from '../../platform/kernel/index.ts';
 import {
   MessageTrace,
@@ -16,6 +30,14 @@ import { memoryDisk, topologyOf } from '../support/scenarios.ts';
 import { busbar } from './cli-recorder.ts';
 
 const READS = [{ type: 'fio', device: 'disk0', rw: 'randread', operations: 30, depth: 4 }];
+/** A guest that has too little RAM for its rings and buffers. */
+const TOO_SMALL = `
+name: small
+nodes: { linux: { kind: vm, memory: 1MiB }, storage: { kind: partition } }
+buses: { ffa0: { type: ffa, driver: linux, device: storage } }
+devices: { disk0: { type: blk, bus: ffa0, number: 0, capacity: 1MiB } }
+workloads: [{ type: fio, device: disk0, rw: randread, operations: 9, depth: 64, blockSize: 64KiB }]
+`;
 /** EVENT_USED of queue 0 of device 0. */
 const EVENT_USED = Uint8Array.of(0, 0x42, 0, 0, 0, 0, 12, 0, 0, 0, 0, 0);
 
@@ -86,9 +108,13 @@ describe('records of several groups', () => {
   const topology = topologyOf({ workloads: READS });
 
   /** A recorder whose messages carry these times. */
-  function record(from: 'driver' | 'device', times: readonly number[], bytes = EVENT_USED) {
+  function record(
+    from: 'driver' | 'device',
+    times: readonly number[],
+    { bytes = EVENT_USED, file = null }: { bytes?: Uint8Array; file?: number | null } = {},
+  ) {
     const clock = { now: 0 };
-    const recorder = new MessageRecorder(clock as Kernel, 'all');
+    const recorder = new MessageRecorder(clock as Kernel, 'all', file);
     const observer = recorder.observer(0, from)!;
     for (const time of times) {
       clock.now = time;
@@ -112,16 +138,47 @@ describe('records of several groups', () => {
 
   it('grow with what is recorded', () => {
     const long = new Uint8Array(100_000).fill(7);
-    const { count, bytes, end } = record('device', [1, 2, 3], long);
+    const { count, bytes, end } = record('device', [1, 2, 3], { bytes: long }).last;
     expect([count, bytes.length, [...end]]).toEqual([3, 300_000, [100_000, 200_000, 300_000]]);
-    expect(record('driver', Array(5000).fill(1)).sender).toHaveLength(5000);
+    expect(record('driver', Array(5000).fill(1)).last.sender).toHaveLength(5000);
+  });
+
+  describe('in files', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'records-'));
+    const files = ['driver', 'device'].map((name) => openSync(join(folder, name), 'w+'));
+    afterAll(() => {
+      for (const file of files) closeSync(file);
+      rmSync(folder, { recursive: true });
+    });
+
+    it('are the same, however many there are, and only the last piece is in memory', () => {
+      const times = (step: number) => Array.from({ length: 20_000 }, (_, i) => i * step);
+      const all = (stores: readonly (number | null)[]) => [
+        record('driver', times(2), { file: stores[0] }),
+        record('device', times(3), { file: stores[1] }),
+      ];
+      const filed = all(files);
+      for (const { last, filed: pieces } of filed) {
+        expect([last.count, pieces]).toEqual([20_000 % PIECE_MESSAGES, 2]);
+      }
+      expect(orderOf(filed)).toEqual(orderOf(all([null, null])));
+      // Once more from the beginning.
+      expect(orderOf(filed)).toHaveLength(40_000);
+    });
+
+    it('that cannot be written end the run', () => {
+      const file = openSync(join(folder, 'driver'), 'r');
+      const tooMany = () => record('driver', Array(PIECE_MESSAGES + 1).fill(1), { file });
+      expect(tooMany).toThrow(expect.objectContaining({ name: 'RunError', code: 'TRACE' }));
+      closeSync(file);
+    });
   });
 
   it.each([
     ['cut short', Uint8Array.of(0, 0x42, 0)],
     ['of an id that nobody has', Uint8Array.of(2, 0x3f, 0, 0, 0, 0, 8, 0)],
   ])('may hold bytes %s', (_, bytes) => {
-    const records = [record('device', [1], bytes)];
+    const records = [record('device', [1], { bytes })];
     const [message] = new MessageTrace({ topology, buses: tables.buses, records });
     expect(message).toMatchObject({ message: null, number: null, size: bytes.length });
     expect(message.text).toMatch(/^no message: /);
@@ -130,7 +187,7 @@ describe('records of several groups', () => {
   it('know both ends of every bus', () => {
     const recorder = new MessageRecorder({ now: 0 } as Kernel, 'all');
     recorder.observer(4095, 'device')!(EVENT_USED, EVENT_USED.length, true);
-    const { sender } = recorder.record();
+    const { sender } = recorder.record().last;
     expect(senderOf(sender[0])).toEqual({ bus: 4095, from: 'device', dropped: true });
   });
 });
@@ -179,6 +236,34 @@ describe('busbar run --trace', () => {
     const path = join(folder, file);
     expect((await run('--trace', `${format}${path}`)).code).toBe(0);
     expect(readFileSync(path, 'utf8')).toMatch(beginning);
+  });
+
+  it('takes the place of an older file when it is whole, and leaves nothing beside it', async () => {
+    const path = join(folder, 'whole', 'a.txt');
+    mkdirSync(join(folder, 'whole'));
+    writeFileSync(path, 'older');
+    expect((await run('--trace', path)).code).toBe(0);
+    expect(readFileSync(path, 'utf8')).toMatch(/^# Messages of dialects/);
+    expect(readdirSync(join(folder, 'whole'))).toEqual(['a.txt']);
+  });
+
+  it('leaves an older file as it was when the run cannot go on', async () => {
+    const path = join(folder, 'failed', 'a.txt');
+    mkdirSync(join(folder, 'failed'));
+    writeFileSync(path, 'older');
+    const scenario = join(folder, 'small.yaml');
+    writeFileSync(scenario, TOO_SMALL);
+    const { code, error } = await busbar(['run', scenario, '--trace', path, '--workers', '0']);
+    expect([code, readFileSync(path, 'utf8')]).toEqual([1, 'older']);
+    expect(error).toMatch(/memory/i);
+    expect(readdirSync(join(folder, 'failed'))).toEqual(['a.txt']);
+  });
+
+  it('goes where a link leads', async () => {
+    const [path, link] = [join(folder, 'behind.txt'), join(folder, 'link.txt')];
+    symlinkSync(path, link);
+    expect((await run('--trace', link)).code).toBe(0);
+    expect(readFileSync(path, 'utf8')).toMatch(/^# Messages of dialects/);
   });
 
   it('refuses what it cannot write, before the run', async () => {

@@ -95,20 +95,39 @@ export function addRun(program: Command, io: Io, done: (code: ExitCode) => void)
     });
 }
 
+/** Where what a run tells goes. */
+interface Outlets {
+  readonly io: Io;
+  readonly traceFile: TraceFile | null;
+}
+
 async function run(files: readonly string[], flags: RunFlags, io: Io): Promise<ExitCode> {
   // All are loaded first: a slip in the last one must not cost the time of those before it.
   const scenarios = files.map(loadNamed);
-  const { json, quiet, anatomy: choice } = flags;
+  const { anatomy: choice } = flags;
   if (choice !== undefined) for (const scenario of scenarios) checkDevice(scenario, choice.device);
   for (const { name, sweep } of scenarios) {
     if (Object.keys(sweep).length > 0)
       io.error(`note: ${name} has a sweep, which run leaves out\n`);
   }
   const traceFile = openTrace(scenarios, flags);
+  try {
+    return await runAll(scenarios, flags, { io, traceFile });
+  } finally {
+    traceFile?.close();
+  }
+}
+
+async function runAll(
+  scenarios: readonly LoadedScenario[],
+  flags: RunFlags,
+  { io, traceFile }: Outlets,
+): Promise<ExitCode> {
+  const { json, quiet, anatomy: choice } = flags;
   const documents: unknown[] = [];
   let code: ExitCode = EXIT.ok;
   for (const [position, scenario] of scenarios.entries()) {
-    const result = await runOne(scenario, flags, io);
+    const result = await runOne(scenario, flags, { io, traceFile });
     traceFile?.write(result.topology, result.messages());
     code = worse(code, result.passed ? EXIT.ok : EXIT.failed);
     const anatomy = choice && result.anatomy(choice.device, choice.request);
@@ -136,7 +155,10 @@ function wrapped(text: string, columns: number): string {
     .join('\n');
 }
 
-function openTrace(scenarios: readonly LoadedScenario[], { trace, traceOnly }: RunFlags) {
+function openTrace(
+  scenarios: readonly LoadedScenario[],
+  { trace, traceOnly }: RunFlags,
+): TraceFile | null {
   if (trace === undefined) {
     if (traceOnly === undefined) return null;
     throw new UsageError('USAGE', '--trace-only goes with --trace FILE');
@@ -156,7 +178,11 @@ function checkDevice({ devices, name }: LoadedScenario, device: string): void {
   throw new UsageError('UNKNOWN_NAME', `${name} has no device '${device}': ${choice}`);
 }
 
-async function runOne(scenario: LoadedScenario, flags: RunFlags, io: Io): Promise<RunResult> {
+async function runOne(
+  scenario: LoadedScenario,
+  flags: RunFlags,
+  { io, traceFile }: Outlets,
+): Promise<RunResult> {
   const { seed = scenario.seed, workers, engine, quiet } = flags;
   const line = io.watched && !quiet ? new ProgressLine(scenario.name) : null;
   let simulatedPs = 0;
@@ -167,6 +193,7 @@ async function runOne(scenario: LoadedScenario, flags: RunFlags, io: Io): Promis
       engine,
       anatomy: flags.anatomy !== undefined,
       trace: flags.trace === undefined ? false : (flags.traceOnly ?? true),
+      ...(traceFile === null ? {} : { traceStore: () => traceFile.store() }),
       compare: flags.explainParallel === true,
       onProgress: (progress) => {
         ({ simulatedPs } = progress);

@@ -1,6 +1,11 @@
 // The messages of a run, in simulated order, each decoded: what the groups recorded put together again.
 import type { BusDefinition, BusSide, Topology } from '../../contracts/index.ts';
-import { type MessageRecord, senderOf } from '../../hosts/index.ts';
+import {
+  type MessageRecord,
+  piecesOf,
+  type RecordedMessages,
+  senderOf,
+} from '../../hosts/index.ts';
 import {
   type Codec,
   codec,
@@ -39,7 +44,16 @@ export interface TraceSource {
   readonly topology: Topology;
   readonly buses: Readonly<Record<string, BusDefinition>>;
   /** Those of all groups. */
-  readonly records: readonly MessageRecord[];
+  readonly records: readonly RecordedMessages[];
+}
+
+/** A message as it is in a record. */
+interface Recorded {
+  readonly ps: number;
+  readonly bus: number;
+  readonly from: BusSide;
+  readonly dropped: boolean;
+  readonly bytes: Uint8Array;
 }
 
 /**
@@ -48,38 +62,38 @@ export interface TraceSource {
  */
 export class MessageTrace implements Iterable<TracedMessage> {
   readonly #source: TraceSource;
-  /** Messages as if the records followed one another. */
-  readonly #order: Uint32Array;
   readonly #codecs = new Map<string, Codec<never>>();
   readonly #devices = new Map<string, string>();
 
   constructor(source: TraceSource) {
     this.#source = source;
-    this.#order = orderOf(source);
     for (const { bus, number, name } of source.topology.devices) {
       this.#devices.set(`${bus} ${number}`, name);
     }
   }
 
   *[Symbol.iterator](): Iterator<TracedMessage> {
-    const { records } = this.#source;
-    for (const position of this.#order) {
-      let record = 0;
-      let index = position;
-      while (index >= records[record].count) index -= records[record++].count;
-      yield this.#messageAt(records[record], index);
+    const { topology, records } = this.#source;
+    const nodeOf = ({ bus, from }: Recorded) => topology.buses[bus][from];
+    const readers = records.map((recorded) => new RecordReader(recorded));
+    for (;;) {
+      const at = readers.reduce((least, reader) => Math.min(least, reader.at), Infinity);
+      if (at === Infinity) return;
+      const together: Recorded[] = [];
+      for (const reader of readers) while (reader.at === at) together.push(reader.take());
+      // A node is in one record, where its messages are in their order; a sort keeps that.
+      together.sort((one, other) => nodeOf(one) - nodeOf(other));
+      for (const recorded of together) yield this.#traced(recorded);
     }
   }
 
-  #messageAt(record: MessageRecord, index: number): TracedMessage {
-    const { bus, from, dropped } = senderOf(record.sender[index]);
-    const bytes = record.bytes.subarray(index === 0 ? 0 : record.end[index - 1], record.end[index]);
+  #traced({ ps, bus, from, dropped, bytes }: Recorded): TracedMessage {
     const known = this.#codecOf(bus, from);
     const whole = bytes.length >= known.headerSize;
     const { message, body, text } = decoded(known, bytes);
     const number = whole && !peekIsBus(bytes) ? peekDevice(bytes, 0, known.headerSize) : null;
     return {
-      ps: record.at[index],
+      ps,
       bus: this.#source.topology.buses[bus].name,
       from,
       message,
@@ -109,21 +123,45 @@ export class MessageTrace implements Iterable<TracedMessage> {
   }
 }
 
-function orderOf({ topology, records }: TraceSource): Uint32Array {
-  const count = records.reduce((sum, record) => sum + record.count, 0);
-  const at = new Float64Array(count);
-  const node = new Uint32Array(count);
-  let next = 0;
-  for (const record of records) {
-    at.set(record.at, next);
-    for (const sender of record.sender) {
-      const { bus, from } = senderOf(sender);
-      node[next++] = topology.buses[bus][from];
-    }
+/** The messages of one record, one after the other. */
+class RecordReader {
+  /** When the next message was sent; Infinity when there is none. */
+  at = Infinity;
+  readonly #pieces: Iterator<MessageRecord>;
+  #piece: MessageRecord | null = null;
+  #index = -1;
+
+  constructor(recorded: RecordedMessages) {
+    this.#pieces = piecesOf(recorded)[Symbol.iterator]();
+    this.#advance();
   }
-  // A node is in one record, where its messages are in their order.
-  const before = (a: number, b: number) => at[a] - at[b] || node[a] - node[b] || a - b;
-  return Uint32Array.from({ length: count }, (_, position) => position).sort(before);
+
+  take(): Recorded {
+    const { sender, end, bytes } = this.#piece!;
+    const index = this.#index;
+    const start = index === 0 ? 0 : end[index - 1];
+    const taken = {
+      ...senderOf(sender[index]),
+      ps: this.at,
+      bytes: bytes.subarray(start, end[index]),
+    };
+    this.#advance();
+    return taken;
+  }
+
+  #advance(): void {
+    this.#index++;
+    while (this.#piece === null || this.#index === this.#piece.count) {
+      const { done, value } = this.#pieces.next();
+      if (done === true) {
+        this.at = Infinity;
+        return;
+      }
+      this.#piece = value;
+      this.#index = 0;
+    }
+    this.at = this.#piece.at[this.#index];
+  }
 }
 
 /** What is in the bytes. A hostile end may have sent anything. */
