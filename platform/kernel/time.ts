@@ -29,8 +29,13 @@ const UNITS = [
 export function formatTime(ps: Duration, digits = 4): string {
   if (ps === 0) return '0 s';
   const magnitude = Math.abs(ps);
-  const { unit, ps: scale } = UNITS.find((candidate) => magnitude >= candidate.ps) ?? UNITS[4];
-  return `${Number((ps / scale).toPrecision(digits))} ${unit}`;
+  const fitting = UNITS.findIndex((candidate) => magnitude >= candidate.ps);
+  const at = fitting < 0 ? UNITS.length - 1 : fitting;
+  const { unit, ps: scale } = UNITS[at];
+  const value = Number((ps / scale).toPrecision(digits));
+  // Rounded up to a thousand, it is one of the next unit.
+  if (at > 0 && Math.abs(value) >= 1000) return `${value / 1000} ${UNITS[at - 1].unit}`;
+  return `${value} ${unit}`;
 }
 
 /** Picoseconds that `bytes` take at `bytesPerSecond`, rounded up so that a byte is never free. */

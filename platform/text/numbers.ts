@@ -42,5 +42,7 @@ function scaled(value: number, base: number, units: readonly string[]): string {
   }
   const digits =
     Number.isInteger(rest) || rest >= 1000 ? Math.round(rest) : Number(rest.toPrecision(3));
+  // Rounded up to the base, it is one of the next unit.
+  if (digits >= base && index < units.length - 1) return `1 ${units[index + 1]}`;
   return `${digits} ${units[index]}`;
 }
