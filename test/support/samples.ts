@@ -33,6 +33,8 @@ async function outputOf(command: string): Promise<string[]> {
     });
     // On this thread: others would run the compiled tree, which may be older than the sources.
     const { out, error } = await busbar(words[0] === 'run' ? [...words, '--workers', '0'] : words);
+    // A page may show what is wrong with a file; a program that cannot do its work is no sample.
+    if (error.startsWith('error: ')) throw new Error(`busbar ${command}: ${error}`);
     const text = readFileSync(trace, 'utf8') + out + error;
     return text.replaceAll(mine, MY_SCENARIO).trimEnd().split('\n');
   } finally {
