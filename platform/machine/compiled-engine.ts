@@ -5,8 +5,8 @@
 // belong to XState's actors, throw when read. The argument object is reused: read it, do not keep it.
 import { assign, cancel, type EventObject, emit, raise } from 'xstate';
 import type { ChartEngine, ChartInstance, ChartPort, ChartTimer } from './chart.ts';
-import { type CompiledMachine, compileMachine, type Microstep } from './compiled-machine.ts';
-import type { Configuration } from './configuration.ts';
+import { type CompiledMachine, compileMachine } from './compiled-machine.ts';
+import type { Configuration, Microstep } from './configuration.ts';
 import { compileGuard } from './guard.ts';
 import { MICROSTEPS_MAX } from './limits.ts';
 import { compileAction, Kind, type Operation, type UserFunction } from './operation.ts';

@@ -2,7 +2,7 @@
 // a configuration; for each combination of transitions taken from it, a microstep: the operations and
 // the next configuration. Everything is made when first needed.
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
-import { Configuration } from './configuration.ts';
+import { Configuration, type Microstep, type MicrostepSource } from './configuration.ts';
 import { compileAction, doneOperation, Kind, type Operation, TimerIds } from './operation.ts';
 import { checkCompilable } from './refusals.ts';
 import { checkActive, childStates } from './state-tree.ts';
@@ -17,18 +17,6 @@ import {
 /** Configurations kept per machine. A chart that sees more runs on, but slower. */
 const CONFIGURATIONS_MAX = 65_536;
 
-/** The effect of taking some transitions at once. */
-export interface Microstep {
-  readonly operations: readonly Operation[];
-  /** The effects, when the operations do nothing but emit fixed ones; otherwise null. */
-  readonly effects: readonly unknown[] | null;
-  readonly next: Configuration;
-  /** The machine is done afterwards. */
-  readonly finishes: boolean;
-  /** States or history change, so eventless transitions have to be tried again. */
-  readonly changes: boolean;
-}
-
 const compiled = new WeakMap<AnyStateMachine, CompiledMachine>();
 
 /** The tables of a machine. Throws RunError CHART, with the reasons, for what cannot be compiled. */
@@ -41,7 +29,7 @@ export function compileMachine(machine: AnyStateMachine): CompiledMachine {
   return tables;
 }
 
-export class CompiledMachine {
+export class CompiledMachine implements MicrostepSource {
   readonly machine: AnyStateMachine;
   readonly timers = new TimerIds();
   /** The entry into the initial state. */

@@ -1,13 +1,31 @@
 // A set of active states with all that is known about it: which transitions each event may take, in
 // which order, and what taking them does. The heart of the compiled engine: `select` is its jump table.
-import type { AnyStateNode, AnyTransitionDefinition } from 'xstate';
-import type { CompiledMachine, Microstep } from './compiled-machine.ts';
+import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import { matchingTransitions } from './event-descriptor.ts';
 import { compileGuard } from './guard.ts';
-import type { UserFunction } from './operation.ts';
+import type { Operation, UserFunction } from './operation.ts';
 import { stateText } from './state-text.ts';
 import { ancestorsBelow, isLeaf } from './state-tree.ts';
 import type { History } from './transition-plan.ts';
+
+/** The effect of taking some transitions at once. */
+export interface Microstep {
+  readonly operations: readonly Operation[];
+  /** The effects, when the operations do nothing but emit fixed ones; otherwise null. */
+  readonly effects: readonly unknown[] | null;
+  readonly next: Configuration;
+  /** The machine is done afterwards. */
+  readonly finishes: boolean;
+  /** States or history change, so eventless transitions have to be tried again. */
+  readonly changes: boolean;
+}
+
+/** Where configurations get microsteps from: the tables of their machine. */
+export interface MicrostepSource {
+  readonly machine: AnyStateMachine;
+  /** What taking these transitions does from this configuration. */
+  microstep(from: Configuration, transitions: readonly AnyTransitionDefinition[]): Microstep;
+}
 
 /** A transition that an event may take. */
 interface Candidate {
@@ -36,7 +54,7 @@ export class Configuration {
   readonly history: History;
   /** True when eventless transitions may be taken from here. */
   readonly hasAlways: boolean;
-  readonly #machine: CompiledMachine;
+  readonly #machine: MicrostepSource;
   readonly #always: Selector;
   readonly #nothingTaken: Taken;
   readonly #selectors = new Map<string, Selector>();
@@ -48,7 +66,7 @@ export class Configuration {
   #state: string | null = null;
   #paths: ReadonlySet<string> | null = null;
 
-  constructor(machine: CompiledMachine, nodes: readonly AnyStateNode[], history: History) {
+  constructor(machine: MicrostepSource, nodes: readonly AnyStateNode[], history: History) {
     this.#machine = machine;
     this.nodes = nodes;
     this.history = history;
@@ -149,14 +167,14 @@ export class Configuration {
 
 /** Transitions taken together from one configuration, in order. Equal lists are one object. */
 class Taken {
-  readonly #machine: CompiledMachine;
+  readonly #machine: MicrostepSource;
   readonly #from: Configuration;
   readonly #transitions: readonly AnyTransitionDefinition[];
   readonly #longer = new Map<AnyTransitionDefinition, Taken>();
   #microstep: Microstep | null = null;
 
   constructor(
-    machine: CompiledMachine,
+    machine: MicrostepSource,
     from: Configuration,
     transitions: readonly AnyTransitionDefinition[],
   ) {

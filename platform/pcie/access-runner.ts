@@ -2,8 +2,7 @@
 // load stalls the core; a store takes the core only the time to issue it.
 import { type CpuClient, type Node, Priority } from '../node/index.ts';
 import { writeU32 } from '../wire/index.ts';
-import type { BusPlace } from './hierarchy.ts';
-import type { LoadClient, RootPort } from './root-port.ts';
+import type { BusPlace, LoadClient, RegisterPort } from './register-port.ts';
 import { pcieTimingIds } from './timing.ts';
 
 /** One access. Values of more than 4 bytes are not needed. */
@@ -38,12 +37,12 @@ const NEXT = 0;
 
 export class AccessRunner implements CpuClient, LoadClient {
   readonly #node: Node;
-  readonly #port: RootPort;
+  readonly #port: RegisterPort;
   readonly #coreAccess: number;
   readonly #runs: Run[] = [];
   readonly #word = new Uint8Array(4);
 
-  constructor(node: Node, port: RootPort) {
+  constructor(node: Node, port: RegisterPort) {
     this.#node = node;
     this.#port = port;
     this.#coreAccess = pcieTimingIds(node.costs).coreAccess;

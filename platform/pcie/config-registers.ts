@@ -1,7 +1,6 @@
 // Places and bits of configuration space that the model knows (PCI Local Bus Specification 3.0, chapter
 // 6; PCI Express Base Specification, chapter 7), and capabilities as functions here have them.
 import { writeU16, writeU32 } from '../wire/index.ts';
-import type { CapabilityPlan } from './config-space.ts';
 import type { PciePath } from './options.ts';
 
 /** Bytes of configuration space; the extended space above is not modelled. */
@@ -131,6 +130,14 @@ export function deviceControl({ maxPayload, maxReadRequest }: PciePath): number 
 /** The port type that the capabilities register tells of. */
 export function portType(capabilities: number): number {
   return (capabilities >> PORT_TYPE_SHIFT) & 0xf;
+}
+
+/** A capability without its two bytes of id and next pointer. */
+export interface CapabilityPlan {
+  readonly id: number;
+  readonly body: Uint8Array;
+  /** Bits of the body that software may write. */
+  readonly writable: Uint8Array;
 }
 
 /** The PCI Express capability of an endpoint, or of a port of this type, on this path. */

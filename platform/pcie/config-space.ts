@@ -8,6 +8,7 @@ import {
   BAR_WIDE,
   BRIDGE,
   CAPABILITIES_START,
+  type CapabilityPlan,
   COMMAND,
   COMMAND_WRITABLE,
   CONFIG,
@@ -35,14 +36,6 @@ export interface BarPlan {
   readonly size: number;
   readonly wide: boolean;
   readonly prefetchable: boolean;
-}
-
-/** A capability without its two bytes of id and next pointer. */
-export interface CapabilityPlan {
-  readonly id: number;
-  readonly body: Uint8Array;
-  /** Bits of the body that software may write. */
-  readonly writable: Uint8Array;
 }
 
 export interface ConfigSpacePlan {

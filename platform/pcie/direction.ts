@@ -4,10 +4,10 @@
 import { labels, type Node } from '../node/index.ts';
 import { Credit } from './credit.ts';
 import { psPerByte } from './generation.ts';
+import type { Lane } from './lane.ts';
 import type { PciePath } from './options.ts';
 import type { PcieTiming } from './timing.ts';
 import type { TlpTally } from './tlp.ts';
-import type { Lane } from './way.ts';
 
 /** One direction of a link: one packet at a time. Not always free at a whole number of ps. */
 export class Wire {

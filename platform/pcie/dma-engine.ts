@@ -8,11 +8,11 @@ import type { Packet } from '../kernel/index.ts';
 import { copyBytes, labels, type Node } from '../node/index.ts';
 import { CreditTimer } from './credit.ts';
 import type { PcieFunction } from './function.ts';
+import type { Lane } from './lane.ts';
 import type { PciePath } from './options.ts';
 import { DMA_LOAD, DMA_STORE, label, PIECE_SIZE, Status, writePiece } from './packets.ts';
 import { Segments } from './segments.ts';
 import { readRequestLength, TlpTally } from './tlp.ts';
-import type { Lane } from './way.ts';
 
 /** Requests that one kernel packet holds at the most. */
 const PIECES_MAX = 32;

@@ -12,7 +12,7 @@ import type { CpuClient, Node } from '../node/index.ts';
 import type { AccessRunner } from './access-runner.ts';
 import { type AddressRange, Bridge, common } from './bridge.ts';
 import type { PciePath } from './options.ts';
-import type { LoadClient, RootPort } from './root-port.ts';
+import type { BusPlace, LoadClient, RegisterPort } from './register-port.ts';
 import { scan } from './scan-scripts.ts';
 import { type PcieTiming, pcieTimingIds } from './timing.ts';
 import { Uplink } from './uplink.ts';
@@ -21,24 +21,16 @@ const ANSWERED = 0;
 const LOADED = 1;
 const WORD = 4;
 
-/** A place in the configuration space of function 0 of a device, by bus number. */
-export interface BusPlace {
-  readonly bus: number;
-  readonly device: number;
-  readonly offset: number;
-  readonly size: 1 | 2 | 4;
-}
-
 /** Where a card is, or may be. */
 export class Slot {
-  readonly port: RootPort;
+  readonly port: RegisterPort;
   /** Ports on the way, the root port first. */
   readonly bridges: readonly Bridge[];
   /** Addresses that get there, as the windows on the way are now. */
   window: AddressRange = { start: 0, end: 0 };
   prefetchable: AddressRange = { start: 0, end: 0 };
 
-  constructor(port: RootPort, bridges: readonly Bridge[]) {
+  constructor(port: RegisterPort, bridges: readonly Bridge[]) {
     this.port = port;
     this.bridges = bridges;
   }
@@ -88,7 +80,7 @@ export class Hierarchy implements Component, CpuClient {
   }
 
   /** Adds the slot of a card: behind the first switch, if there is one, and further switches of its own. */
-  addSlot(port: RootPort, path: PciePath): Slot {
+  addSlot(port: RegisterPort, path: PciePath): Slot {
     assert(!this.#isScanned, 'slots are there before anybody looks for them');
     const bridges = [this.#root];
     for (let passed = 1; passed <= path.switches; passed++) {

@@ -2,6 +2,7 @@ export { type Access, AccessRunner, type Script } from './access-runner.ts';
 export { BarWindow } from './bar-window.ts';
 export {
   CAPABILITY_ID,
+  type CapabilityPlan,
   CONFIG,
   expressCapability,
   MSIX_VECTORS_MAX,
@@ -11,7 +12,6 @@ export {
 } from './config-registers.ts';
 export {
   type BarPlan,
-  type CapabilityPlan,
   ConfigSpace,
   type ConfigSpacePlan,
   type FunctionIdentity,
@@ -31,6 +31,7 @@ export {
 } from './generation.ts';
 export { InterruptSender } from './interrupt-sender.ts';
 export { DirectTranslation, Iommu, type Translation } from './iommu.ts';
+export type { Lane } from './lane.ts';
 export {
   checkPcie,
   type PcieOptions,
@@ -47,7 +48,8 @@ export {
   type ProbedCapability,
   type ProbedFunction,
 } from './probe-scripts.ts';
-export { type ConfigPlace, type LoadClient, MSI_ADDRESS, RootPort } from './root-port.ts';
+export type { ConfigPlace, LoadClient } from './register-port.ts';
+export { MSI_ADDRESS, RootPort } from './root-port.ts';
 export { PCIE_LATENCIES, type PcieTiming, pcieTiming, pcieTimingIds } from './timing.ts';
 export { READ_COMPLETION_BOUNDARY, readRequestLength, TlpTally } from './tlp.ts';
-export { type CardWay, type HostWay, type Lane, NO_TIME } from './way.ts';
+export { type CardWay, type HostWay, NO_TIME } from './way.ts';

@@ -5,7 +5,7 @@ import type { BusPlan, Finding, Topology } from '../contracts/index.ts';
 import { count, size } from '../scenario/fields.ts';
 import { CREDIT_UNIT, type CreditLimits } from './credit.ts';
 import { GENERATIONS, type Generation, LANES, type Lanes } from './generation.ts';
-import { BUS_MAX, DEVICES_MAX } from './scan-scripts.ts';
+import { BUS_MAX, DEVICES_MAX } from './register-port.ts';
 
 const PAYLOAD_MIN = 128;
 const PAYLOAD_MAX = 4096;

@@ -3,10 +3,10 @@
 import type { Packet } from '../kernel/index.ts';
 import { labels, type Node } from '../node/index.ts';
 import { CreditTimer } from './credit.ts';
+import type { Lane } from './lane.ts';
 import type { PciePath } from './options.ts';
 import { CONFIG_READ, CONFIG_WRITE, MEMORY_LOAD, MEMORY_STORE } from './packets.ts';
 import { TlpTally } from './tlp.ts';
-import type { Lane } from './way.ts';
 
 export interface RequestSenderOptions {
   readonly node: Node;

@@ -11,7 +11,7 @@ import type { AccessRunner } from './access-runner.ts';
 import { BarWindow } from './bar-window.ts';
 import { DmaServer } from './dma-server.ts';
 import { psPerByte } from './generation.ts';
-import { type BusPlace, type Hierarchy, hierarchyOf, type Slot } from './hierarchy.ts';
+import { type Hierarchy, hierarchyOf, type Slot } from './hierarchy.ts';
 import type { Translation } from './iommu.ts';
 import type { PciePath } from './options.ts';
 import {
@@ -32,6 +32,7 @@ import {
   Status,
   TAKEN_IN,
 } from './packets.ts';
+import type { BusPlace, ConfigPlace, LoadClient, RegisterPort } from './register-port.ts';
 import { RequestSender } from './request-sender.ts';
 import { pcieTimingIds } from './timing.ts';
 import { TlpTally } from './tlp.ts';
@@ -47,12 +48,6 @@ const LINE_ASSERTED = 2;
 const SLOT_CHANGED = 3;
 /** A core loads 64 bytes at the most. */
 const LOAD_MAX = 64;
-
-/** Whoever loads. It is called on the core that made the load. */
-export interface LoadClient {
-  /** All ones when nobody answered. The bytes are valid only during the call. */
-  loaded(tag: number, bytes: Uint8Array, length: number): void;
-}
 
 export interface RootPortOptions {
   readonly node: Node;
@@ -72,7 +67,7 @@ export interface RootPortOptions {
   slotChanged?(functionId: number, present: boolean): void;
 }
 
-export class RootPort implements Component, CpuClient {
+export class RootPort implements RegisterPort, Component, CpuClient {
   readonly way: HostWay;
   loads = 0;
   stores = 0;
@@ -371,11 +366,4 @@ export class RootPort implements Component, CpuClient {
     }
     this.#options.linkChanged(isUp);
   }
-}
-
-/** A place in the configuration space of a function. */
-export interface ConfigPlace {
-  readonly functionId: number;
-  readonly offset: number;
-  readonly size: 1 | 2 | 4;
 }

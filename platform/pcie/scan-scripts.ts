@@ -14,11 +14,7 @@ import {
   PortType,
   portType,
 } from './config-registers.ts';
-
-/** Device numbers on the bus within a switch; a link has one device. */
-export const DEVICES_MAX = 32;
-/** The greatest bus number; taken for the time being while it is not known how many there are. */
-export const BUS_MAX = 0xff;
+import { BUS_MAX, DEVICES_MAX } from './register-port.ts';
 
 /**
  * What is kept for each slot, whether a card is in it or not: addresses below 4 GiB, enough for the BARs of

@@ -1,27 +1,10 @@
 // How the two ends of a path reach each other: over PCI Express links, or, for functions that a device model
 // only makes believe, in whatever way its bus has. What takes how long is decided here.
 import type { Node } from '../node/index.ts';
-import type { Credit } from './credit.ts';
 import { Direction, type SharedWire } from './direction.ts';
+import type { Lane } from './lane.ts';
 import type { PciePath } from './options.ts';
 import { pcieTimingIds } from './timing.ts';
-import type { TlpTally } from './tlp.ts';
-
-/** Carries packets to the far end, in order. */
-export interface Lane {
-  readonly tlps: number;
-  readonly bytes: number;
-  /** ps in which it was moving packets. */
-  readonly busy: number;
-  /** Headers of requests that the far end has room for; null when there always is. */
-  readonly requestCredit: Credit | null;
-  /** ps until answers sent now have arrived, and then have gone through `further`, a constant or -1. */
-  send(packets: TlpTally, further?: number): number;
-  /** The same for packets that nobody answers. */
-  post(packets: TlpTally, further?: number): number;
-  /** The same for packets that are answered. */
-  request(packets: TlpTally, further?: number): number;
-}
 
 /** No constant: it takes no time. */
 export const NO_TIME = -1;
