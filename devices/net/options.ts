@@ -82,7 +82,7 @@ export const netOptions = z.strictObject({
   deviceStats: z
     .boolean()
     .default(false)
-    .describe('Offer DEVICE_STATS; the driver here does not ask for them.'),
+    .describe('Offer DEVICE_STATS; at the end of each workload, the driver asks for them.'),
   mergeable: z.boolean().default(true).describe('Offer MRG_RXBUF.'),
   coalesceReceive: coalescing('received packets'),
   coalesceTransmit: coalescing('sent packets'),

@@ -7,19 +7,16 @@ import {
   NET_CTRL_MQ,
   NET_CTRL_NOTF_COAL,
   NET_CTRL_RX,
+  NET_CTRL_STATS,
   NET_CTRL_VLAN,
   netCoalescing,
   netRssStart,
+  netStatsQuestion,
 } from '../../platform/virtio/index.ts';
 import { writeU16, writeU32 } from '../../platform/wire/index.ts';
+import type { Command } from './control-channel.ts';
 
 const MAC_SIZE = 6;
-
-export interface Command {
-  readonly type: number;
-  readonly command: number;
-  readonly data: Uint8Array;
-}
 
 /** How long notifications may wait: for so many packets, or so many ps. */
 export interface CoalescingWish {
@@ -87,6 +84,25 @@ export function spreadFlows({ types, key }: Hashing, pairs: number, length: numb
   data[end + 2] = key.length;
   data.set(key, end + 3);
   return { type: NET_CTRL.MQ, command: NET_CTRL_MQ.RSS_CONFIG, data };
+}
+
+/** Asks which types of statistics the device has. */
+export function askStatisticsTypes(): Command {
+  const data = new Uint8Array(0);
+  return { type: NET_CTRL.STATS, command: NET_CTRL_STATS.QUERY, data, room: 8 };
+}
+
+/** Asks for one type of statistics of each of some queues; `room` is that of the answer. */
+export function askStatistics(
+  questions: readonly { readonly vqIndex: number; readonly type: number }[],
+  room: number,
+): Command {
+  const { fixedSize } = netStatsQuestion;
+  const data = new Uint8Array(questions.length * fixedSize);
+  for (const [i, { vqIndex, type }] of questions.entries()) {
+    netStatsQuestion.encode({ vqIndex, types: 1n << BigInt(type) }, data, i * fixedSize);
+  }
+  return { type: NET_CTRL.STATS, command: NET_CTRL_STATS.GET, data, room };
 }
 
 function little16(value: number): Uint8Array {

@@ -1,11 +1,14 @@
 // The control queue on the driver's side: one command at a time, each a buffer with class, command and
-// data, and a byte for the answer (virtio 1.4 §5.1.6.5).
+// data, a byte for the answer, and room for what follows it (virtio 1.4 §5.1.6.5).
+import { assert } from '../../platform/errors.ts';
 import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
 import { type DriverRing, NET_OK, REAP_BROKEN, REAP_NONE } from '../../platform/virtio/index.ts';
 
 /** Bytes of memory for a command. */
 export const COMMAND_BYTES = 1024;
-const ANSWER = COMMAND_BYTES - 1;
+/** Bytes that may follow an answer. */
+export const RESULT_BYTES = 128;
+const ANSWER = COMMAND_BYTES - RESULT_BYTES - 1;
 const UNANSWERED = 0xff;
 
 const SUBMIT = 0;
@@ -20,16 +23,30 @@ export interface ChannelOwner {
   broken(): void;
 }
 
-interface Command {
+/** Is told whether the device has obeyed, and what follows its answer, valid only during the call. */
+export type Answered = (ok: boolean, result: Uint8Array) => void;
+
+/** What the driver wants of the device. */
+export interface Command {
+  readonly type: number;
+  readonly command: number;
+  readonly data: Uint8Array;
+  /** Bytes that the device may return behind its answer; none by default. */
+  readonly room?: number;
+}
+
+interface Waiting {
   readonly bytes: Uint8Array;
-  readonly answered: (ok: boolean) => void;
+  readonly room: number;
+  readonly answered: Answered;
 }
 
 export class ControlChannel implements CpuClient {
   /** Commands that the device has answered with an error. */
   refused = 0;
   readonly #owner: ChannelOwner;
-  readonly #commands: Command[] = [];
+  readonly #commands: Waiting[] = [];
+  readonly #result = new Uint8Array(RESULT_BYTES);
   #ring: DriverRing | null = null;
   #queue = 0;
   #buffer = 0;
@@ -72,22 +89,21 @@ export class ControlChannel implements CpuClient {
 
   /** The oldest command is over. */
   returned(): void {
-    const ok = this.#owner.node.memory.readU8(this.#buffer + ANSWER) === NET_OK;
+    const { memory } = this.#owner.node;
+    const ok = memory.readU8(this.#buffer + ANSWER) === NET_OK;
     if (!ok) this.refused++;
-    const { answered } = this.#commands.shift()!;
+    const { room, answered } = this.#commands.shift()!;
+    memory.copyOut(this.#buffer + ANSWER + 1, this.#result, 0, room);
     if (this.#commands.length > 0) this.#submit();
-    answered(ok);
+    answered(ok, this.#result.subarray(0, room));
   }
 
   /** Sends a command; `answered` is told whether the device has obeyed. */
-  command(
-    type: number,
-    command: number,
-    data: Uint8Array,
-    answered: (ok: boolean) => void = () => {},
-  ): void {
+  command({ type, command, data, room = 0 }: Command, answered: Answered = () => {}): void {
     if (this.#ring === null) return;
-    this.#commands.push({ bytes: Uint8Array.of(type, command, ...data), answered });
+    const bytes = Uint8Array.of(type, command, ...data);
+    assert(bytes.length <= ANSWER && room <= RESULT_BYTES, 'a command has room in its buffer');
+    this.#commands.push({ bytes, room, answered });
     if (this.#commands.length === 1) this.#submit();
   }
 
@@ -115,12 +131,12 @@ export class ControlChannel implements CpuClient {
     this.#held = this.#paused;
     if (this.#paused) return;
     const ring = this.#ring!;
-    const { bytes } = this.#commands[0];
+    const { bytes, room } = this.#commands[0];
     const { memory } = this.#owner.node;
     memory.copyIn(this.#buffer, bytes, 0, bytes.length);
     memory.writeU8(this.#buffer + ANSWER, UNANSWERED);
     ring.addSegment(this.#owner.busAddress(this.#buffer), bytes.length, false);
-    ring.addSegment(this.#owner.busAddress(this.#buffer + ANSWER), 1, true);
+    ring.addSegment(this.#owner.busAddress(this.#buffer + ANSWER), 1 + room, true);
     this.#owner.commit(this.#queue, 0);
     this.#owner.tell(this.#queue);
   }

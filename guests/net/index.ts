@@ -13,6 +13,7 @@ export {
   readCounts,
 } from './packet-counter.ts';
 export type { DatagramPlace, NetStack, Station, TcpConnection, TcpHandler } from './stack/index.ts';
+export type { NetStatistics } from './statistics.ts';
 export {
   STREAM_ANSWER,
   STREAM_HEADER,

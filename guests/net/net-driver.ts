@@ -1,7 +1,7 @@
 // The virtio-net driver (virtio 1.4 §5.1): it brings queue pairs and control queue up, follows the state
 // of the cable, and carries frames between its queues and the guest's stack.
 import type { DriverEnvironment } from '../../platform/contracts/index.ts';
-import { FlowHasher, ipOf, parseMac, readMac } from '../../platform/network/index.ts';
+import { FlowHasher, ipOf, readMac } from '../../platform/network/index.ts';
 import { ANY_CORE } from '../../platform/node/index.ts';
 import {
   controlQueue,
@@ -21,22 +21,13 @@ import {
 } from '../../platform/virtio/index.ts';
 import { readU16, readU32 } from '../../platform/wire/index.ts';
 import { VirtioDriver } from '../common/index.ts';
-import {
-  addVlan,
-  type CoalescingWish,
-  type Command,
-  coalesce,
-  type Hashing,
-  hearAll,
-  hearGroups,
-  reportHashes,
-  spreadFlows,
-  usePairs,
-} from './commands.ts';
+import type { Hashing } from './commands.ts';
 import { COMMAND_BYTES, ControlChannel } from './control-channel.ts';
 import type { Offload } from './packet.ts';
 import { type PairTiming, QueuePair } from './queue-pair.ts';
+import { firstCommands, type Wishes } from './setup.ts';
 import { NetStack } from './stack/index.ts';
+import { fetchStatistics, type Told, type TrafficCounts } from './statistics.ts';
 
 /** A buffer that may be merged with others; it holds a frame of the usual size. */
 const MERGED_BUFFER = 1536;
@@ -71,18 +62,9 @@ const FEATURES =
   NET_F.GUEST_ANNOUNCE |
   NET_F.MQ |
   NET_F.NOTF_COAL |
+  NET_F.DEVICE_STATS |
   NET_F.HASH_REPORT |
   NET_F.RSS;
-
-/** What a scenario says of the guest's interface, among the options of the device. */
-interface Wishes {
-  readonly vlan?: number;
-  readonly ipv6?: boolean;
-  readonly promiscuous?: boolean;
-  readonly groups?: readonly string[];
-  readonly coalesceReceive?: CoalescingWish;
-  readonly coalesceTransmit?: CoalescingWish;
-}
 
 /** Whoever uses the network. */
 export interface NetClient {
@@ -110,6 +92,8 @@ export class NetDriver extends VirtioDriver {
   #receiveBytes = 0;
   #pairsInUse = 1;
   #hashing: Hashing | null = null;
+  /** Packets to be sent may have been lost with a device or a queue that was reset. */
+  #lostSome = false;
   /** The device was reset, and had sent something or had nothing to send. */
   #cameBackIdle = false;
 
@@ -143,6 +127,23 @@ export class NetDriver extends VirtioDriver {
   /** Adds somebody to be told when the network is there. Only before the device is live. */
   attach(client: NetClient): void {
     this.#clients.push(client);
+  }
+
+  get hasStatistics(): boolean {
+    return this.#has(NET_F.DEVICE_STATS);
+  }
+
+  /** Asks the device for its counters. Nobody is `told` if it is reset or lost meanwhile. */
+  fetchStatistics(told: Told): void {
+    const owner = {
+      pairCount: this.#pairCount,
+      allSent: !this.#lostSome && this.#pairs.every(({ idle }) => idle),
+      counts: () => this.#counts(),
+      command: this.#control.command.bind(this.#control),
+      disagreed: (what: string) =>
+        this.node.violations.report('VERIFY', `${this.name}: statistics of the device: ${what}`),
+    };
+    fetchStatistics(owner, told);
   }
 
   override used(queue: number): void {
@@ -235,10 +236,12 @@ export class NetDriver extends VirtioDriver {
     this.#control.stop();
     this.#cameBackIdle =
       this.rings.some(({ hasUsed }) => hasUsed) || this.#pairs.every(({ idle }) => idle);
+    this.#lostSome = true;
     for (const pair of this.#pairs) pair.stop();
   }
 
   protected override wentDown(reason: string): void {
+    this.#lostSome = true;
     this.#control.stop();
     for (const pair of this.#pairs) pair.stop();
     this.stack.stop(reason);
@@ -252,6 +255,7 @@ export class NetDriver extends VirtioDriver {
   }
 
   protected override queueStopped(queue: number): void {
+    this.#lostSome = true;
     if (queue === this.#controlQueue) this.#control.pause();
     else this.#pairs[queue >> 1].pause(queue);
   }
@@ -277,46 +281,30 @@ export class NetDriver extends VirtioDriver {
     }
     if ((data[0] & NET_S.ANNOUNCE) === 0 || !this.#has(NET_F.GUEST_ANNOUNCE)) return;
     this.stack.announce();
-    this.#control.command(NET_CTRL.ANNOUNCE, NET_CTRL_ANNOUNCE.ACK, new Uint8Array(0));
+    const { ANNOUNCE } = NET_CTRL;
+    const command = NET_CTRL_ANNOUNCE.ACK;
+    this.#control.command({ type: ANNOUNCE, command, data: new Uint8Array(0) });
   }
 
   /** Tells the device what the driver wants of it; everybody is told once that is done. */
   #configure(): void {
     const pairs = Math.min(this.#pairCount, this.node.cpu.count);
-    const commands = this.#has(NET_F.CTRL_VQ) ? this.#firstCommands(pairs) : [];
-    let waiting = commands.length;
-    for (const { type, command, data, setsPairs = false } of commands) {
-      this.#control.command(type, command, data, (ok) => {
-        if (setsPairs && ok) this.#pairsInUse = pairs;
+    const commands = firstCommands({
+      wishes: this.#wishes,
+      groups: this.stack.groups,
+      pairs,
+      hashing: this.#hashing,
+      tableLength: this.#hashing === null ? 0 : this.#config16(NET_CONFIG.rssMaxTableLength),
+      has: (features) => this.#has(features),
+    });
+    let waiting = this.#has(NET_F.CTRL_VQ) ? commands.length : 0;
+    for (const command of commands) {
+      this.#control.command(command, (ok) => {
+        if (command.setsPairs === true && ok) this.#pairsInUse = pairs;
         if (--waiting === 0) this.#ready();
       });
     }
     if (waiting === 0) this.#ready();
-  }
-
-  #firstCommands(pairs: number): (Command & { readonly setsPairs?: boolean })[] {
-    const { vlan } = this.stack;
-    const { coalesceReceive, coalesceTransmit, promiscuous } = this.#wishes;
-    const commands: Command[] = [];
-    if (this.#has(NET_F.NOTF_COAL)) {
-      if (coalesceReceive !== undefined) commands.push(coalesce(true, coalesceReceive));
-      if (coalesceTransmit !== undefined) commands.push(coalesce(false, coalesceTransmit));
-    }
-    if (this.#has(NET_F.CTRL_RX)) {
-      const wished = (this.#wishes.groups ?? []).map((text) => parseMac(text)!);
-      const groups = [...this.stack.groups, ...wished];
-      if (groups.length > 0) commands.push(hearGroups(groups));
-      if (promiscuous === true) commands.push(hearAll());
-    }
-    if (vlan >= 0 && this.#has(NET_F.CTRL_VLAN)) commands.push(addVlan(vlan));
-    const hashing = this.#hashing;
-    const spreads = hashing !== null && this.#has(NET_F.RSS);
-    if (hashing !== null && !spreads) commands.push(reportHashes(hashing));
-    if (!this.#has(NET_F.MQ | NET_F.RSS) || pairs === 1) return commands;
-    const steer = spreads
-      ? spreadFlows(hashing, pairs, this.#config16(NET_CONFIG.rssMaxTableLength))
-      : usePairs(pairs);
-    return [...commands, { ...steer, setsPairs: true }];
   }
 
   /** A new key, and the types that the device knows; null when it hashes nothing. */
@@ -368,6 +356,17 @@ export class NetDriver extends VirtioDriver {
       });
       buffers += ring.size * bufferBytes;
     }
+  }
+
+  #counts(): TrafficCounts {
+    const counts = { sent: 0, sentBytes: 0, received: 0, receivedBytes: 0 };
+    for (const pair of this.#pairs) {
+      counts.sent += pair.framesSent;
+      counts.sentBytes += pair.bytesSent;
+      counts.received += pair.packets;
+      counts.receivedBytes += pair.bytes;
+    }
+    return counts;
   }
 
   #hasher(): FlowHasher {

@@ -3,6 +3,7 @@
 import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
 import {
   type DriverRing,
+  NET_GSO,
   NET_HEADER,
   NET_HEADER_F,
   REAP_BROKEN,
@@ -49,6 +50,9 @@ export interface SenderLayout {
 }
 
 export class PacketSender implements CpuClient {
+  /** Frames that the packets accepted so far make, once the device has cut them, and their bytes. */
+  frames = 0;
+  bytes = 0;
   /** The ring is full, or `send` had no room: the device must say when packets are gone. */
   blocked = false;
   readonly #owner: SenderOwner;
@@ -114,8 +118,16 @@ export class PacketSender implements CpuClient {
     writeHeader(this.#owner.node, address, offload);
     memory.copyIn(address + headerSize, bytes, 0, length);
     this.#pending.push(address, size);
+    this.#count(length, offload);
     if (!this.#sending && !this.#full) this.#sendNext();
     return true;
+  }
+
+  #count(length: number, { gsoType, gsoSize, headerLength }: Offload): void {
+    const whole = gsoType === NET_GSO.NONE;
+    const frames = whole ? 1 : Math.max(1, Math.ceil((length - headerLength) / gsoSize));
+    this.frames += frames;
+    this.bytes += length + (frames - 1) * headerLength;
   }
 
   /** The queue's reset begins. */

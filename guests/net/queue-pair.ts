@@ -73,6 +73,9 @@ export interface PairLayout {
 }
 
 export class QueuePair implements CpuClient {
+  /** Packets received, and their bytes. */
+  packets = 0;
+  bytes = 0;
   readonly #owner: PairOwner;
   readonly #chart: Chart<unknown, PollEvent>;
   readonly #sender: PacketSender;
@@ -157,6 +160,15 @@ export class QueuePair implements CpuClient {
     this.#chart.send(INTERRUPT);
   }
 
+  /** Frames that were to be sent, and their bytes. */
+  get framesSent(): number {
+    return this.#sender.frames;
+  }
+
+  get bytesSent(): number {
+    return this.#sender.bytes;
+  }
+
   /** Nothing is on its way out. */
   get idle(): boolean {
     return this.#sender.idle;
@@ -232,6 +244,8 @@ export class QueuePair implements CpuClient {
     this.#budget--;
     const buffers = this.#gather(this.#layout);
     if (buffers < 0) return this.#owner.broken();
+    this.packets++;
+    this.bytes += this.#length;
     const { node, timing } = this.#owner;
     const cost =
       node.charge(timing.driverReceive) +

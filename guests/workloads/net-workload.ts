@@ -26,7 +26,7 @@ import {
 } from '../../platform/network/index.ts';
 import type { Node } from '../../platform/node/index.ts';
 import { LatencyRecorder, type LatencySummary } from '../../platform/observe/index.ts';
-import type { NetClient, NetDriver, NetStack, Station } from '../net/index.ts';
+import type { NetClient, NetDriver, NetStack, NetStatistics, Station } from '../net/index.ts';
 import { type PhaseEffect, type PhaseEvent, phaseChart } from './phase-chart.ts';
 import { type Goal, shareDone } from './progress.ts';
 
@@ -111,6 +111,10 @@ export abstract class NetWorkload implements Workload, NetClient, Component {
   protected started = 0;
   protected ended = 0;
   readonly #latency = new LatencyRecorder();
+  readonly #driver: NetDriver;
+  /** What device and driver have counted, once nothing more is waited for. */
+  #statistics: NetStatistics | null = null;
+  #asking = false;
   readonly #chart: Chart<unknown, PhaseEvent>;
   readonly #finished: () => void;
 
@@ -118,6 +122,7 @@ export abstract class NetWorkload implements Workload, NetClient, Component {
     const { node, plan, driver, devices, finished } = environment;
     this.node = node;
     this.name = plan.name;
+    this.#driver = driver;
     this.stack = driver.stack;
     this.#finished = finished;
     const peer = findPeer(plan.options, devices);
@@ -143,6 +148,8 @@ export abstract class NetWorkload implements Workload, NetClient, Component {
   abstract deliver(kind: number, a: number): void;
 
   netReady(): void {
+    // Nobody answers what was asked before a reset.
+    if (this.#asking) this.#ask();
     this.#chart.send({ type: 'READY' });
   }
 
@@ -167,7 +174,8 @@ export abstract class NetWorkload implements Workload, NetClient, Component {
     const { requests, errors, bytes, verified, failure } = this;
     const elapsedPs = this.ended - this.started;
     const latency = this.latencies();
-    return { requests, errors, bytes, verified, latency, elapsedPs, failure, extra: this.extra() };
+    const extra = { ...this.extra(), ...this.#counted() };
+    return { requests, errors, bytes, verified, latency, elapsedPs, failure, extra };
   }
 
   protected latencies(): LatencySummary {
@@ -194,7 +202,28 @@ export abstract class NetWorkload implements Workload, NetClient, Component {
 
   /** Nothing more is waited for. */
   protected drained(): void {
-    this.#chart.send({ type: 'DRAINED' });
+    if (this.#driver.hasStatistics) this.#ask();
+    else this.#chart.send({ type: 'DRAINED' });
+  }
+
+  #ask(): void {
+    this.#asking = true;
+    this.#driver.fetchStatistics((statistics) => {
+      this.#asking = false;
+      this.#statistics = statistics;
+      this.#chart.send({ type: 'DRAINED' });
+    });
+  }
+
+  #counted(): Statistics {
+    if (this.#statistics === null) return {};
+    const { device, driver } = this.#statistics;
+    return {
+      deviceSent: device.sent,
+      deviceReceived: device.received,
+      driverSent: driver.sent,
+      driverReceived: driver.received,
+    };
   }
 
   #perform(effect: PhaseEffect): void {
