@@ -64,6 +64,8 @@ export abstract class DriverHooks {
    * `wentLive` comes again, or `wentDown`.
    */
   protected abstract interrupted(): void;
+  /** That reset is over: the device has let go of its queues, and what it had returned is on their old rings. */
+  protected released(): void {}
   /** A queue's reset has begun: nothing may be added to its ring. */
   protected queueStopped(_queue: number): void {}
   /** The queue has a new ring, and what the device had not returned is available on it again. */

@@ -21,8 +21,6 @@ export type RequestEnd = (typeof RequestEnd)[keyof typeof RequestEnd];
 export interface SlotDriverTraits extends DriverTraits {
   /** ps without progress after which requests are given up. */
   readonly timeout: number;
-  /** A request that was with the device when it failed can be made once more; otherwise it is lost. */
-  readonly repeatable: boolean;
 }
 
 /** Requests go to queue 0. Steps below this number are the shared parts'. */
@@ -45,7 +43,6 @@ export abstract class SlotDriver<Client> extends VirtioDriver {
   #outstanding = new Int32Array(0);
   /** Slots that found the ring full or the device away, oldest first. */
   readonly #waiting: number[] = [];
-  readonly #repeatable: boolean;
   /** The device was live since it was lost, if it ever was. */
   #wasLive = false;
   /** The device is being reset: requests wait until `goOn`. */
@@ -53,7 +50,6 @@ export abstract class SlotDriver<Client> extends VirtioDriver {
 
   constructor(environment: DriverEnvironment, traits: SlotDriverTraits) {
     super(environment, traits);
-    this.#repeatable = traits.repeatable;
     this.#watchdog = new Watchdog({
       node: this.node,
       name: this.name,
@@ -66,6 +62,10 @@ export abstract class SlotDriver<Client> extends VirtioDriver {
   protected abstract hasRoom(slot: number): boolean;
   /** Adds the chains of the slot's request, each with `addChain`. */
   protected abstract add(slot: number): void;
+  /** A request that was with the device when it failed can be made once more; otherwise it is lost. */
+  protected repeats(_slot: number): boolean {
+    return true;
+  }
   /** A chain of the slot came back with so many bytes written. */
   protected returned(_slot: number, _written: number): void {}
   /** A request is over; `latency` in ps. */
@@ -135,7 +135,7 @@ export abstract class SlotDriver<Client> extends VirtioDriver {
     this.#outstanding.fill(0);
     const lost: number[] = [];
     for (const slot of this.#busySlots()) {
-      if (this.#submitted[slot] === 1 && !this.#repeatable) lost.push(slot);
+      if (this.#submitted[slot] === 1 && !this.repeats(slot)) lost.push(slot);
       else if (!this.precedes(slot)) this.#waiting.push(slot);
       this.#submitted[slot] = 0;
     }

@@ -316,6 +316,7 @@ export abstract class VirtioDriver
       case 'setStatus':
         return transport.setStatus(effect.status);
       case 'getFeatures':
+        if (this.#unproven) this.released();
         return transport.getFeatures();
       case 'setFeatures':
         this.features = agreeableFeatures(this.#offered, this.#traits);

@@ -18,15 +18,10 @@ import {
 } from '../../platform/virtio/index.ts';
 import { readU16, readU32 } from '../../platform/wire/index.ts';
 import { FIRST_OWN_STEP, SlotTable, VirtioDriver } from '../common/index.ts';
+import { BUFFER_SIZE, BUFFERS, CELL, CONTROL_CELLS, ConsoleLayout } from './console-layout.ts';
 import { type ConsoleClient, DriverPort, type PortOwner } from './driver-port.ts';
 import type { PortEffect } from './port-chart.ts';
 
-/** Receive buffers of a port, and their bytes. */
-const BUFFERS = 8;
-const BUFFER_SIZE = 1024;
-/** Control messages on their way at a time, and bytes of a control buffer. */
-const CONTROL_CELLS = 8;
-const CELL = 256;
 const EMERGENCY_BYTES = 4;
 
 const STEP_WRITE = FIRST_OWN_STEP;
@@ -43,7 +38,7 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
   readonly #clients = new Map<number, ConsoleClient>();
   readonly #ports: DriverPort[] = [];
   #portCount = 1;
-  #buffers = 0;
+  #layout = new ConsoleLayout(0, 0);
   readonly #freeCells: number[] = [];
   /** Control messages that wait for a cell: port, event, value. */
   readonly #messages: (readonly [number, number, number])[] = [];
@@ -78,7 +73,7 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
 
   /** Address of a slot's buffer in own RAM. */
   dataAddress(slot: number): number {
-    return this.#buffers + this.#slots.offsetOf(slot);
+    return this.#layout.slot(this.#slots.offsetOf(slot));
   }
 
   /** Writes the first `length` bytes of a slot's buffer to its port. */
@@ -87,11 +82,12 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
     this.#length[slot] = length;
     this.#since[slot] = kernel.now;
     this.#sinceKey[slot] = kernel.currentKey;
-    this.later(
-      STEP_WRITE,
-      this.node.charge(timing.submit) + this.node.charge(timing.ringAdd),
-      slot,
-    );
+    const port = this.#ports[this.#portOfSlot[slot]];
+    port.written.push(slot);
+    // While the device is being reset, writes wait for the port to be open again.
+    if (port.again) return;
+    const cost = this.node.charge(timing.submit) + this.node.charge(timing.ringAdd);
+    this.later(STEP_WRITE, cost, slot);
   }
 
   /** Writes a character through the configuration, without any queue. */
@@ -116,6 +112,7 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
         if (port.client !== null) this.#tell(port.index, CONSOLE_EVENT.PORT_OPEN, 1);
         return;
       case 'opened':
+        this.#writeAgain(port);
         return port.client?.consoleReady(port);
       case 'closed':
         return port.client?.consoleDown(effect.reason);
@@ -141,12 +138,11 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
   }
 
   protected override bufferBytes(): number {
-    const receive = this.#portCount * BUFFERS * BUFFER_SIZE;
-    return this.#slots.bytes + 2 * CONTROL_CELLS * CELL + receive;
+    return ConsoleLayout.bytes(this.#slots.bytes, this.#portCount);
   }
 
   protected override wentLive(buffers: number): void {
-    this.#buffers = buffers;
+    this.#layout = new ConsoleLayout(buffers, this.#slots.bytes);
     this.#freeCells.length = 0;
     for (let cell = CONTROL_CELLS - 1; cell >= 0; cell--) this.#freeCells.push(cell);
     this.#messages.length = 0;
@@ -171,17 +167,24 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
 
   /** The device forgets its ports, and announces them anew. */
   protected override interrupted(): void {
-    this.#cameBackIdle = this.#writes === 0;
-    this.#writes = 0;
     for (const port of this.#ports) port.lost();
-    for (const client of this.#clients.values()) client.consoleInterrupted?.();
     for (const client of this.#emergencies.splice(0)) client.consoleEmergency(false);
+  }
+
+  /** What the device has taken is not written again. */
+  protected override released(): void {
+    if (this.#writes > 0) for (const port of this.#ports) this.#takeSent(port);
+    this.#writes = 0;
+    this.#cameBackIdle = this.#ports.every(({ written }) => written.length === 0);
   }
 
   protected override wentDown(reason: string): void {
     this.#emergencies.length = 0;
     this.#writes = 0;
-    for (const port of this.#ports) port.lost();
+    for (const port of this.#ports) {
+      port.lost();
+      port.written = [];
+    }
     for (const client of this.#clients.values()) client.consoleDown(reason);
   }
 
@@ -207,7 +210,7 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
     }
     const size = port < 0 ? CELL : BUFFER_SIZE;
     if (written > size) return this.#violation(`${written} bytes in a buffer of ${size}`);
-    const address = this.#receiveAddress(queue, meaning);
+    const address = this.#layout.receive(queue, meaning);
     if (port >= 0) this.#ports[port].client?.consoleReceived(address, written);
     else this.#received(address, written);
     const cost = this.node.charge(this.node.timing.ringAdd);
@@ -250,6 +253,23 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
     while (port.waiting.length > 0 && ring.hasRoom(1)) this.#write(port, port.waiting.shift()!);
   }
 
+  #takeSent(port: DriverPort): void {
+    const queue = port.transmitQueue;
+    const ring = this.rings[queue];
+    for (let head = ring.reap(); head >= 0; head = ring.reap()) {
+      this.#sent(port, this.tagOf(queue, head));
+    }
+  }
+
+  /** After a reset: what the device had not returned, in the same order. */
+  #writeAgain(port: DriverPort): void {
+    if (!port.again) return;
+    port.again = false;
+    for (const slot of port.written) {
+      this.later(STEP_WRITE, this.node.charge(this.node.timing.ringAdd), slot);
+    }
+  }
+
   #addWrite(slot: number): void {
     const port = this.#ports[this.#portOfSlot[slot]];
     if (this.rings[port.transmitQueue].hasRoom(1)) this.#write(port, slot);
@@ -272,6 +292,7 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
 
   #sent(port: DriverPort, slot: number): void {
     this.#writes--;
+    port.written = port.written.filter((other) => other !== slot);
     this.#writeWaiting(port);
     this.#slots.clientOf(slot).consoleSent(slot, this.node.kernel.now - this.#since[slot]);
   }
@@ -305,7 +326,7 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
 
   #offer(queue: number, buffer: number): void {
     const size = consolePortOf(queue) < 0 ? CELL : BUFFER_SIZE;
-    const head = this.#add(queue, this.#receiveAddress(queue, buffer), size, true, buffer);
+    const head = this.#add(queue, this.#layout.receive(queue, buffer), size, true, buffer);
     this.countUse(queue, head);
   }
 
@@ -321,7 +342,7 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
     while (this.#messages.length > 0 && this.#freeCells.length > 0) {
       const [port, event, value] = this.#messages.shift()!;
       const cell = this.#freeCells.pop()!;
-      const address = this.#controlAddress(cell);
+      const address = this.#layout.control(cell);
       memory.writeU32(address + CONSOLE_CONTROL.id, port);
       memory.writeU16(address + CONSOLE_CONTROL.event, event);
       memory.writeU16(address + CONSOLE_CONTROL.value, value);
@@ -360,18 +381,6 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
       default:
         this.#violation('a control message of an unknown kind');
     }
-  }
-
-  #controlAddress(cell: number): number {
-    return this.#buffers + this.#slots.bytes + CELL * cell;
-  }
-
-  /** Address of a receive buffer of a data queue or of the control queue. */
-  #receiveAddress(queue: number, buffer: number): number {
-    const port = consolePortOf(queue);
-    if (port < 0) return this.#controlAddress(CONTROL_CELLS + buffer);
-    const start = this.#controlAddress(2 * CONTROL_CELLS);
-    return start + BUFFER_SIZE * (BUFFERS * port + buffer);
   }
 
   #violation(text: string): void {

@@ -7,7 +7,10 @@ import { type PortEffect, type PortEvent, portChart } from './port-chart.ts';
 
 /** Whoever uses a port. */
 export interface ConsoleClient {
-  /** The port can be used. */
+  /**
+   * The port can be used. Once more after the device was reset: what the far side had on its way is lost, and
+   * what the device had not returned is written again, in order, before anything else.
+   */
   consoleReady(port: PortInfo): void;
   /** Bytes came; they are in own RAM at `address` during the call. */
   consoleReceived(address: number, length: number): void;
@@ -17,11 +20,6 @@ export interface ConsoleClient {
   consoleEmergency(applied: boolean): void;
   /** The port or the device is lost. */
   consoleDown(reason: string): void;
-  /**
-   * The device is being reset: what is on its way, to the far side or from there, is lost. The port can
-   * be used again after the next `consoleReady`.
-   */
-  consoleInterrupted?(): void;
 }
 
 /** What is known of a port. */
@@ -53,6 +51,10 @@ export class DriverPort implements PortInfo {
   rows = 0;
   /** Its receive buffers are with the device, or on their way there. */
   filled = false;
+  /** Slots whose writes the device has not returned, in the order in which they were written. */
+  written: number[] = [];
+  /** The device was reset since the port was open: what is written is to be written again. */
+  again = false;
   /** Slots that found the transmit queue full, oldest first. */
   readonly waiting: number[] = [];
 
@@ -73,6 +75,7 @@ export class DriverPort implements PortInfo {
     this.terminal = false;
     this.filled = false;
     this.waiting.length = 0;
+    this.again = true;
     this.chart.send({ type: 'LOST' });
   }
 }

@@ -85,7 +85,6 @@ export class GpioDriver extends SlotDriver<GpioClient | null> {
       configSize: gpioConfig.fixedSize,
       segmentsMax: SEGMENTS,
       timeout: costs.value(costs.idOf('gpio.requestTimeout')),
-      repeatable: true,
     });
     this.#ownSlot = this.slots.reserve(null, 1, CELL, CELL);
   }

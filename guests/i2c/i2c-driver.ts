@@ -44,6 +44,7 @@ export interface I2cClient {
 
 export class I2cDriver extends SlotDriver<I2cClient> {
   readonly #messages: (readonly I2cMessage[])[] = [];
+  readonly #harmlessTwice: boolean[] = [];
 
   constructor(environment: DriverEnvironment) {
     const { costs } = environment.node;
@@ -55,8 +56,6 @@ export class I2cDriver extends SlotDriver<I2cClient> {
       configSize: 0,
       segmentsMax: SEGMENTS,
       timeout: costs.value(costs.idOf('i2c.requestTimeout')),
-      // A chip may not like to be told twice; only the user of the bus knows.
-      repeatable: false,
     });
   }
 
@@ -70,13 +69,17 @@ export class I2cDriver extends SlotDriver<I2cClient> {
     return this.#cell(slot, I2C_MESSAGES_MAX);
   }
 
-  /** Starts a transfer. What it writes is in the slot's buffer already. */
-  transfer(slot: number, messages: readonly I2cMessage[]): void {
+  /**
+   * Starts a transfer. What it writes is in the slot's buffer already. A chip may not like to be told twice: only
+   * a transfer that does no harm then is made again when the device had to be reset, any other is lost.
+   */
+  transfer(slot: number, messages: readonly I2cMessage[], harmlessTwice: boolean): void {
     assert(
       messages.length > 0 && messages.length <= I2C_MESSAGES_MAX,
       'a transfer has 1-8 messages',
     );
     this.#messages[slot] = messages;
+    this.#harmlessTwice[slot] = harmlessTwice;
     this.begin(slot, messages.length);
   }
 
@@ -109,6 +112,10 @@ export class I2cDriver extends SlotDriver<I2cClient> {
       ring.addSegment(transport.busAddress(cell + STATUS_OFFSET), 1, true);
       this.addChain(slot);
     }
+  }
+
+  protected override repeats(slot: number): boolean {
+    return this.#harmlessTwice[slot];
   }
 
   protected override ended(slot: number, end: RequestEnd, latency: number): void {

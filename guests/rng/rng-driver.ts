@@ -28,7 +28,6 @@ export class RngDriver extends SlotDriver<RngClient> {
       segmentsMax: 1,
       // Entropy may take as long as it takes.
       timeout: Infinity,
-      repeatable: true,
     });
   }
 

@@ -9,6 +9,7 @@ export type SocketEvent =
   | { readonly type: 'RST' }
   | { readonly type: 'CLOSE' }
   | { readonly type: 'ABORT' }
+  | { readonly type: 'TRANSPORT_RESET' }
   | { readonly type: 'LOST' };
 
 export type SocketEffect =
@@ -59,6 +60,10 @@ export const socketChart = setup({
       entry: 'request',
       on: {
         RESPONSE: { target: 'established', actions: 'connected' },
+        TRANSPORT_RESET: {
+          target: 'closed',
+          actions: { type: 'closed', params: { reason: 'the host has forgotten the connection' } },
+        },
         RST: {
           target: 'closed',
           actions: { type: 'closed', params: { reason: 'the peer refused the connection' } },
@@ -78,6 +83,10 @@ export const socketChart = setup({
       description: 'Bytes flow both ways.',
       on: {
         CLOSE: 'closing',
+        TRANSPORT_RESET: {
+          target: 'closed',
+          actions: { type: 'closed', params: { reason: 'the host has forgotten the connection' } },
+        },
         PEER_IS_DONE: {
           target: 'closed',
           actions: ['sendReset', { type: 'closed', params: { reason: 'the peer has closed' } }],
@@ -100,6 +109,10 @@ export const socketChart = setup({
       entry: 'sendShutdown',
       on: {
         RST: { target: 'closed', actions: { type: 'closed', params: { reason: null } } },
+        TRANSPORT_RESET: {
+          target: 'closed',
+          actions: { type: 'closed', params: { reason: null } },
+        },
         PEER_IS_DONE: {
           target: 'closed',
           actions: ['sendReset', { type: 'closed', params: { reason: null } }],

@@ -173,7 +173,7 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
     this.#cameBackIdle = this.#sender.idle;
     this.#sender.stop();
     for (const socket of this.#sockets) socket.queued = false;
-    for (const socket of this.#sockets) socket.chart.send({ type: 'RST' });
+    for (const socket of this.#sockets) socket.chart.send({ type: 'TRANSPORT_RESET' });
   }
 
   protected override wentDown(reason: string): void {
@@ -218,7 +218,7 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
   /** A guest that was moved has another id; only now can anybody connect again. */
   protected override configRead(_offset: number, data: Uint8Array): void {
     this.#readCid(data);
-    for (const socket of this.#sockets) socket.chart.send({ type: 'RST' });
+    for (const socket of this.#sockets) socket.chart.send({ type: 'TRANSPORT_RESET' });
   }
 
   #readCid(data: Uint8Array): void {

@@ -46,10 +46,6 @@ class ConsoleEcho extends WorkloadBase implements ConsoleClient {
   #emergencyFailed = false;
   /** The port was ready once. */
   #begun = false;
-  /** The device is being reset. */
-  #interrupted = false;
-  /** Slots whose messages wait for the port. */
-  readonly #held: number[] = [];
 
   constructor(environment: WorkloadEnvironment<ConsoleEchoOptions, ConsoleDriver>) {
     const { node, plan, driver, finished } = environment;
@@ -80,7 +76,6 @@ class ConsoleEcho extends WorkloadBase implements ConsoleClient {
   }
 
   consoleReady(): void {
-    this.#interrupted = false;
     const again = this.#begun;
     this.#begun = true;
     if (again) return this.#goOn();
@@ -97,12 +92,6 @@ class ConsoleEcho extends WorkloadBase implements ConsoleClient {
   consoleEmergency(applied: boolean): void {
     if (!applied) this.#emergencyFailed = true;
     if (--this.#emergencyLeft === 0) this.#afterEmergency();
-  }
-
-  /** Messages on their way are lost, and new ones wait for the port. */
-  consoleInterrupted(): void {
-    this.#interrupted = true;
-    this.#echo.clear();
   }
 
   consoleDown(reason: string): void {
@@ -127,12 +116,6 @@ class ConsoleEcho extends WorkloadBase implements ConsoleClient {
   protected override next(slot: number): boolean {
     if (this.#left <= 0) return false;
     this.#left--;
-    if (this.#interrupted) this.#held.push(slot);
-    else this.#send(slot);
-    return true;
-  }
-
-  #send(slot: number): void {
     const index = slot - this.firstSlot;
     this.#unsent[index] = 1;
     this.#unanswered[index] = 1;
@@ -146,21 +129,20 @@ class ConsoleEcho extends WorkloadBase implements ConsoleClient {
       this.#options.messageSize,
     );
     this.#driver.write(slot, this.#options.messageSize);
+    return true;
   }
 
-  /** The port is back: messages that were lost have failed. */
+  /** The port is back: messages that the device had taken are lost, and the others come again. */
   #goOn(): void {
-    const held = this.#held.splice(0);
+    this.#echo.restart((index) => this.#unsent[index] === 1);
     const lost = [...this.#unsent.keys()].filter(
-      (index) => this.#unsent[index] === 1 || this.#unanswered[index] === 1,
+      (index) => this.#unsent[index] === 0 && this.#unanswered[index] === 1,
     );
     for (const index of lost) {
-      this.#unsent[index] = 0;
       this.#unanswered[index] = 0;
       this.#failed[index] = 1;
       this.#finish(index);
     }
-    for (const slot of held) this.#send(slot);
   }
 
   #afterEmergency(): void {

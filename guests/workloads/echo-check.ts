@@ -44,13 +44,20 @@ export class EchoCheck {
     return length - at;
   }
 
-  /** Forgets all messages under way. */
-  clear(): void {
-    this.#spare.push(...this.#expected);
-    this.#slots.length = 0;
-    this.#expected.length = 0;
+  /** Expects only the messages of some slots, which are sent once more, and forgets the others. */
+  restart(sentAgain: (slot: number) => boolean): void {
+    for (let i = this.#slots.length - 1; i >= 0; i--) {
+      if (sentAgain(this.#slots[i])) continue;
+      this.#spare.push(...this.#expected.splice(i, 1));
+      this.#slots.splice(i, 1);
+    }
     this.#done = 0;
     this.#intact = true;
+  }
+
+  /** Forgets all messages under way. */
+  clear(): void {
+    this.restart(() => false);
   }
 
   #complete(): void {

@@ -120,7 +120,9 @@ class Hwclock extends WorkloadBase implements I2cClient {
       encodeClockTime(parseClockTime(this.#options.set!)!, bytes, REGISTERS);
     }
     this.node.memory.copyIn(this.#driver.dataAddress(slot), bytes, 0, BUFFER);
-    this.#driver.transfer(slot, this.#settingNow ? this.#setting : this.#reading);
+    // A clock that was set twice may be late; reading it twice does no harm.
+    const messages = this.#settingNow ? this.#setting : this.#reading;
+    this.#driver.transfer(slot, messages, !this.#settingNow);
     return true;
   }
 

@@ -211,3 +211,51 @@ describe('the check of what comes back', () => {
     expect(check.received(first, 10)).toBe(10);
   });
 });
+
+describe('a device that fails and is reset', () => {
+  const slow = { timing: { 'console.echo': '1ms' } };
+  const failing = (at: readonly string[], workload: object, rest: ScenarioParts = slow) =>
+    new Rig(parts(workload, { needsReset: at }, rest));
+
+  it.each([
+    ['a few at a time', { depth: 4 }],
+    ['more than the queue holds', { depth: 64, operations: 80 }],
+    ['one at a time', { depth: 1, operations: 3 }],
+  ])('gets what it had not returned once more, in order: %s', (_, workload) => {
+    const rig = failing(['600us'], workload);
+    expect(rig.run()).toBe('done');
+    // The first write is with the program behind the port for a millisecond: none was returned.
+    const { requests, errors, verified, failure } = rig.result();
+    expect({ errors, failure, verified }).toEqual({ errors: 0, failure: null, verified: requests });
+    expect(rig.violations).toEqual([]);
+  });
+
+  it('loses what it had taken, and no more than that', () => {
+    let lost = 0;
+    for (let at = 1000; at < 9000; at += 373) {
+      const rig = failing([`${at}us`], { depth: 4, operations: 12 });
+      expect(rig.run(), `at ${at} us`).toBe('done');
+      const { requests, errors, verified, failure } = rig.result();
+      expect([requests, failure, rig.violations]).toEqual([12, null, []]);
+      // A message comes back before the program is through with the next one.
+      expect(errors).toBeLessThanOrEqual(1);
+      expect(verified).toBe(requests - errors);
+      lost += errors;
+    }
+    expect(lost).toBeLessThan(5);
+  });
+
+  it('comes back again and again, with its other ports', () => {
+    const workload = (port: number) => ({
+      ...{ type: 'consoleEcho', device: 'con0', port, depth: 8, operations: 100 },
+    });
+    const rest = { workloads: [workload(0), workload(2)] };
+    const rig = new Rig(parts({}, { ports: 3, needsReset: ['100us', '300us', '420us'] }, rest));
+    expect(rig.run()).toBe('done');
+    for (const { result } of rig.outcome.workloads) {
+      expect([result.requests, result.failure]).toEqual([100, null]);
+      expect(result.verified).toBe(100 - result.errors);
+    }
+    expect(rig.violations).toEqual([]);
+  });
+});

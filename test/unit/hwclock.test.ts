@@ -27,6 +27,24 @@ describe('hwclock', () => {
     expect(rig.result()).toMatchObject({ requests: 13, errors: 0, verified: 12 });
   });
 
+  it('reads again what was on the wire when the adapter failed', () => {
+    // A reading takes a millisecond of a slow bus; the first begins soon after the start.
+    for (const at of ['500us', '900us', '1200us', '251500us']) {
+      const rig = new Rig(parts({ operations: 4 }, { needsReset: [at] }));
+      expect(rig.run()).toBe('done');
+      expect(rig.result()).toMatchObject({ requests: 4, errors: 0, verified: 4 });
+      expect(rig.violations).toEqual([]);
+    }
+  });
+
+  it('tells of a setting that was on the wire then, and sets the clock once more', () => {
+    const set = '2024-02-28 23:59:58';
+    const rig = new Rig(parts({ operations: 4, set }, { needsReset: ['700us'] }));
+    expect(rig.run()).toBe('done');
+    expect(rig.result()).toMatchObject({ requests: 6, errors: 1, verified: 4 });
+    expect(rig.violations).toEqual([]);
+  });
+
   it('is the same on both engines', () => {
     const digests = (['xstate', 'compiled'] as const).map((engine) => {
       const rig = new Rig(parts({ operations: 3 }), { engine });

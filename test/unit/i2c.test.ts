@@ -212,7 +212,7 @@ describe('the driver', () => {
     };
     const rig = new Rig({ devices, faults, until: { atMost: '10s' } }, { tables: spy });
     const i2c = driver as unknown as I2cDriver;
-    const go = () => i2c.transfer(0, [{ address: CLOCK, read: true, offset: 0, length: 7 }]);
+    const go = () => i2c.transfer(0, [{ address: CLOCK, read: true, offset: 0, length: 7 }], false);
     i2c.reserve(
       {
         i2cReady: go,

@@ -89,6 +89,29 @@ describe('trouble', () => {
     expect(rig.violations).toEqual([]);
   });
 
+  it('a device that fails and is reset ends all connections, and takes new ones', () => {
+    const needsReset = ['600us', '900us'];
+    const rig = new Rig(parts({ streams: 4, operations: 400 }, { needsReset }));
+    expect(rig.run()).toBe('done');
+    const { requests, errors, verified, failure, extra } = rig.result();
+    expect([requests, failure]).toEqual([400, null]);
+    // Each connection had a message under way.
+    expect(errors).toBe(4 * needsReset.length);
+    expect(verified).toBe(requests - errors);
+    expect(extra!.connections).toBe(4 * (1 + needsReset.length));
+    expect(rig.violations).toEqual([]);
+  });
+
+  it('a connection that is asked for during a reset is made after it', () => {
+    const closing = { streams: 8, operations: 200, perConnection: 1 };
+    const rig = new Rig(parts(closing, { needsReset: ['500us'] }));
+    expect(rig.run()).toBe('done');
+    const { requests, errors, failure } = rig.result();
+    expect([requests, failure]).toEqual([200, null]);
+    expect(errors).toBeLessThanOrEqual(8);
+    expect(rig.violations).toEqual([]);
+  });
+
   it('a host that does not answer is given up after a while', () => {
     const rig = new Rig(parts({ operations: 2 }, {}, { until: { atMost: '20s' } }));
     // The requests arrive as packets to a host that is not there.
