@@ -14,8 +14,12 @@ export class OrderedLink {
   #freeAt = 0;
   #lastArrival = 0;
 
+  /** Bytes that memory on this path moves at a time, whatever is asked for; 0 for just that. */
+  readonly line: number;
+
   /** `latency` and `bandwidth` are ids of timing constants; the node is the sender. */
-  constructor(node: Node, latency: number, bandwidth: number) {
+  constructor(node: Node, latency: number, bandwidth: number, line = 0) {
+    this.line = line;
     this.#node = node;
     this.#latency = latency;
     this.#bandwidth = bandwidth;

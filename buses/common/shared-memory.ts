@@ -1,10 +1,12 @@
 // DMA over coherent shared memory: the device side's port, and the owner's side that serves it. Each
-// transaction is one packet with a segment table; reads come back as a packet of data.
+// transaction is one packet with a segment table; reads come back as a packet of data. Where memory moves
+// whole lines, each line that a transaction touches moves once.
 //
 //   segment: handle le32 │ length le32 │ offset le32 low, le32 high
 //   refusal: a: slot, b: length, c: number of the segment; the bytes are the reason as text
 import type { DmaClient, DmaFault, DmaPort, Statistics } from '../../platform/contracts/index.ts';
 import { doubled, type Packet } from '../../platform/kernel/index.ts';
+import { LineTally } from '../../platform/memory/index.ts';
 import { copyBytes, type Node } from '../../platform/node/index.ts';
 import { readU32, writeU32 } from '../../platform/wire/index.ts';
 import { OrderedLink } from './link.ts';
@@ -48,6 +50,7 @@ export class SharedMemoryPort implements DmaPort {
   refusals = 0;
   readonly link: OrderedLink;
   readonly #options: PortOptions;
+  readonly #lines: LineTally | null;
   #addresses = new Float64Array(SEGMENTS_START);
   #lengths = new Float64Array(SEGMENTS_START);
   #count = 0;
@@ -67,6 +70,7 @@ export class SharedMemoryPort implements DmaPort {
   constructor(options: PortOptions) {
     this.#options = options;
     this.link = options.link ?? coherentLink(options.node);
+    this.#lines = linesOn(this.link);
   }
 
   readSegment(address: number, length: number): void {
@@ -106,7 +110,7 @@ export class SharedMemoryPort implements DmaPort {
     }
     packet.kind = DMA_WRITE;
     packet.a = -1;
-    this.#send(packet, bytes);
+    this.#send(packet, this.#lines === null ? bytes : this.#moved(this.#lines, packet.b));
     return true;
   }
 
@@ -130,6 +134,13 @@ export class SharedMemoryPort implements DmaPort {
 
   statistics(): Statistics {
     return { dmaReads: this.reads, dmaWrites: this.writes, dmaRefused: this.refusals };
+  }
+
+  /** Bytes of all lines that the first `count` segments lie in. */
+  #moved(lines: LineTally, count: number): number {
+    lines.clear();
+    for (let i = 0; i < count; i++) lines.add(this.#addresses[i], this.#lengths[i]);
+    return lines.bytes;
   }
 
   #send(packet: Packet, bytes: number): void {
@@ -215,6 +226,11 @@ function textIn({ bytes, length }: Packet): string {
   return String.fromCharCode(...bytes.subarray(0, length));
 }
 
+/** What moves on a link where memory moves whole lines; null where bytes move as they lie. */
+function linesOn({ line }: OrderedLink): LineTally | null {
+  return line === 0 ? null : new LineTally(line);
+}
+
 function refusal(window: DmaWindow | null): string {
   return window === null
     ? 'no area with this number was shared'
@@ -251,17 +267,21 @@ export interface TargetOptions {
 
 /** A link with the latency and bandwidth of coherent memory. */
 export function coherentLink(node: Node): OrderedLink {
-  return new OrderedLink(node, node.timing.lineLatency, node.timing.memoryBandwidth);
+  const { lineLatency, memoryBandwidth } = node.timing;
+  const line = node.costs.value(node.costs.idOf('memory.line'));
+  return new OrderedLink(node, lineLatency, memoryBandwidth, line);
 }
 
 /** The owner's side: checks each access against the handles and serves it from memory. */
 export class SharedMemoryTarget {
   readonly link: OrderedLink;
   readonly #options: TargetOptions;
+  readonly #lines: LineTally | null;
 
   constructor(options: TargetOptions) {
     this.#options = options;
     this.link = options.link ?? coherentLink(options.node);
+    this.#lines = linesOn(this.link);
   }
 
   /** Takes a packet of kind DMA_READ or DMA_WRITE. */
@@ -278,11 +298,13 @@ export class SharedMemoryTarget {
       return;
     }
     const answer = node.kernel.packets.acquire(total);
+    this.#lines?.clear();
     let done = 0;
     for (let i = 0; i < packet.b; i++) {
       const length = readU32(packet.bytes, i * SEGMENT_SIZE + 4);
       const address = this.#translate(packet, i, false);
       node.memory.copyOut(address, answer.bytes, done, length, false);
+      this.#lines?.add(address, length);
       done += length;
     }
     answer.kind = DMA_DATA;
@@ -290,7 +312,7 @@ export class SharedMemoryTarget {
     answer.b = 0;
     answer.c = 0;
     answer.d = 0;
-    this.#answer(answer, total);
+    this.#answer(answer, this.#lines?.bytes ?? total);
   }
 
   #apply(packet: Packet): void {

@@ -52,7 +52,7 @@ export class FunctionDeviceEnd<Options extends FunctionOptions> implements Devic
     this.#makeFunction = makeFunction;
     const { options } = plan;
     const { emulated } = options;
-    this.#path = emulated ? emulatedPath(pathOf(options)) : pathOf(options);
+    this.#path = emulated ? emulatedPath(node, pathOf(options)) : pathOf(options);
     this.#endpoint = new Endpoint({
       node,
       path: this.#path,

@@ -52,7 +52,7 @@ export class FunctionDriverEnd<
     this.#options = endOptions;
     const { emulated } = options;
     const iommu = options.iommu && !emulated;
-    this.#path = emulated ? emulatedPath(pathOf(options)) : pathOf(options);
+    this.#path = emulated ? emulatedPath(node, pathOf(options)) : pathOf(options);
     const translation: Translation = iommu
       ? new Iommu(options.iotlb)
       : new DirectTranslation(node.memory);

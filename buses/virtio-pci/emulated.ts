@@ -12,10 +12,11 @@ import {
 import { coherentLink, type OrderedLink } from '../common/index.ts';
 import { mmioTimingIds } from '../virtio-mmio/index.ts';
 
-/** Nothing cuts an access up, and nothing bounds how many there are. */
-export function emulatedPath(path: PciePath): PciePath {
+/** Nothing cuts an access up, and nothing bounds how many there are; memory may move whole lines. */
+export function emulatedPath(node: Node, path: PciePath): PciePath {
   const credit = { posted: null, requests: null };
-  return { ...path, maxReadRequest: 2 ** 30, tags: 2 ** 20, credit, uplink: null };
+  const line = node.costs.value(node.costs.idOf('memory.line'));
+  return { ...path, maxReadRequest: 2 ** 30, tags: 2 ** 20, credit, uplink: null, line };
 }
 
 /** The VM's way to the device model. */
@@ -103,9 +104,9 @@ class MemoryLane implements Lane {
     return this.#link.busy;
   }
 
-  send({ data }: TlpTally): number {
+  send({ moved }: TlpTally): number {
     this.tlps++;
-    return this.#link.arrivalDelay(data);
+    return this.#link.arrivalDelay(moved);
   }
 
   post(packets: TlpTally): number {

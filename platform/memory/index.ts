@@ -15,3 +15,4 @@ export {
   type ShareRequest,
   type SharingMode,
 } from './handles.ts';
+export { LineTally } from './line-tally.ts';

@@ -2,8 +2,9 @@
 // read requests, of which as many are outstanding as there are tags; others wait.
 //
 // Requests of one transaction that together ask for no more than one read request may travel as one
-// kernel packet; each of them is still a packet on the link and takes a tag of its own.
-import type { DmaClient, DmaFault, DmaPort } from '../contracts/index.ts';
+// kernel packet; each of them is still a packet on the link and takes a tag of its own. An engine may join
+// what lies in one burst into one request.
+import type { DmaClient, DmaPort } from '../contracts/index.ts';
 import type { Packet } from '../kernel/index.ts';
 import { copyBytes, labels, type Node } from '../node/index.ts';
 import { CreditTimer } from './credit.ts';
@@ -11,6 +12,7 @@ import type { PcieFunction } from './function.ts';
 import type { Lane } from './lane.ts';
 import type { PciePath } from './options.ts';
 import { DMA_LOAD, DMA_STORE, label, PIECE_SIZE, Status, writePiece } from './packets.ts';
+import { ReadTransaction } from './read-transaction.ts';
 import { Segments } from './segments.ts';
 import { readRequestLength, TlpTally } from './tlp.ts';
 
@@ -23,6 +25,8 @@ export interface DmaEngineOptions {
   readonly lane: Lane;
   /** Constant for the translation of an address, or -1 without an IOMMU. */
   readonly translation: number;
+  /** Reads of one go that lie in a block of this size are joined; 0 for none. */
+  readonly readBurst: number;
   readonly hostNode: number;
   readonly hostPort: number;
 }
@@ -82,10 +86,10 @@ export class DmaEngine {
     const denial = this.#denialFor(owner);
     if (denial !== null) return this.#refuse(segments, false, denial, client, tag);
     this.reads++;
-    this.readBytes += segments.bytes;
     const transaction = this.#freeTransactions.pop() ?? this.#newTransaction();
-    transaction.begin(port, client, tag);
+    transaction.begin(port, client, tag, this.#options.readBurst);
     segments.clear();
+    this.readBytes += transaction.total;
     this.#waiting.push(transaction);
     this.#issue();
     if (transaction.issued === 0) {
@@ -185,10 +189,10 @@ export class DmaEngine {
   }
 
   #finish(transaction: ReadTransaction, bytes: Uint8Array): void {
-    const { client, tag, total, fault } = transaction;
+    const { client, tag, fault } = transaction;
     transaction.client = null;
     if (fault === null) {
-      client!.readDone(tag, bytes, total);
+      client!.readDone(tag, transaction.asOrdered(bytes), transaction.asked);
     } else {
       this.refusals++;
       client!.refused(tag, fault);
@@ -278,81 +282,6 @@ export class DmaEngine {
     this.#slotOwner[slot] = null;
     this.#freeSlots.push(slot);
     this.#tagsUsed -= this.#slotTags[slot];
-  }
-}
-
-/** A read under way. Its arrays are used again by later ones. */
-class ReadTransaction {
-  client: DmaClient | null = null;
-  tag = 0;
-  functionId = 0;
-  untilTheEnd = false;
-  total = 0;
-  /** Bytes whose completion has not come. */
-  left = 0;
-  /** Bytes that have been asked for. */
-  issued = 0;
-  fault: DmaFault | null = null;
-  /** Where its causes wait for a tag, or -1. */
-  ticket = -1;
-  buffer = new Uint8Array(256);
-  readonly #segments = new Segments();
-  #segment = 0;
-  #offset = 0;
-
-  begin(port: FunctionPort, client: DmaClient, tag: number): void {
-    const { segments } = port;
-    this.functionId = port.owner.id;
-    this.untilTheEnd = port.untilTheEnd;
-    this.client = client;
-    this.tag = tag;
-    this.total = segments.bytes;
-    this.left = segments.bytes;
-    this.issued = 0;
-    this.fault = null;
-    this.ticket = -1;
-    this.#segment = 0;
-    this.#offset = 0;
-    this.#segments.clear();
-    for (let i = 0; i < segments.count; i++) {
-      this.#segments.add(segments.addresses[i], segments.lengths[i]);
-    }
-    if (this.buffer.length < this.total) {
-      this.buffer = new Uint8Array(2 ** Math.ceil(Math.log2(this.total)));
-    }
-  }
-
-  get allIssued(): boolean {
-    return this.#segment >= this.#segments.count;
-  }
-
-  /** Address of the next byte to ask for. */
-  get address(): number {
-    return this.#segments.addresses[this.#segment] + this.#offset;
-  }
-
-  get leftInSegment(): number {
-    return this.#segments.lengths[this.#segment] - this.#offset;
-  }
-
-  advance(length: number): void {
-    this.issued += length;
-    this.#offset += length;
-    if (this.#offset < this.#segments.lengths[this.#segment]) return;
-    this.#segment++;
-    this.#offset = 0;
-  }
-
-  take(bytes: Uint8Array, offset: number, length: number): void {
-    copyBytes(bytes, 0, this.buffer, offset, length);
-  }
-
-  /** Nothing more is asked for. */
-  fail(fault: DmaFault): void {
-    this.fault ??= fault;
-    this.left -= this.total - this.issued;
-    this.issued = this.total;
-    this.#segment = this.#segments.count;
   }
 }
 

@@ -81,7 +81,10 @@ export class Endpoint implements Component, CpuClient {
     this.#tally = new TlpTally(path);
     this.way = options.way ?? cardWay(node, path);
     const translation = iommu ? this.#timing.iotlbHit : -1;
-    this.dma = new DmaEngine({ node, path, lane: this.way.data, translation, hostNode, hostPort });
+    // What is no link has no requests that could be joined.
+    const readBurst = options.way === undefined ? node.costs.value(this.#timing.readBurst) : 0;
+    const host = { hostNode, hostPort };
+    this.dma = new DmaEngine({ node, path, lane: this.way.data, translation, readBurst, ...host });
   }
 
   /** Takes the packets that arrive at the card's port of this path. */

@@ -74,6 +74,8 @@ export interface PciePath {
   /** Name of the link that is shared, or null; and its lanes. */
   readonly uplink: string | null;
   readonly uplinkLanes: Lanes;
+  /** Where the path is memory and no link: bytes of the lines that it moves; otherwise 0. */
+  readonly line: number;
 }
 
 /** What each end has room for, by class of packet; null where there is always enough. */
@@ -92,7 +94,7 @@ export function pathOf(options: PcieOptions): PciePath {
     requests: requestHeaders === undefined ? null : { headers: requestHeaders, data: Infinity },
   };
   const { uplinkLanes = options.lanes } = options;
-  return { ...options, credit, uplink: sharedUplink, uplinkLanes };
+  return { ...options, credit, uplink: sharedUplink, uplinkLanes, line: 0 };
 }
 
 /** Looks at what the schema alone cannot check. */

@@ -35,6 +35,12 @@ export const pcieTiming = [
   { name: 'pcie.iotlbMiss', dimension: 'time', doc: 'The IOMMU walks the page table for a page.' },
   { name: 'pcie.iommuMap', dimension: 'time', doc: 'Software maps one page in the IOMMU.' },
   {
+    name: 'pcie.readBurst',
+    dimension: 'size',
+    limits: { min: 0, max: 4096, powerOfTwo: true },
+    doc: 'A DMA engine joins reads of one go that lie in an aligned block of this size; 0B: none.',
+  },
+  {
     name: 'pcie.msiDelivery',
     dimension: 'time',
     doc: 'From an interrupt message at the root complex to a pending interrupt of a core.',

@@ -3,6 +3,7 @@
 //
 //   framing │ header 12 or 16 │ data, in words of 4 bytes │ framing
 import { doubled } from '../kernel/index.ts';
+import { LineTally } from '../memory/index.ts';
 import { CREDIT_UNIT } from './credit.ts';
 import { framingBytes } from './generation.ts';
 import type { PciePath } from './options.ts';
@@ -35,16 +36,25 @@ export class TlpTally {
   units = new Float64Array(16);
   readonly #path: PciePath;
   readonly #framing: number;
+  /** Lines of memory that they move, when nothing but memory does. */
+  readonly #lines: LineTally | null;
 
   constructor(path: PciePath) {
     this.#path = path;
     this.#framing = framingBytes(path.generation);
+    this.#lines = path.line === 0 ? null : new LineTally(path.line);
   }
 
   clear(): void {
     this.tlps = 0;
     this.bytes = 0;
     this.data = 0;
+    this.#lines?.clear();
+  }
+
+  /** Bytes that memory moves for them. */
+  get moved(): number {
+    return this.#lines?.bytes ?? this.data;
   }
 
   /** Memory writes of the maximum payload and a rest. */
@@ -96,6 +106,7 @@ export class TlpTally {
     if (this.#path.credit.posted !== null) {
       this.#keep(bytes, Math.ceil((words * WORD) / CREDIT_UNIT));
     }
+    this.#lines?.add(address, length);
     this.tlps++;
     this.data += length;
     this.bytes += bytes;

@@ -34,6 +34,12 @@ export const PLATFORM_TIMING: readonly TimingDefinition[] = [
     dimension: 'rate',
     doc: 'Bytes between two nodes through shared memory.',
   },
+  {
+    name: 'memory.line',
+    dimension: 'size',
+    limits: { min: 0, max: 4096, powerOfTwo: true },
+    doc: 'Coherent memory moves blocks of this size, each once in one go; 0B: bytes as they lie.',
+  },
   ...Object.entries(DEVICE_FETCH).map(([name, parameter]) => ({
     name: `device.${name}`,
     ...parameter,

@@ -65,17 +65,18 @@ const EXAMPLES: Readonly<Record<Dimension, string>> = { time: '80us', size: '4Ki
 export function isWithin(value: number, limits: Limits): boolean {
   const { min = 0, max = Number.MAX_SAFE_INTEGER, multipleOf = 1, powerOfTwo } = limits;
   if (value < min || value > max || value % multipleOf !== 0) return false;
-  return powerOfTwo === undefined || Number.isInteger(Math.log2(value));
+  return powerOfTwo === undefined || value === 0 || Number.isInteger(Math.log2(value));
 }
 
 /** Says in words what limits allow; `write` puts a value in words. */
 export function limitsText(limits: Limits, write: (value: number) => string): string {
   const { min, max, multipleOf, powerOfTwo } = limits;
   const parts: string[] = [];
-  if (min !== undefined) parts.push(`at least ${write(min)}`);
+  if (min !== undefined && min > 0) parts.push(`at least ${write(min)}`);
   if (max !== undefined) parts.push(`at most ${write(max)}`);
   if (multipleOf !== undefined) parts.push(`a multiple of ${write(multipleOf)}`);
-  if (powerOfTwo !== undefined) parts.push('a power of two');
+  if (powerOfTwo !== undefined)
+    parts.push(min === 0 ? `${write(0)} or a power of two` : 'a power of two');
   return parts.join(', ');
 }
 

@@ -51,6 +51,7 @@ const PATH: PciePath = {
   switches: 0,
   uplink: null,
   uplinkLanes: 4,
+  line: 0,
 };
 
 export const VENDOR = 0x1234;
@@ -64,11 +65,21 @@ export interface BenchOptions {
   readonly iotlb?: number;
   readonly interrupts?: InterruptKind | null;
   readonly cpus?: number;
+  /** Bytes of the blocks in which the card joins reads. */
+  readonly readBurst?: number;
   /** Another bench, on whose host this one has its root port. */
   readonly beside?: PcieBench;
 }
 
-function makeNode(kernel: Kernel, index: number, name: string, cpus: number): Node {
+/** What constants are that no test is about. */
+const OTHERWISE = { time: 1000, rate: 10 ** 10, size: 0, count: 1 } as const;
+
+function makeNode(
+  kernel: Kernel,
+  index: number,
+  name: string,
+  { cpus, readBurst = 0 }: { readonly cpus: number; readonly readBurst?: number },
+): Node {
   const plan: NodePlan = {
     index,
     name,
@@ -78,12 +89,12 @@ function makeNode(kernel: Kernel, index: number, name: string, cpus: number): No
     memory: 2 ** 24,
     placement: null,
   };
-  const values: Readonly<Record<string, number>> = LATENCY;
+  const values: Readonly<Record<string, number>> = { ...LATENCY, 'pcie.readBurst': readBurst };
   const constants = [...PLATFORM_TIMING, ...pcieTiming, ...adminTiming].map(
     ({ name: constant, dimension }) => ({
       name: constant,
       dimension,
-      value: values[constant] ?? (dimension === 'time' ? 1000 : 10 ** 10),
+      value: values[constant] ?? OTHERWISE[dimension],
       text: '',
       kind: 'guess' as const,
       source: 'the test',
@@ -138,13 +149,13 @@ export class PcieBench {
 
   constructor(options: BenchOptions = {}) {
     const { iommu = true, iotlb = 64, interrupts = 'msix', cpus = 2, beside } = options;
-    const { path = {} } = options;
+    const { path = {}, readBurst = 0 } = options;
     this.path = { ...PATH, uplinkLanes: path.lanes ?? PATH.lanes, ...path };
     this.kernel = beside?.kernel ?? new Kernel(3);
-    this.host = beside?.host ?? makeNode(this.kernel, 0, 'host', cpus);
+    this.host = beside?.host ?? makeNode(this.kernel, 0, 'host', { cpus });
     const cardNode = beside === undefined ? 1 : 2;
     const hostPort = cardNode - 1;
-    this.card = makeNode(this.kernel, cardNode, `card${cardNode}`, 1);
+    this.card = makeNode(this.kernel, cardNode, `card${cardNode}`, { cpus: 1, readBurst });
     this.client = new DmaRecorder(this.kernel);
     const { kernel } = this;
     this.translation = iommu ? new Iommu(iotlb) : new DirectTranslation(this.host.memory);

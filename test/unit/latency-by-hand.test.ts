@@ -2,7 +2,7 @@
 // simulated one: equal to the picosecond, with simple numbers and with a shipped profile.
 import { describe, expect, it } from 'vitest';
 import { Rig } from '../support/rig.ts';
-import type { ScenarioParts } from '../support/scenarios.ts';
+import { memoryDisk, type ScenarioParts } from '../support/scenarios.ts';
 
 /** Numbers that can be told apart in a sum; rates of 1 ns a byte. */
 const SIMPLE = {
@@ -78,6 +78,27 @@ describe('one read at depth 1, events by notification', () => {
       const { min, max, mean } = rig.result().latency;
       expect([min, max, mean]).toEqual([expected, expected, expected]);
     }
+  });
+});
+
+describe('one read at depth 1, with lines of 64 B and entries read ahead', () => {
+  // What changes of the 19963 ns above with simple numbers:
+  //
+  //   memory.line 64 B: index 4, entry 2, header 16 and flags 4 bytes move as 64 each, and 4096+1+8+2
+  //   bytes as 64 + 1 + 1 lines, used index and element being in one:
+  //                                      60 + 62 + 48 + 60 + (4224 - 4107) = 347
+  //   availPrefetch 4: the step and the read of the entry are saved, -(50 + 60 + 2), and both looks
+  //   bring 8 bytes more, +16; of whole lines, -(50 + 60 + 64), for they lie in the line of the index.
+  it.each([
+    ['whole lines', { 'memory.line': '64B' }, {}, 19_963 + 347],
+    ['entries ahead', {}, { availPrefetch: 4 }, 19_963 - 112 + 16],
+    ['both', { 'memory.line': '64B' }, { availPrefetch: 4 }, 19_963 + 347 - 174],
+  ])('takes with %s what adds up', (_, timing, fetch, expected) => {
+    const devices = { disk0: memoryDisk(0, { fetch }) };
+    const rig = new Rig(read(5, { timing: { ...SIMPLE, ...timing }, devices }, '1ms'));
+    expect(rig.run()).toBe('done');
+    const { min, max } = rig.result().latency;
+    expect([min, max]).toEqual([expected, expected]);
   });
 });
 
