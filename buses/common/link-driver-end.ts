@@ -268,7 +268,7 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
     for (const [number, client] of this.#clients) {
       // A peer that is away has forgotten the memory, and the next one is to have it.
       if (why === 'away') {
-        if (this.#reachable.has(number)) client.suspended(reasons.away);
+        if (this.#reachable.has(number)) client.away(reasons.away);
         continue;
       }
       this.#unreleased.add(number);

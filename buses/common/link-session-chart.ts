@@ -113,7 +113,7 @@ export const linkSessionChart = setup({
       on: { ALIVE: 'discovering', SILENT: 'lost' },
     },
     failed: {
-      description: 'The link is gone; devices are offline, or suspended, unless it comes up again.',
+      description: 'The link is gone; devices are offline, or away until it comes up again.',
       on: { UP: 'discovering' },
     },
   },

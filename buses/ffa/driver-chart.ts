@@ -20,7 +20,7 @@ export type DriverSessionEvent =
   /** The VM stops. */
   | { readonly type: 'STOP' };
 
-/** Why devices are suspended. */
+/** Why the session is suspended, and devices are away. */
 export type Suspension = 'lost' | 'forgotten' | 'silent' | 'reset';
 
 export type DriverSessionEffect =

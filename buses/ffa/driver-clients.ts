@@ -37,7 +37,7 @@ export class DriverClients {
     for (const number of this.#reachable) {
       const client = this.#clients.get(number)!;
       if (forGood) client.offline(reason);
-      else client.suspended(reason);
+      else client.away(reason);
     }
     this.#reachable.clear();
   }

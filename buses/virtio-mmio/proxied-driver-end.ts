@@ -52,7 +52,7 @@ class ProxiedDevice implements DriverBusClient {
   }
 
   /** Registers have no way to tell a guest that a device will be back. */
-  suspended(reason: string): void {
+  away(reason: string): void {
     this.offline(reason);
   }
 

@@ -10,7 +10,7 @@ export type DriverEvent =
   | { readonly type: 'ONLINE' }
   | { readonly type: 'OFFLINE' }
   /** The device is away for a while, and will have forgotten everything. */
-  | { readonly type: 'SUSPENDED' }
+  | { readonly type: 'AWAY' }
   /** The device asks for a reset; `busy` while an operation is under way. */
   | { readonly type: 'NEEDS_RESET'; readonly busy: boolean }
   /** The driver itself wants a reset, and what is under way done again after it. */
@@ -158,7 +158,7 @@ export const driverChart = setup({
       target: '.offline',
       actions: { type: 'down', params: { reason: 'the device is gone' } },
     },
-    SUSPENDED: { target: '.offline', actions: 'recover' },
+    AWAY: { target: '.offline', actions: 'recover' },
     NEEDS_RESET: [
       {
         guard: 'mayRecoverLater',
@@ -186,7 +186,7 @@ export const driverChart = setup({
   states: {
     offline: {
       description: 'The device cannot be talked to.',
-      on: { ONLINE: 'probing', NEEDS_RESET: {}, SUSPENDED: {} },
+      on: { ONLINE: 'probing', NEEDS_RESET: {}, AWAY: {} },
     },
     probing: {
       description: 'What is it? Only this may be asked before the reset.',

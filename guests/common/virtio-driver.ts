@@ -120,11 +120,11 @@ export abstract class VirtioDriver
     this.#chart.send({ type: 'OFFLINE' });
   }
 
-  suspended(reason: string): void {
+  away(reason: string): void {
     if (this.node.kernel.now < this.#comesAt) return;
     this.downReason = reason;
     this.#busy = false;
-    this.#chart.send({ type: 'SUSPENDED' });
+    this.#chart.send({ type: 'AWAY' });
   }
 
   reply(reply: TransportReply): void {

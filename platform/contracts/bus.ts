@@ -26,7 +26,7 @@ export interface DriverBusClient {
    * The device is away for a while, and has forgotten everything: `online` says that it is back, `offline` that
    * it will not be. Memory stays where it is, and cannot be reached by the device until then.
    */
-  suspended(reason: string): void;
+  away(reason: string): void;
   /** A response or event from the device; the bytes are valid only during the call. */
   message(bytes: Uint8Array, length: number): void;
   /** The bus could not deliver the request with this token. */

@@ -52,7 +52,7 @@ export interface TransportListener {
    * The device is away for a while and has forgotten everything; operations under way get no reply. Memory
    * stays where it is. `online` or `offline` follows.
    */
-  suspended(reason: string): void;
+  away(reason: string): void;
   reply(reply: TransportReply): void;
   /** The device has used buffers of this queue. */
   used(queue: number): void;

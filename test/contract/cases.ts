@@ -324,7 +324,7 @@ function heard(listener: TransportListener, log: string[]): TransportListener {
   return {
     online: () => listener.online(),
     offline: (reason) => listener.offline(reason),
-    suspended: (reason) => listener.suspended(reason),
+    away: (reason) => listener.away(reason),
     used: (queue) => listener.used(queue),
     configChanged: (status) => listener.configChanged(status),
     reply: (reply) => {

@@ -61,8 +61,8 @@ export class DriverRecorder implements DriverBusClient {
     this.#note(`offline: ${reason}`);
   }
 
-  suspended(reason: string): void {
-    this.#note(`suspended: ${reason}`);
+  away(reason: string): void {
+    this.#note(`away: ${reason}`);
   }
 
   message(bytes: Uint8Array, length: number): void {

@@ -12,7 +12,7 @@ export function hearTransport<T extends DriverTransport & { start(): void }>(
   driver.connect({
     online: () => heard.push('online'),
     offline: (reason) => heard.push(`offline: ${reason}`),
-    suspended: (reason) => heard.push(`suspended: ${reason}`),
+    away: (reason) => heard.push(`away: ${reason}`),
     reply: (reply) => replies.push(reply),
     used: (queue) => heard.push(`used ${queue}`),
     configChanged: (status) => heard.push(`config ${status}`),

@@ -50,8 +50,8 @@ export class ListenerRecorder implements TransportListener {
     this.log.push(`offline: ${reason}`);
   }
 
-  suspended(reason: string): void {
-    this.log.push(`suspended: ${reason}`);
+  away(reason: string): void {
+    this.log.push(`away: ${reason}`);
   }
 
   reply(reply: TransportReply): void {

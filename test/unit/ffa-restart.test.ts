@@ -60,7 +60,7 @@ describe('a partition that crashes', () => {
     expect(devices[0].log.at(-1)).toBe('reset');
   });
 
-  it('loses its areas at once, and its devices are suspended when the driver notices', () => {
+  it('loses its areas at once, and its devices are away when the driver notices', () => {
     const ends = shared({ storage: crash('3ms', '10ms') });
     const { kernel, driverEnd, drivers } = ends;
     expect(readArea(ends)).toBe('5a');
@@ -70,7 +70,7 @@ describe('a partition that crashes', () => {
     expect(drivers[0].log).toEqual([]);
     driverEnd.send(ping, ping.length);
     kernel.runUntil(5 * MILLISECOND);
-    expect(drivers[0].log).toEqual(['suspended: ffa0: the partition does not run']);
+    expect(drivers[0].log).toEqual(['away: ffa0: the partition does not run']);
   });
 
   it('gets the same areas again, with all that is in them, before the devices are back', () => {
@@ -79,7 +79,7 @@ describe('a partition that crashes', () => {
     kernel.runUntil(3_100_000_000);
     driverEnd.send(ping, ping.length);
     kernel.runUntil(6 * MILLISECOND);
-    expect(drivers[0].log).toEqual(['suspended: ffa0: the partition does not run', 'online']);
+    expect(drivers[0].log).toEqual(['away: ffa0: the partition does not run', 'online']);
     expect(readArea(ends)).toBe('5a');
     // Shared under a new handle: the old one was reclaimed.
     expect(driverEnd.handles.reclaim(1)).toBe(false);
@@ -93,7 +93,7 @@ describe('a partition that crashes', () => {
       bus: { pingInterval: '1ms' },
     });
     kernel.runUntil(5 * MILLISECOND);
-    const reason = 'suspended: ffa0: the partition has forgotten the session';
+    const reason = 'away: ffa0: the partition has forgotten the session';
     expect(drivers[0].log).toEqual([reason, 'online']);
     expect(storage.violations.described.map(({ code }) => code)).toEqual(['UNEXPECTED_MESSAGE']);
   });
@@ -159,11 +159,11 @@ describe('a VM that crashes', () => {
 });
 
 describe('a bus that is reset', () => {
-  it('suspends the devices and sets the session up anew', () => {
+  it('has the devices away and sets the session up anew', () => {
     const ends = shared({ bus: { resets: ['3ms'] } });
     const { kernel, driverEnd, drivers, devices } = ends;
     kernel.runUntil(4 * MILLISECOND);
-    expect(drivers[0].log).toEqual(['suspended: ffa0: the bus is reset', 'online']);
+    expect(drivers[0].log).toEqual(['away: ffa0: the bus is reset', 'online']);
     expect(devices[0].log).toEqual(['reset', 'reset']);
     expect(driverEnd.statistics()).toMatchObject({ suspensions: 1, VERSION: 4, AREA_SHARE: 2 });
     expect(readArea(ends)).toBe('5a');
@@ -181,7 +181,7 @@ describe('a driver side that hears nothing', () => {
     kernel.runUntil(3 * MILLISECOND);
     expect(drivers[0].log).toEqual([
       'online',
-      'suspended: ffa0: the partition does not run',
+      'away: ffa0: the partition does not run',
       'online',
     ]);
   });
@@ -196,7 +196,7 @@ describe('a driver side that hears nothing', () => {
     kernel.runUntil(MILLISECOND);
     expect(drivers[0].log.slice(0, 2)).toEqual([
       'online',
-      "suspended: ffa0: the partition doesn't answer PING",
+      "away: ffa0: the partition doesn't answer PING",
     ]);
   });
 });

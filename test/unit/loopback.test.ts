@@ -181,7 +181,7 @@ describe('a session through the bridge', () => {
     transports[0].connect({
       online: () => {},
       offline: () => {},
-      suspended: () => {},
+      away: () => {},
       used: () => {},
       configChanged: () => {},
       reply: ({ type }) => replies.push(type),

@@ -30,15 +30,15 @@ describe('an operation', () => {
     expect([listener.log.length, transport.strays]).toEqual([2, 1]);
   });
 
-  it('that is under way is forgotten when the device is suspended, and another works once it is back', () => {
+  it('that is under way is forgotten when the device goes away, and another works once it is back', () => {
     const { kernel, transport, listener, client, ask } = online();
     transport.getStatus();
-    client.suspended('restarting');
+    client.away('restarting');
     kernel.runUntil(Infinity);
-    expect([listener.log, transport.strays]).toEqual([['suspended: restarting'], 1]);
+    expect([listener.log, transport.strays]).toEqual([['away: restarting'], 1]);
     client.online();
     expect(ask((again) => again.getStatus()).type).toBe('reply.status');
-    expect(listener.log).toEqual(['suspended: restarting', 'online', 'reply.status']);
+    expect(listener.log).toEqual(['away: restarting', 'online', 'reply.status']);
   });
 
   it('can be asked again after the device came back', () => {

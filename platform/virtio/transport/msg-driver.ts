@@ -175,12 +175,12 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient {
     this.#listener!.offline(reason);
   }
 
-  suspended(reason: string): void {
+  away(reason: string): void {
     // Nobody waits for an operation under way any more.
     this.#operation = null;
     this.#awaited = -1;
     this.#chart.send({ type: 'OFFLINE' });
-    this.#listener!.suspended(reason);
+    this.#listener!.away(reason);
   }
 
   undeliverable(token: number, reason: string): void {
