@@ -59,6 +59,8 @@ export class BalloonDevice extends VirtioDevice implements Component {
   /** The driver's buffer of statistics, which the device keeps until it wants new ones. */
   #statistics: FetchedRequest | null = null;
   #polling = false;
+  /** New statistics were wanted while the device was suspended. */
+  #statisticsDue = false;
   #inflated = 0;
   #deflated = 0;
   #statisticsReceived = 0;
@@ -122,7 +124,7 @@ export class BalloonDevice extends VirtioDevice implements Component {
   }
 
   /** The driver says how many pages it believes to be in the balloon, or what it fills pages with. */
-  override writeConfig(offset: number, source: Uint8Array): boolean {
+  protected override configWritten(offset: number, source: Uint8Array): boolean {
     if (offset === BALLOON_CONFIG.poisonVal) return this.#setPoison(source);
     if (offset !== BALLOON_CONFIG.actual || source.length !== 4) return false;
     const actual = readU32(source, 0);
@@ -133,7 +135,17 @@ export class BalloonDevice extends VirtioDevice implements Component {
     return true;
   }
 
+  /** Statistics are kept until others are wanted. */
+  override keeps({ index }: QueueEngine): number {
+    return index === BALLOON_QUEUE.stats && this.#statistics !== null ? 1 : 0;
+  }
+
+  protected override resumed(): void {
+    if (this.#statisticsDue) this.#askForStatistics();
+  }
+
   protected override wasReset(): void {
+    this.#statisticsDue = false;
     this.#pages.clear();
     this.#hintId = BALLOON_HINT.STOP;
     writeU32(this.config, BALLOON_CONFIG.actual, 0);
@@ -289,6 +301,7 @@ export class BalloonDevice extends VirtioDevice implements Component {
     }
     this.#statisticsReceived++;
     this.#statistics = request;
+    this.settle(request.queue!);
     const { statsInterval } = this.#options;
     if (statsInterval === undefined || this.#polling) return;
     this.#polling = true;
@@ -297,6 +310,8 @@ export class BalloonDevice extends VirtioDevice implements Component {
 
   #askForStatistics(): void {
     this.#polling = false;
+    this.#statisticsDue = this.pausing;
+    if (this.pausing) return;
     const request = this.#statistics;
     if (request === null) return;
     this.#statistics = null;

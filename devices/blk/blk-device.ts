@@ -109,7 +109,7 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
   }
 
   /** The cache mode is all that a driver may write. */
-  override writeConfig(offset: number, source: Uint8Array): boolean {
+  protected override configWritten(offset: number, source: Uint8Array): boolean {
     const isMode = offset === BLK_CONFIG.writeback && source.length === 1 && source[0] <= 1;
     if (!isMode || !this.#has(BLK_F.CONFIG_WCE)) return false;
     this.config[BLK_CONFIG.writeback] = source[0];

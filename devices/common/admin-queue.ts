@@ -11,7 +11,10 @@ import { type FetchedRequest, RequestFetcher, scatter } from './request-fetcher.
 const COMMAND_MAX = 8192;
 
 export interface AdminQueueOptions {
-  readonly device: Pick<QueueOwner, 'node' | 'name' | 'index' | 'dma' | 'fetch' | 'notifyUsed'>;
+  readonly device: Pick<
+    QueueOwner,
+    'node' | 'name' | 'index' | 'dma' | 'fetch' | 'notifyUsed' | 'queueQuiet'
+  >;
   /** Index of the queue. */
   readonly index: number;
   readonly service: AdminService;
@@ -60,6 +63,15 @@ export class AdminQueue implements QueueOwner {
 
   queueBroken(): void {
     this.#options.service.broken();
+  }
+
+  /** Every command is answered at once. */
+  keeps(): number {
+    return 0;
+  }
+
+  queueQuiet(): void {
+    this.#options.device.queueQuiet();
   }
 
   notifyUsed(queue: number): void {

@@ -11,7 +11,7 @@ const ADMIN_QUEUE_SIZE = 16;
 export interface AdministrationOptions {
   readonly device: Pick<
     QueueOwner,
-    'node' | 'name' | 'index' | 'dma' | 'fetch' | 'notifyUsed' | 'driverFeatures'
+    'node' | 'name' | 'index' | 'dma' | 'fetch' | 'notifyUsed' | 'queueQuiet' | 'driverFeatures'
   >;
   /** Index of the first queue that ADMIN_VQ offers, and how many there are. */
   readonly start: number;
@@ -68,6 +68,19 @@ export class Administration {
 
   start(): void {
     for (const { engine } of this.#queues) engine.start();
+  }
+
+  /** The device is to be suspended. The queue of its transport goes on: the driver resumes the device by it. */
+  pause(): void {
+    for (const { engine } of this.#queues) engine.pause();
+  }
+
+  resume(): void {
+    for (const { engine } of this.#queues) engine.resume();
+  }
+
+  get quiet(): boolean {
+    return this.#queues.every(({ engine }) => engine.quiet);
   }
 
   /** Stops a queue that `engineOf` knows. */

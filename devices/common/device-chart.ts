@@ -1,4 +1,4 @@
-// The life of a virtio device as its status register tells it (virtio 1.4 §2.1, §3.1). One event for
+// The life of a virtio device as its status register tells it (virtio 1.4 §2.1, §3.1, §3.4). One event for
 // each status bit the driver sets; a bit out of order is a violation and does not stick.
 import { emit, setup } from 'xstate';
 
@@ -9,6 +9,9 @@ export type DeviceEvent =
   | { readonly type: 'FEATURES_OK'; readonly acceptable: boolean }
   | { readonly type: 'DRIVER_OK' }
   | { readonly type: 'FAILED' }
+  | { readonly type: 'SUSPEND'; readonly negotiated: boolean }
+  /** Its queues are quiet: what was under way has been returned. */
+  | { readonly type: 'QUIET' }
   | { readonly type: 'ERROR' };
 
 export type DeviceEffect =
@@ -17,7 +20,11 @@ export type DeviceEffect =
   | { readonly type: 'start' }
   | { readonly type: 'halt' }
   | { readonly type: 'reset' }
-  | { readonly type: 'needsReset' };
+  | { readonly type: 'quiesce' }
+  | { readonly type: 'suspended' }
+  | { readonly type: 'resume' }
+  | { readonly type: 'needsReset' }
+  | { readonly type: 'needsResetUnheard' };
 
 export interface DeviceInput {
   /** ps that a reset takes; with 0 it is over when the driver has asked for it. */
@@ -35,6 +42,7 @@ export const deviceChart = setup({
   guards: {
     resetTakesTime: ({ context }) => context.resetTime > 0,
     acceptable: ({ event }) => event.type === 'FEATURES_OK' && event.acceptable,
+    maySuspend: ({ event }) => event.type === 'SUSPEND' && event.negotiated,
   },
   actions: {
     accepted: emit({ type: 'accepted' }),
@@ -42,7 +50,11 @@ export const deviceChart = setup({
     start: emit({ type: 'start' }),
     halt: emit({ type: 'halt' }),
     reset: emit({ type: 'reset' }),
+    quiesce: emit({ type: 'quiesce' }),
+    suspended: emit({ type: 'suspended' }),
+    resume: emit({ type: 'resume' }),
     needsReset: emit({ type: 'needsReset' }),
+    needsResetUnheard: emit({ type: 'needsResetUnheard' }),
   },
 }).createMachine({
   id: 'device',
@@ -97,13 +109,39 @@ export const deviceChart = setup({
     },
     driverOk: {
       description: 'Live: queues are served.',
-      on: { ERROR: { target: 'needsReset', actions: 'needsReset' } },
+      on: {
+        SUSPEND: [
+          { guard: 'maySuspend', target: 'suspending', actions: 'quiesce' },
+          { actions: 'refused' },
+        ],
+        ERROR: { target: 'needsReset', actions: 'needsReset' },
+      },
+    },
+    suspending: {
+      description:
+        'No more buffers are taken; those under way are returned, and the driver is told.',
+      meta: { spec: 'virtio 1.4 §3.4.2' },
+      on: {
+        QUIET: { target: 'suspended', actions: 'suspended' },
+        // Said once more; the status shows it only in the end.
+        SUSPEND: {},
+        ERROR: { target: 'needsReset', actions: 'needsReset' },
+      },
+    },
+    suspended: {
+      description: 'SUSPEND without DRIVER_OK: queues and configuration are left alone.',
+      meta: { spec: 'virtio 1.4 §3.4.2' },
+      on: {
+        DRIVER_OK: { target: 'driverOk', actions: ['accepted', 'resume'] },
+        // The driver is told of nothing now: it sees the bit when it resumes the device.
+        ERROR: { target: 'needsReset', actions: 'needsResetUnheard' },
+      },
     },
     needsReset: {
       description: 'An error it cannot recover from; DEVICE_NEEDS_RESET is set.',
       meta: { spec: 'virtio 1.4 §2.1.2' },
-      // The driver may not have heard of it when it goes live.
-      on: { ERROR: {}, DRIVER_OK: {} },
+      // The driver may not have heard of it when it goes live, suspends the device or resumes it.
+      on: { ERROR: {}, DRIVER_OK: {}, SUSPEND: {} },
     },
     failed: {
       description: 'The guest has given up on the device.',

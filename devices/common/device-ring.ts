@@ -31,6 +31,8 @@ export interface DeviceRing {
   /** Gathers the read that tells whether anything is available and which signals are wanted. */
   gatherLook(dma: DmaPort): Purpose;
   looked(bytes: Uint8Array): Fetch;
+  /** What the look says of signals, and nothing else: no chain is taken. */
+  signalsRead(bytes: Uint8Array): void;
   /** Gathers the next read of the chains in `batch`. */
   gatherMore(dma: DmaPort): Purpose;
   fetched(bytes: Uint8Array): Fetch;

@@ -49,6 +49,10 @@ export const commonOptions = {
     .array(z.strictObject({ at: time(), queue: z.int().min(0).max(65535).default(0) }))
     .default([])
     .describe('When the driver resets a queue, if the device is in use then; needs `ringReset`.'),
+  suspends: z
+    .array(z.strictObject({ at: time(), for: time({ min: 1 }) }))
+    .default([])
+    .describe('When the driver suspends the device, if it is in use then; offers SUSPEND.'),
 } as const;
 
 /** Option field of devices that can return the chains of each queue in the order of their arrival. */
@@ -61,9 +65,9 @@ export const inOrderOption = {
 
 export type CommonOptions = z.output<z.ZodObject<typeof commonOptions>>;
 
-/** Objects to queues that the ring format does not have, and to resets of queues that are not offered. */
+/** Objects to queues that the ring format does not have, to resets of queues that are not offered, and more. */
 export function checkCommon({ options }: DevicePlan): readonly Finding[] {
-  const { resetQueues, ringReset, ring } = options as CommonOptions;
+  const { resetQueues, ringReset, ring, suspends } = options as CommonOptions;
   const { queueSize: entries } = options as { queueSize: number };
   const findings: Finding[] = [];
   const above = 2 ** Math.ceil(Math.log2(entries));
@@ -75,6 +79,11 @@ export function checkCommon({ options }: DevicePlan): readonly Finding[] {
   if (resetQueues.length > 0 && !ringReset) {
     const message = 'the device does not offer RING_RESET';
     findings.push({ field: 'resetQueues', message, expected: '`ringReset: true`' });
+  }
+  const sorted = suspends.toSorted((a, b) => a.at - b.at);
+  if (sorted.some(({ at }, i) => i > 0 && at < sorted[i - 1].at + sorted[i - 1].for)) {
+    const message = 'the device is suspended already';
+    findings.push({ field: 'suspends', message, expected: 'one time after the end of another' });
   }
   return findings;
 }
@@ -89,6 +98,7 @@ export function ringFeatures(options: CommonOptions & { readonly inOrder?: boole
     (options.notificationData ? F.NOTIFICATION_DATA : 0n) |
     (options.ringReset ? F.RING_RESET : 0n) |
     (options.orderPlatform ? F.ORDER_PLATFORM : 0n) |
-    (options.adminQueues > 0 ? F.ADMIN_VQ : 0n)
+    (options.adminQueues > 0 ? F.ADMIN_VQ : 0n) |
+    (options.suspends.length > 0 ? F.SUSPEND : 0n)
   );
 }

@@ -84,12 +84,16 @@ export class PackedDeviceRing implements DeviceRing {
   }
 
   looked(bytes: Uint8Array): Fetch {
-    this.#eventPlace = readU16(bytes, 0);
-    this.#eventFlags = readU16(bytes, 2);
+    this.signalsRead(bytes);
     const kept = this.#keptCount;
     this.#keptCount = 0;
     if (kept > 0) return this.#parse(this.#kept, 0, kept);
     return this.#parse(bytes, EVENT_SUPPRESSION_SIZE, this.#reading);
+  }
+
+  signalsRead(bytes: Uint8Array): void {
+    this.#eventPlace = readU16(bytes, 0);
+    this.#eventFlags = readU16(bytes, 2);
   }
 
   gatherMore(dma: DmaPort): Purpose {

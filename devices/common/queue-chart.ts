@@ -5,6 +5,13 @@ import { emit, setup } from 'xstate';
 export type QueueEvent =
   | { readonly type: 'START' }
   | { readonly type: 'STOP' }
+  /** The device is to be suspended, and goes on. */
+  | { readonly type: 'PAUSE' }
+  | { readonly type: 'RESUME' }
+  /** All chains that were taken have been returned, or are kept. */
+  | { readonly type: 'SETTLED' }
+  /** The driver was told of what was returned. */
+  | { readonly type: 'TOLD' }
   | { readonly type: 'LOOK' }
   | { readonly type: 'NEW' }
   | { readonly type: 'AGAIN' }
@@ -17,6 +24,9 @@ export type QueueEffect =
   | { readonly type: 'look' }
   | { readonly type: 'readMore' }
   | { readonly type: 'accept' }
+  | { readonly type: 'settle' }
+  | { readonly type: 'lookForSignals' }
+  | { readonly type: 'quiet' }
   | { readonly type: 'discard' }
   | { readonly type: 'fail' };
 
@@ -26,6 +36,9 @@ export const queueChart = setup({
     look: emit({ type: 'look' }),
     readMore: emit({ type: 'readMore' }),
     accept: emit({ type: 'accept' }),
+    settle: emit({ type: 'settle' }),
+    lookForSignals: emit({ type: 'lookForSignals' }),
+    quiet: emit({ type: 'quiet' }),
     discard: emit({ type: 'discard' }),
     fail: emit({ type: 'fail' }),
   },
@@ -42,7 +55,7 @@ export const queueChart = setup({
     },
     idle: {
       description: 'All that was available is fetched; a notification wakes the engine.',
-      on: { LOOK: 'looking', BROKEN: 'broken' },
+      on: { LOOK: 'looking', PAUSE: 'draining', BROKEN: 'broken' },
     },
     looking: {
       description: 'Reading what tells of new chains, and which signals the driver wants.',
@@ -52,6 +65,7 @@ export const queueChart = setup({
         CHAINS: { target: 'looking', reenter: true, actions: 'accept' },
         AGAIN: { target: 'looking', reenter: true },
         EMPTY: 'idle',
+        PAUSE: 'pausing',
         BROKEN: 'broken',
       },
     },
@@ -61,8 +75,39 @@ export const queueChart = setup({
       on: {
         MORE: { target: 'fetching', reenter: true },
         CHAINS: { target: 'looking', actions: 'accept' },
+        PAUSE: 'pausing',
         BROKEN: 'broken',
       },
+    },
+    pausing: {
+      description:
+        'The read under way is the last; chains that it has begun to take become complete.',
+      meta: { spec: 'virtio 1.4 §3.4.2' },
+      on: {
+        NEW: { actions: 'readMore' },
+        MORE: { actions: 'readMore' },
+        CHAINS: { target: 'draining', actions: 'accept' },
+        AGAIN: 'draining',
+        EMPTY: 'draining',
+        BROKEN: 'broken',
+      },
+    },
+    draining: {
+      description: 'Nothing more is taken; the device returns what it has taken.',
+      meta: { spec: 'virtio 1.4 §3.4.2' },
+      entry: 'settle',
+      on: { SETTLED: 'telling', BROKEN: 'broken' },
+    },
+    telling: {
+      description: 'A last look at which signals the driver wants.',
+      entry: 'lookForSignals',
+      on: { TOLD: 'paused', BROKEN: 'broken' },
+    },
+    paused: {
+      description: 'The device is suspended, or will be once its other queues are quiet as well.',
+      meta: { spec: 'virtio 1.4 §3.4.2' },
+      entry: 'quiet',
+      on: { RESUME: 'looking', BROKEN: 'broken' },
     },
     broken: {
       description: 'The ring cannot be read or makes no sense; the device needs a reset.',

@@ -14,10 +14,15 @@ import { type QueueEffect, type QueueEvent, queueChart } from './queue-chart.ts'
 const STEP_LOOK = 0;
 const STEP_MORE = 1;
 const STEP_WRITE = 2;
+const STEP_SIGNALS = 3;
 const STEPS = 4;
 
 const START: QueueEvent = { type: 'START' };
 const STOP: QueueEvent = { type: 'STOP' };
+const PAUSE: QueueEvent = { type: 'PAUSE' };
+const RESUME: QueueEvent = { type: 'RESUME' };
+const SETTLED: QueueEvent = { type: 'SETTLED' };
+const TOLD: QueueEvent = { type: 'TOLD' };
 const LOOK: QueueEvent = { type: 'LOOK' };
 const NEW: QueueEvent = { type: 'NEW' };
 const AGAIN: QueueEvent = { type: 'AGAIN' };
@@ -40,6 +45,10 @@ export interface QueueOwner {
   accept(queue: QueueEngine, chain: Chain): void;
   /** The queue can't go on: its ring was refused or makes no sense. */
   queueBroken(queue: QueueEngine): void;
+  /** Chains of a queue that the device keeps until something happens outside: no work on them is under way. */
+  keeps(queue: QueueEngine): number;
+  /** A queue that was paused is quiet now. */
+  queueQuiet(): void;
   notifyUsed(queue: number): void;
 }
 
@@ -75,6 +84,10 @@ export class QueueEngine implements DmaClient, CpuClient {
   #lookAgain = false;
   /** The driver may be told of what was returned before the last look. */
   #mayTell = true;
+  /** Chains that the device has taken and not returned. */
+  #taken = 0;
+  /** The device is to be suspended, or is. */
+  #pausing = false;
   /** A write is being handed to the port. */
   #posting = false;
   readonly #data: DataReads;
@@ -106,6 +119,30 @@ export class QueueEngine implements DmaClient, CpuClient {
   /** Stops at once. Chains handed out are forgotten; completing one later has no effect. */
   stop(): void {
     this.#chart.send(STOP);
+  }
+
+  /** Takes no more chains, and has the driver told of those that the device still returns. */
+  pause(): void {
+    this.#pausing = true;
+    this.#chart.send(PAUSE);
+  }
+
+  /** Goes on after a pause, with a ring that was set up meanwhile if there is one. */
+  resume(): void {
+    this.#pausing = false;
+    if (this.#chart.matches('stopped')) this.start();
+    else this.#chart.send(RESUME);
+  }
+
+  /** True when nothing happens on the queue: it is not in use, or all that was under way is over. */
+  get quiet(): boolean {
+    return ['stopped', 'paused', 'broken'].some((state) => this.#chart.matches(state));
+  }
+
+  /** While it is paused: has the device returned all chains but those that it keeps? */
+  settle(): void {
+    if (!this.#pausing || !this.#chart.matches('draining')) return;
+    if (this.#taken === this.#owner.keeps(this)) this.#chart.send(SETTLED);
   }
 
   /** The driver says that it made buffers available. */
@@ -145,9 +182,7 @@ export class QueueEngine implements DmaClient, CpuClient {
     if (!this.#post()) return false;
     this.mark(chain, Milestone.used);
     ring.usedWritten(chain);
-    this.gate?.returned();
-    // Another look tells whether the driver wants a signal.
-    this.available();
+    this.#returned(1);
     return true;
   }
 
@@ -164,8 +199,7 @@ export class QueueEngine implements DmaClient, CpuClient {
       ring.usedWritten(chains[i]);
     }
     if (!this.#post()) return false;
-    this.gate?.returned();
-    this.available();
+    this.#returned(count);
     return true;
   }
 
@@ -187,6 +221,10 @@ export class QueueEngine implements DmaClient, CpuClient {
       this.#lookAgain = false;
       this.#mayTell = this.gate === null || this.gate.open();
       this.#ringReads[this.#ring!.gatherLook(dma)]++;
+    } else if (step === STEP_SIGNALS) {
+      // Nothing is held back any longer.
+      this.gate?.stopped();
+      this.#ringReads[this.#ring!.gatherLook(dma)]++;
     } else {
       this.#ringReads[this.#ring!.gatherMore(dma)]++;
     }
@@ -202,6 +240,10 @@ export class QueueEngine implements DmaClient, CpuClient {
       const found = ring.looked(bytes);
       if (this.#mayTell && ring.takeSignal()) this.#owner.notifyUsed(this.index);
       this.#go(found, NEW);
+    } else if (step === STEP_SIGNALS) {
+      ring.signalsRead(bytes);
+      if (ring.takeSignal()) this.#owner.notifyUsed(this.index);
+      this.#chart.send(TOLD);
     } else {
       this.#go(ring.fetched(bytes), MORE);
     }
@@ -219,6 +261,14 @@ export class QueueEngine implements DmaClient, CpuClient {
     );
     // A write that is refused at once is the completing device's to handle: it still owns the chain.
     if (!this.#posting) this.#chart.send(BROKEN);
+  }
+
+  /** Chains were returned: another look tells whether the driver wants a signal. */
+  #returned(count: number): void {
+    this.#taken -= count;
+    this.gate?.returned();
+    this.available();
+    if (this.#pausing) this.settle();
   }
 
   /** Posts the gathered writes. Returns false when they were refused. */
@@ -262,8 +312,16 @@ export class QueueEngine implements DmaClient, CpuClient {
         return this.#step(STEP_MORE);
       case 'accept':
         return this.#acceptBatch();
+      case 'settle':
+        return this.settle();
+      case 'lookForSignals':
+        return this.#step(STEP_SIGNALS);
+      case 'quiet':
+        return this.#owner.queueQuiet();
       case 'discard':
         this.#epoch++;
+        this.#taken = 0;
+        this.#pausing = false;
         this.#lookAgain = false;
         this.#ring = null;
         this.#data.forget();
@@ -283,6 +341,7 @@ export class QueueEngine implements DmaClient, CpuClient {
 
   #acceptBatch(): void {
     const { batch } = this.#ring!;
+    this.#taken += batch.length;
     for (let i = 0; i < batch.length; i++) {
       this.mark(batch[i], Milestone.fetched);
       this.#owner.accept(this, batch[i]);

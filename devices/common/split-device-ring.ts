@@ -95,9 +95,8 @@ export class SplitDeviceRing implements DeviceRing {
   }
 
   looked(bytes: Uint8Array): Fetch {
-    this.#flags = readU16(bytes, AVAIL.flags);
+    this.signalsRead(bytes);
     this.#availIndex = readU16(bytes, AVAIL.index);
-    if (this.#options.eventIndex) this.#usedEvent = readU16(bytes, AVAIL.ring);
     const pending = (this.#availIndex - this.#lastAvail) & 0xffff;
     if (pending > this.setup.size) return this.#bad(`the available index jumped by ${pending}`);
     if (pending === 0) return Fetch.empty;
@@ -106,6 +105,11 @@ export class SplitDeviceRing implements DeviceRing {
     // Entries beyond the index are no entries yet, whatever they say.
     const known = Math.min(this.#entries, this.#prefetched);
     return this.#entriesRead(bytes, this.#options.eventIndex ? AVAIL.ring + 2 : AVAIL.ring, known);
+  }
+
+  signalsRead(bytes: Uint8Array): void {
+    this.#flags = readU16(bytes, AVAIL.flags);
+    if (this.#options.eventIndex) this.#usedEvent = readU16(bytes, AVAIL.ring);
   }
 
   gatherMore(dma: DmaPort): Purpose {

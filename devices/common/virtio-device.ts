@@ -45,6 +45,7 @@ const STEPS = [
   { bit: STATUS.DRIVER, event: { type: 'DRIVER' } },
   { bit: STATUS.FEATURES_OK, event: null },
   { bit: STATUS.DRIVER_OK, event: { type: 'DRIVER_OK' } },
+  { bit: STATUS.SUSPEND, event: null },
   { bit: STATUS.FAILED, event: { type: 'FAILED' } },
 ] as const satisfies readonly { bit: number; event: DeviceEvent | null }[];
 
@@ -59,6 +60,8 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
   status = 0;
   configGeneration = 0;
   driverFeatures = 0n;
+  /** The driver suspends the device, or has suspended it: chains that it keeps stay where they are. */
+  pausing = false;
   protected readonly queues: readonly QueueEngine[];
   readonly #requiredFeatures: bigint;
   readonly #queueSizes: readonly number[];
@@ -66,6 +69,11 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
   readonly #administration: Administration;
   #transport: DeviceTransport | null = null;
   #stepBit = 0;
+  /** The configuration as it was when the device was suspended: it does not change until it is resumed. */
+  #frozenConfig: Uint8Array | null = null;
+  /** The driver is to be told of a change when it resumes the device. */
+  #changedUnheard = false;
+  #suspensions = 0;
 
   constructor(node: Node, plan: DeviceEntry, traits: DeviceTraits) {
     this.node = node;
@@ -99,6 +107,15 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
   protected abstract serve(queue: QueueEngine, chain: Chain): void;
   /** Forgets the requests of a queue that are under way: it was reset. */
   protected abstract forget(queue: QueueEngine): void;
+  /**
+   * Chains of a queue that wait for something to happen outside. A device that is suspended keeps them; it
+   * says `settle` when it has put one aside other than by `serve`.
+   */
+  keeps(_queue: QueueEngine): number {
+    return 0;
+  }
+  /** The device, which was suspended, may use again what it keeps. */
+  protected resumed(): void {}
   /** Undoes what the driver has done to the device, which has been reset. */
   protected wasReset(): void {}
 
@@ -109,8 +126,12 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
 
   /** What the model has to tell of itself; a device with more adds it. */
   statistics(): Statistics {
-    if (this.info.adminCount === 0) return {};
-    return { adminCommands: this.#administration.executed };
+    const administers = this.info.adminCount > 0;
+    const suspends = (this.features & F.SUSPEND) !== 0n;
+    return {
+      ...(administers && { adminCommands: this.#administration.executed }),
+      ...(suspends && { suspensions: this.#suspensions }),
+    };
   }
 
   /** DMA reads of all its queues by what they were for. */
@@ -144,20 +165,28 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
       this.#chart.send({ type: 'RESET' });
       return this.status;
     }
+    // Resuming a device clears SUSPEND, which the driver writes as it has read it.
+    const before = this.status;
     for (const { bit, event } of STEPS) {
-      if ((status & bit) === 0 || (this.status & bit) !== 0) continue;
+      if ((status & bit) === 0 || (before & bit) !== 0) continue;
       this.#stepBit = bit;
-      this.#chart.send(event ?? { type: 'FEATURES_OK', acceptable: this.#acceptable() });
+      this.#chart.send(event ?? this.#conditional(bit));
     }
     return this.status;
   }
 
   readConfig(offset: number, target: Uint8Array, targetOffset: number, length: number): void {
-    for (let i = 0; i < length; i++) target[targetOffset + i] = this.config[offset + i] ?? 0;
+    const config = this.#frozenConfig ?? this.config;
+    for (let i = 0; i < length; i++) target[targetOffset + i] = config[offset + i] ?? 0;
   }
 
-  /** Most devices have nothing the driver may write. */
-  writeConfig(_offset: number, _source: Uint8Array): boolean {
+  writeConfig(offset: number, source: Uint8Array): boolean {
+    // virtio 1.4 §3.4.2: writes to a suspended device are ignored.
+    return this.#frozenConfig === null && this.configWritten(offset, source);
+  }
+
+  /** The driver writes to the configuration; false if it may not. Most devices have nothing for it. */
+  protected configWritten(_offset: number, _source: Uint8Array): boolean {
     return false;
   }
 
@@ -191,6 +220,7 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
     if (queue === undefined) return;
     this.#stop(queue);
     queue.setup = null;
+    this.queueQuiet();
   }
 
   serveAdminQueue(setup: QueueSetup | null, service: AdminService): void {
@@ -214,6 +244,16 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
     this.needsReset();
   }
 
+  queueQuiet(): void {
+    if (!this.#chart.matches('suspending') || !this.#administration.quiet) return;
+    if (this.queues.every((queue) => queue.quiet)) this.#chart.send({ type: 'QUIET' });
+  }
+
+  /** While it is being suspended: chains of this queue were put aside. */
+  protected settle(queue: QueueEngine): void {
+    queue.settle();
+  }
+
   /** The device cannot go on; requests under way are lost (§2.1.2). */
   protected needsReset(): void {
     this.#chart.send({ type: 'ERROR' });
@@ -221,12 +261,22 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
 
   /** The device has changed its configuration by itself: a new generation, and the driver is told. */
   protected configChanged(): void {
+    if (this.#frozenConfig !== null) {
+      this.#changedUnheard = true;
+      return;
+    }
     this.configGeneration = (this.configGeneration + 1) >>> 0;
     if ((this.status & STATUS.DRIVER) !== 0) this.#transport!.notifyConfig();
   }
 
   notifyUsed(queue: number): void {
     this.#transport!.notifyUsed(queue);
+  }
+
+  /** The event of a status bit whose meaning depends on more than the status. */
+  #conditional(bit: number): DeviceEvent {
+    if (bit === STATUS.FEATURES_OK) return { type: 'FEATURES_OK', acceptable: this.#acceptable() };
+    return { type: 'SUSPEND', negotiated: (this.driverFeatures & F.SUSPEND) !== 0n };
   }
 
   /** The driver must have asked for no more than was offered, and for what it must take. */
@@ -254,12 +304,43 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
         return this.#halt();
       case 'reset':
         return this.#reset();
+      case 'quiesce':
+        this.pausing = true;
+        for (const queue of this.queues) queue.pause();
+        this.#administration.pause();
+        return this.queueQuiet();
+      case 'suspended':
+        this.status = (this.status | STATUS.SUSPEND) & ~STATUS.DRIVER_OK;
+        this.#frozenConfig = this.config.slice();
+        this.#suspensions++;
+        return;
+      case 'resume':
+        return this.#resume();
       case 'needsReset':
-        this.status |= STATUS.DEVICE_NEEDS_RESET;
-        for (const queue of this.queues) this.#stop(queue);
-        this.#administration.stopAll();
+        this.#fail();
         return this.#transport!.notifyConfig();
+      case 'needsResetUnheard':
+        return this.#fail();
     }
+  }
+
+  #resume(): void {
+    this.status &= ~STATUS.SUSPEND;
+    this.pausing = false;
+    this.#frozenConfig = null;
+    for (const queue of this.queues) queue.resume();
+    this.#administration.resume();
+    this.resumed();
+    if (!this.#changedUnheard) return;
+    this.#changedUnheard = false;
+    this.configChanged();
+  }
+
+  #fail(): void {
+    this.pausing = false;
+    this.status |= STATUS.DEVICE_NEEDS_RESET;
+    for (const queue of this.queues) this.#stop(queue);
+    this.#administration.stopAll();
   }
 
   #engineOf(index: number): QueueEngine | undefined {
@@ -273,6 +354,7 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
   }
 
   #halt(): void {
+    this.pausing = false;
     for (const queue of this.queues) {
       this.#stop(queue);
       queue.setup = null;
@@ -283,6 +365,8 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
   #reset(): void {
     this.#halt();
     this.status = 0;
+    this.#frozenConfig = null;
+    this.#changedUnheard = false;
     this.driverFeatures = 0n;
     this.wasReset();
   }

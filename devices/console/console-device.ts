@@ -74,7 +74,9 @@ export class ConsoleDevice extends VirtioDevice implements Component {
     const fetcher = new RequestFetcher({ node, name: plan.name, bytesMax: WRITE_MAX, ready });
     this.#fetcher = fetcher;
     this.#ports = Array.from({ length: ports }, (_, index) => {
-      return new ConsolePort({ node, index, fetcher, dma });
+      const pausing = () => this.pausing;
+      const blocked = (queue: QueueEngine) => this.settle(queue);
+      return new ConsolePort({ node, index, fetcher, dma, pausing, blocked });
     });
     this.#id = node.add(this);
     for (const [index, { at }] of options.resize.entries()) this.#at(at, EVENT_RESIZE, index);
@@ -86,12 +88,25 @@ export class ConsoleDevice extends VirtioDevice implements Component {
   }
 
   /** The emergency write works at any time, whatever the status (§5.3.5). */
-  override writeConfig(offset: number, source: Uint8Array): boolean {
+  protected override configWritten(offset: number, source: Uint8Array): boolean {
     if (offset !== CONSOLE_CONFIG.emergWr || !this.#options.emergencyWrite) return false;
     if (this.emergencyOutput.length < EMERGENCY_MAX) {
       this.emergencyOutput += String.fromCharCode(source[0]);
     }
     return true;
+  }
+
+  override keeps({ index }: QueueEngine): number {
+    const port = this.#ports[consolePortOf(index)];
+    if (port === undefined) {
+      return index === CONSOLE_CONTROL_RECEIVE ? this.#controlBuffers.length : 0;
+    }
+    return index % 2 === 0 ? port.bufferCount : port.blockedCount;
+  }
+
+  protected override resumed(): void {
+    this.#sendMessages();
+    for (const port of this.#ports) port.fill();
   }
 
   protected override wasReset(): void {
@@ -239,7 +254,7 @@ export class ConsoleDevice extends VirtioDevice implements Component {
   }
 
   #sendMessages(): void {
-    while (this.#messages.length > 0 && this.#controlBuffers.length > 0) {
+    while (!this.pausing && this.#messages.length > 0 && this.#controlBuffers.length > 0) {
       const { queue, chain } = this.#controlBuffers.shift()!;
       const message = this.#messages.shift()!;
       if (chain.writableBytes < message.length) {

@@ -22,6 +22,10 @@ export interface PortOptions {
   readonly index: number;
   readonly fetcher: RequestFetcher;
   dma(): DmaPort;
+  /** The device is suspended: buffers stay where they are. */
+  pausing(): boolean;
+  /** Writes wait for room, and can wait long. */
+  blocked(queue: QueueEngine): void;
 }
 
 interface Offer {
@@ -53,7 +57,7 @@ export class ConsolePort implements CpuClient {
   #start = 0;
   #length = 0;
   #filling = false;
-  /** Work of before a reset carries an older epoch. */
+  /** Service of before a reset carries an older epoch. */
   #epoch = 0;
 
   constructor(options: PortOptions) {
@@ -69,6 +73,17 @@ export class ConsolePort implements CpuClient {
   write(request: FetchedRequest): void {
     this.#writes.push(request);
     this.#serve();
+    if (!this.#serving) this.#options.blocked(request.queue!);
+  }
+
+  /** Buffers that wait for bytes. */
+  get bufferCount(): number {
+    return this.#buffers.length;
+  }
+
+  /** Writes that wait for room in the program's buffer, none of which it is taking. */
+  get blockedCount(): number {
+    return this.#serving || this.#hasRoom ? 0 : this.#writes.length;
   }
 
   /** The driver offers a buffer. */
@@ -82,7 +97,7 @@ export class ConsolePort implements CpuClient {
     if (this.#filling || !this.#canFill) return;
     this.#filling = true;
     const { node } = this.#options;
-    node.cpu.submit(Priority.task, node.charge(node.timing.deviceStep), this, 0, this.#epoch);
+    node.cpu.submit(Priority.task, node.charge(node.timing.deviceStep), this, 0);
   }
 
   /** The driver's buffers are gone: the queue was reset. */
@@ -95,7 +110,6 @@ export class ConsolePort implements CpuClient {
     this.#writes.length = 0;
     this.#serving = false;
     this.#epoch++;
-    this.#filling = false;
   }
 
   /** As after a reset of the device. */
@@ -107,8 +121,8 @@ export class ConsolePort implements CpuClient {
     this.#length = 0;
   }
 
-  deliver(_kind: number, epoch: number): void {
-    if (epoch !== this.#epoch) return;
+  /** A buffer can be filled, unless there is none any more: resets of queues leave such steps alone. */
+  deliver(): void {
     this.#filling = false;
     if (!this.#canFill) return;
     const { queue, chain } = this.#buffers.shift()!;
@@ -122,16 +136,23 @@ export class ConsolePort implements CpuClient {
   }
 
   get #canFill(): boolean {
-    return this.open && !this.gone && this.#length > 0 && this.#buffers.length > 0;
+    const isUsed = this.open && !this.gone && !this.#options.pausing();
+    return isUsed && this.#length > 0 && this.#buffers.length > 0;
+  }
+
+  /** The program has room for the next write, if there is one. */
+  get #hasRoom(): boolean {
+    const next = this.#writes.length === 0 ? 0 : this.#writes[0].length;
+    return this.#length === 0 || this.#length + next <= ECHO_BUFFER;
   }
 
   /** Gives the program the next write, if it has room for it. */
   #serve(): void {
     if (this.#serving || this.#writes.length === 0) return;
-    const { length } = this.#writes[0];
-    if (this.#length > 0 && this.#length + length > ECHO_BUFFER) return;
+    if (!this.#hasRoom) return;
     this.#serving = true;
     const { node } = this.#options;
+    const { length } = this.#writes[0];
     const time = node.charge(this.#echo) + node.chargeBytes(this.#rate, length);
     this.#program.request(time, this.#epoch);
   }

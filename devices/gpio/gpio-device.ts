@@ -94,6 +94,16 @@ export class GpioDevice extends VirtioDevice {
     this.#epoch++;
   }
 
+  /** Pairs wait for their lines' interrupts. */
+  override keeps({ index }: QueueEngine): number {
+    return index === EVENT_QUEUE ? this.#pairs.filter((pair) => pair !== null).length : 0;
+  }
+
+  /** Edges that came meanwhile are latched. */
+  protected override resumed(): void {
+    this.#deliverAll();
+  }
+
   /** A reset gives up all lines. */
   protected override wasReset(): void {
     this.#lines.reset();
@@ -200,11 +210,13 @@ export class GpioDevice extends VirtioDevice {
       return this.#answerEvent(request, GPIO_IRQ_STATUS.INVALID);
     }
     this.#pairs[line] = request;
-    if (this.#lines.pending(line)) this.#fire(line);
+    if (this.pausing) this.settle(request.queue!);
+    else if (this.#lines.pending(line)) this.#fire(line);
   }
 
   /** The controller's interrupt was taken: tells the driver of every line that is pending. */
   #deliverAll(): void {
+    if (this.pausing) return;
     for (let line = 0; line < this.#lines.count; line++) {
       if (this.#pairs[line] !== null && this.#lines.pending(line)) this.#fire(line);
     }

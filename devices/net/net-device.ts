@@ -280,6 +280,17 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
     this.filter.vlans = has(NET_F.CTRL_VLAN) ? new Set() : null;
   }
 
+  /** Buffers for frames are kept: they wait for the cable. */
+  override keeps({ index }: QueueEngine): number {
+    if (index === this.#controlIndex() || index % 2 !== 0) return 0;
+    return this.#receive[index / 2].bufferCount;
+  }
+
+  /** Frames that came meanwhile have waited. */
+  protected override resumed(): void {
+    for (const queue of this.#receive) queue.resumed();
+  }
+
   protected override wasReset(): void {
     this.#steering.setPairs(1);
     this.hasher.clear();
@@ -291,7 +302,7 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
 
   /** A frame has come in whole. */
   #arrived(bytes: Uint8Array, length: number): void {
-    if (!this.linkUp || (this.status & STATUS.DRIVER_OK) === 0) {
+    if (!this.linkUp || (this.status & (STATUS.DRIVER_OK | STATUS.SUSPEND)) === 0) {
       this.#unheard++;
       return;
     }

@@ -39,6 +39,8 @@ export interface ReceiveOwner {
   readonly dma: DmaPort;
   readonly agreement: Agreement;
   readonly hasher: FlowHasher;
+  /** The device is suspended: frames wait. */
+  readonly pausing: boolean;
 }
 
 export interface ReceivePlace {
@@ -99,6 +101,16 @@ export class ReceiveQueue implements CpuClient, Component {
     return this.#queue.setup !== null;
   }
 
+  /** Buffers that the driver has made available and that nothing was written into. */
+  get bufferCount(): number {
+    return this.#buffers.length - this.#oldest;
+  }
+
+  /** The device goes on: frames need no longer wait. */
+  resumed(): void {
+    this.#next();
+  }
+
   /** Takes a buffer that the driver has made available. */
   accept(chain: Chain): void {
     this.#buffers.push(chain);
@@ -132,7 +144,8 @@ export class ReceiveQueue implements CpuClient, Component {
     if (epoch !== this.#epoch) return;
     if (what === WAITED) {
       this.#timer = NO_EVENT;
-      return this.#flush();
+      if (!this.#owner.pausing) this.#flush();
+      return;
     }
     this.#stepping = false;
     this.#handled = true;
@@ -142,7 +155,7 @@ export class ReceiveQueue implements CpuClient, Component {
   /** Goes on with the oldest frame, as far as there are buffers for it. */
   #next(): void {
     const { headerSize } = this.#owner.agreement;
-    while (!this.#stepping) {
+    while (!this.#stepping && !this.#owner.pausing) {
       if (this.#fifo.count === 0) return this.#pause();
       const { length } = this.#fifo.peek();
       if (this.#buffersFor(headerSize + this.#merger.length + length) === 0) {

@@ -19,6 +19,8 @@ export interface SenderOptions {
   readonly port: number;
   dma(): DmaPort;
   guestCid(): number;
+  /** The device is suspended: packets wait. */
+  pausing(): boolean;
   /** A packet has gone: there is room for another reply, and for bytes of this connection, if any. */
   sent(connection: Connection | null): void;
 }
@@ -40,6 +42,16 @@ export class PacketSender implements CpuClient {
   constructor(options: SenderOptions) {
     this.#options = options;
     this.#cost = options.node.costs.idOf('vsock.packet');
+  }
+
+  /** Buffers that wait for packets. */
+  get offerCount(): number {
+    return this.#offers.length;
+  }
+
+  /** The device was suspended and goes on. */
+  resume(): void {
+    this.#next();
   }
 
   /** Replies that have no buffer yet. */
@@ -83,6 +95,7 @@ export class PacketSender implements CpuClient {
   deliver(_kind: number, epoch: number): void {
     if (epoch !== this.#epoch) return;
     this.#sending = false;
+    if (this.#options.pausing()) return;
     let connection: Connection | null = null;
     const reply = this.#replies.shift();
     if (reply === undefined) {
@@ -98,7 +111,8 @@ export class PacketSender implements CpuClient {
   /** Takes up the next packet, if there is one and a buffer for it. */
   #next(): void {
     const something = this.#replies.length > 0 || this.#connections.length > 0;
-    if (this.#sending || this.#offers.length === 0 || !something) return;
+    const waits = this.#sending || this.#offers.length === 0 || this.#options.pausing();
+    if (waits || !something) return;
     this.#sending = true;
     const { node } = this.#options;
     const cost = node.charge(node.timing.deviceStep) + node.charge(this.#cost);

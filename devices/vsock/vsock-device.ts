@@ -85,6 +85,7 @@ export class VsockDevice extends VirtioDevice implements ConnectionOwner, Compon
       ready: (request) => {
         this.#line.push(request);
         this.#handleNext();
+        if (!this.#handling) this.settle(request.queue!);
       },
     });
     this.#sender = new PacketSender({
@@ -92,6 +93,7 @@ export class VsockDevice extends VirtioDevice implements ConnectionOwner, Compon
       port: options.port,
       dma: () => this.dma,
       guestCid: () => this.#guestCid,
+      pausing: () => this.pausing,
       sent: (connection) => {
         connection?.serve();
         if (connection !== null) this.connectionChanged(connection);
@@ -112,6 +114,18 @@ export class VsockDevice extends VirtioDevice implements ConnectionOwner, Compon
       connectionsOpen: this.#byPort.size,
       creditRequests: this.#sender.creditRequests,
     };
+  }
+
+  /** Buffers wait for packets and events, and packets for room for replies. */
+  override keeps({ index }: QueueEngine): number {
+    if (index === VSOCK_QUEUE.rx) return this.#sender.offerCount;
+    if (index === VSOCK_QUEUE.event) return this.#events.length;
+    return this.#handling || this.#repliesFit ? 0 : this.#line.length;
+  }
+
+  protected override resumed(): void {
+    this.#sender.resume();
+    this.#sendEvents();
   }
 
   protected override wasReset(): void {
@@ -177,9 +191,13 @@ export class VsockDevice extends VirtioDevice implements ConnectionOwner, Compon
     }
   }
 
+  get #repliesFit(): boolean {
+    return this.#sender.backlog < REPLIES_MAX;
+  }
+
   /** Handles the oldest packet, unless too many replies wait for the guest to receive them. */
   #handleNext(): void {
-    if (this.#handling || this.#line.length === 0 || this.#sender.backlog >= REPLIES_MAX) return;
+    if (this.#handling || this.#line.length === 0 || !this.#repliesFit) return;
     this.#handling = true;
     this.#handler.request(this.node.charge(this.#packet), this.#lineEpoch);
   }
@@ -330,7 +348,7 @@ export class VsockDevice extends VirtioDevice implements ConnectionOwner, Compon
   }
 
   #sendEvents(): void {
-    while (this.#pendingEvents > 0 && this.#events.length > 0) {
+    while (!this.pausing && this.#pendingEvents > 0 && this.#events.length > 0) {
       this.#pendingEvents--;
       const { queue, chain } = this.#events.shift()!;
       writeU32(this.#event, 0, VSOCK_EVENT.TRANSPORT_RESET);

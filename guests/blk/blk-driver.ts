@@ -375,6 +375,8 @@ export class BlkDriver extends VirtioDriver {
 
   /** Nothing has come back for too long. */
   #expired(): void {
+    // A device that is suspended answers nothing.
+    if (this.suspended) return;
     // The signal may have got lost while the work was done.
     let found = false;
     for (let queue = 0; queue < this.rings.length; queue++) {

@@ -50,6 +50,8 @@ export class AdminSession implements CpuClient {
   #command: Uint8Array = new Uint8Array(0);
   #buffers = 0;
   #reaping = false;
+  /** The device is suspended: commands wait. */
+  #holding = false;
 
   constructor(options: AdminSessionOptions) {
     this.#options = options;
@@ -96,7 +98,20 @@ export class AdminSession implements CpuClient {
     if (this.queue === null) return;
     this.commands = [];
     this.#reaping = false;
+    this.#holding = false;
     this.#chart!.send({ type: 'STOP' });
+  }
+
+  /** The device is to be suspended: commands wait until `release`. */
+  hold(): void {
+    this.#holding = true;
+    this.#rings.hold();
+  }
+
+  release(): void {
+    this.#holding = false;
+    this.#rings.release();
+    if (this.queue !== null) this.#notify();
   }
 
   /** The device has used a buffer of the queue. */
@@ -144,6 +159,12 @@ export class AdminSession implements CpuClient {
     ring.addSegment(transport.busAddress(this.#buffers + PART), PART, true);
     ring.commit();
     ring.enableInterrupts();
+    if (!this.#holding) this.#notify();
+  }
+
+  #notify(): void {
+    const { transport } = this.#options;
+    const ring = this.#rings.rings[RING];
     if (!ring.takeNotify()) return;
     const data = (this.#features & F.NOTIFICATION_DATA) !== 0n;
     transport.notify(this.queue!, data ? ring.nextOffset : 0);

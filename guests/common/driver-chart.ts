@@ -338,6 +338,7 @@ export const driverChart = setup({
         'reply.queueReset': { actions: 'operationOver' },
         'reply.queueSet': { actions: 'operationOver' },
         'reply.queue': { actions: 'operationOver' },
+        'reply.status': { actions: 'operationOver' },
         PROGRESS: { actions: 'forgetRecoveries' },
         RESTART: [
           { guard: 'isBusy', target: 'quiescing', actions: 'recover' },

@@ -23,12 +23,27 @@ export abstract class DriverHooks {
   features = 0n;
   info: DeviceInfo | null = null;
   live = false;
+  /** The driver has suspended its device, or is about to: what it adds to rings waits there. */
+  suspended = false;
   /** Why it is not live any more, or never was. */
   downReason: string | null = null;
   notifications = 0;
   /** How often the device was reset to go on with it. */
   recoveries = 0;
+  protected readonly traits: DriverTraits;
 
+  constructor(traits: DriverTraits) {
+    this.traits = traits;
+  }
+
+  /** Queues to set up, `features` and `config` being known. */
+  protected queuesWanted(): number {
+    return this.traits.queueCount;
+  }
+  /** Bytes of configuration space to read when the device comes up, `features` being known. */
+  protected configWanted(): number {
+    return this.traits.configSize;
+  }
   /**
    * Bytes of buffers that the driver wants behind its rings, which end `start` bytes into a page and have
    * `sizes` entries.

@@ -85,6 +85,17 @@ export class DriverQueues {
     return null;
   }
 
+  /** What is added from now on becomes available by `release`. */
+  hold(): void {
+    this.own.hold();
+    this.admin.hold();
+  }
+
+  release(): void {
+    this.own.release();
+    this.admin.release();
+  }
+
   /** The memory is given back. */
   forgetMemory(): void {
     this.#memory = 0;

@@ -12,7 +12,8 @@ const CORE_FEATURES =
   F.IN_ORDER |
   F.ORDER_PLATFORM |
   F.RING_RESET |
-  F.ADMIN_VQ;
+  F.ADMIN_VQ |
+  F.SUSPEND;
 
 /** What a driver says of features. */
 export interface FeatureTraits {

@@ -1,5 +1,5 @@
 // What a driver asks of its device's transport while the device is live: configuration read and written,
-// queues reset. One operation at a time; the others wait in line.
+// queues reset, the device suspended. One operation at a time; the others wait in line.
 import type {
   DriverTransport,
   QueueSetup,
@@ -12,11 +12,16 @@ import {
   type QueueResetEvent,
   queueResetChart,
 } from './queue-reset-chart.ts';
+import { type SuspendEffect, type SuspendEvent, suspendChart } from './suspend-chart.ts';
+
+/** Looks at the status of a device that is suspended or resumed, before it is taken for broken. */
+const LOOKS_MAX = 10_000;
 
 export type LiveOperation =
   | { readonly type: 'readConfig'; readonly offset: number; readonly length: number }
   | { readonly type: 'writeConfig'; readonly offset: number; readonly data: Uint8Array }
-  | { readonly type: 'resetQueue'; readonly queue: number };
+  | { readonly type: 'resetQueue'; readonly queue: number }
+  | { readonly type: 'suspend'; readonly time: number };
 
 export interface LiveOperationsOptions {
   readonly node: Node;
@@ -31,7 +36,11 @@ export interface LiveOperationsOptions {
   /** Makes the ring of a queue anew, which the device has let go of. */
   remake(queue: number): QueueSetup;
   queueRestarted(queue: number): void;
-  /** The device did not do what a queue's reset takes. */
+  /** A suspension has come to its turn: from now on the driver makes nothing available, and notifies nobody. */
+  suspending(): void;
+  /** The device is in use again. */
+  resumed(): void;
+  /** The device did not do what a queue's reset or a suspension takes. */
   refused(): void;
 }
 
@@ -41,6 +50,7 @@ export class LiveOperations {
   readonly #line: LiveOperation[] = [];
   #chart: Chart<unknown, QueueResetEvent> | null = null;
   #setup: QueueSetup | null = null;
+  #suspendChart: Chart<unknown, SuspendEvent> | null = null;
 
   constructor(options: LiveOperationsOptions) {
     this.#options = options;
@@ -54,6 +64,7 @@ export class LiveOperations {
   clear(): void {
     this.#line.length = 0;
     this.#chart?.send({ type: 'ABORT' });
+    this.#suspendChart?.send({ type: 'ABORT' });
   }
 
   /** A reply to the operation under way. */
@@ -61,6 +72,7 @@ export class LiveOperations {
     const [operation] = this.#line;
     if (operation === undefined) return;
     if (operation.type === 'resetQueue') return this.#resetChart().send(reply);
+    if (operation.type === 'suspend') return this.#suspension().send(reply);
     this.#end();
     const { configRead, configWritten } = this.#options;
     if (reply.type === 'reply.config') configRead(operation.offset, reply.data);
@@ -69,7 +81,7 @@ export class LiveOperations {
 
   #begin(): void {
     const [operation] = this.#line;
-    const { transport, queueStopped } = this.#options;
+    const { transport, queueStopped, suspending } = this.#options;
     switch (operation.type) {
       case 'readConfig':
         this.#options.asking();
@@ -80,6 +92,9 @@ export class LiveOperations {
       case 'resetQueue':
         queueStopped(operation.queue);
         return this.#resetChart().send({ type: 'BEGIN' });
+      case 'suspend':
+        suspending();
+        return this.#suspension().send({ type: 'BEGIN', time: operation.time });
     }
   }
 
@@ -98,6 +113,36 @@ export class LiveOperations {
     });
     this.#chart.begin();
     return this.#chart;
+  }
+
+  /** Like the other one, it is made when it is needed. */
+  #suspension(): Chart<unknown, SuspendEvent> {
+    if (this.#suspendChart !== null) return this.#suspendChart;
+    const { node, name } = this.#options;
+    this.#suspendChart = node.charts.start(suspendChart, {
+      name: `${name}.suspend`,
+      input: { pollInterval: node.costs.value(node.timing.statusPoll), looksMax: LOOKS_MAX },
+      perform: (effect: SuspendEffect) => this.#performSuspend(effect),
+    });
+    this.#suspendChart.begin();
+    return this.#suspendChart;
+  }
+
+  #performSuspend(effect: SuspendEffect): void {
+    const { transport, asking, resumed, refused } = this.#options;
+    switch (effect.type) {
+      case 'setStatus':
+        asking();
+        return transport.setStatus(effect.status);
+      case 'getStatus':
+        asking();
+        return transport.getStatus();
+      case 'resumed':
+        resumed();
+        return this.#end();
+      case 'refused':
+        return refused();
+    }
   }
 
   #perform(effect: QueueResetEffect): void {

@@ -1,7 +1,5 @@
 // What a driver keeps while one of its queues is reset: that nothing may be added to the ring, the chains to
-// be made available again, and work that waits. And resets of queues that a scenario has planned.
-import type { DevicePlan } from '../../platform/contracts/index.ts';
-import type { Node } from '../../platform/node/index.ts';
+// be made available again, and work that waits.
 import type { TaggedChain } from './ring-set.ts';
 
 /** A step of the driver's work, as its CPU would deliver it. */
@@ -46,22 +44,4 @@ export class QueueRestarts {
     this.#stopped.clear();
     this.#parked = [];
   }
-}
-
-/** A reset of a queue that the scenario asks for. */
-interface PlannedReset {
-  readonly at: number;
-  readonly queue: number;
-}
-
-/** Has queues reset when the scenario says so. */
-export function planQueueResets(
-  node: Node,
-  { options }: DevicePlan,
-  reset: (queue: number) => void,
-): void {
-  const planned = (options.resetQueues ?? []) as readonly PlannedReset[];
-  if (planned.length === 0) return;
-  const id = node.add({ deliver: reset });
-  for (const { at, queue } of planned) node.kernel.schedule(id, at, queue);
 }

@@ -126,6 +126,15 @@ export class RingSet {
     return this.commit(index, tag);
   }
 
+  /** What is committed from now on becomes available by `release`. */
+  hold(): void {
+    for (const ring of this.rings) ring.hold();
+  }
+
+  release(): void {
+    for (const ring of this.rings) ring.release();
+  }
+
   /** Counts this use of a chain's head; see MilestoneLog for what the count is good for. */
   countUse(index: number, head: number): number {
     return this.#uses[index][head]++;

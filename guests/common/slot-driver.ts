@@ -223,6 +223,8 @@ export abstract class SlotDriver<Client> extends VirtioDriver {
   }
 
   #expired(): void {
+    // A device that is suspended answers nothing.
+    if (this.suspended) return;
     // The signal may have got lost while the work was done.
     if (this.rings[0].hasUsed) return this.used(0);
     this.node.violations.report('TIMEOUT', `${this.name}: requests were not answered in time`);

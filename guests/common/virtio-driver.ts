@@ -11,7 +11,8 @@ import type {
 import { assert } from '../../platform/errors.ts';
 import type { Chart } from '../../platform/machine/index.ts';
 import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
-import { type DriverRing, F, REAP_BROKEN, REAP_NONE, STATUS } from '../../platform/virtio/index.ts';
+import { type DriverRing, F, STATUS } from '../../platform/virtio/index.ts';
+import { planDisturbances } from './disturbances.ts';
 import {
   ASKING_EFFECTS,
   type DriverEffect,
@@ -22,11 +23,11 @@ import { DriverHooks, type DriverTraits, FIRST_OWN_STEP } from './driver-hooks.t
 import { DriverQueues } from './driver-queues.ts';
 import { agreeableFeatures } from './features.ts';
 import { LiveOperations } from './live-operations.ts';
-import { planQueueResets, QueueRestarts } from './queue-restarts.ts';
+import { QueueRestarts } from './queue-restarts.ts';
+import { Reaper } from './reaper.ts';
 import { SEGMENTS_DEFAULT } from './ring-set.ts';
 
-const STEP_REAP = 0;
-const STEP_REPEAT = 1;
+const STEP_REPEAT = 0;
 
 export abstract class VirtioDriver
   extends DriverHooks
@@ -37,12 +38,11 @@ export abstract class VirtioDriver
   readonly index: number;
   protected readonly transport: DriverTransport;
   protected config = new Uint8Array(0);
-  readonly #traits: DriverTraits;
   /** When the scenario plugs the device in. */
   readonly #comesAt: number;
   readonly #chart: Chart<unknown, DriverEvent>;
   readonly #queues: DriverQueues;
-  readonly #reaping: boolean[] = [];
+  readonly #reaper: Reaper;
   readonly #operations: LiveOperations;
   #offered = 0n;
   /** The transport has been asked for something and has not replied. */
@@ -56,12 +56,11 @@ export abstract class VirtioDriver
   #life = 1;
 
   constructor({ node, plan, transport }: DriverEnvironment, traits: DriverTraits) {
-    super();
+    super(traits);
     this.node = node;
     this.name = plan.name;
     this.index = plan.index;
     this.transport = transport;
-    this.#traits = traits;
     this.#comesAt = plan.addAt ?? 0;
     this.#queues = new DriverQueues({
       node,
@@ -71,6 +70,7 @@ export abstract class VirtioDriver
       keepsChains: traits.repeatsChains !== true,
     });
     this.#operations = this.#liveOperations();
+    this.#reaper = this.#makeReaper();
     transport.connect(this);
     this.#chart = node.charts.start(driverChart, {
       name: `${plan.name}.driver`,
@@ -81,7 +81,10 @@ export abstract class VirtioDriver
       perform: (effect: DriverEffect) => this.#perform(effect),
     });
     this.#chart.begin();
-    planQueueResets(this.node, plan, (queue) => this.restartQueue(queue));
+    planDisturbances(this.node, plan, {
+      resetQueue: (queue) => this.restartQueue(queue),
+      suspend: (time) => this.suspend(time),
+    });
   }
 
   get state(): string {
@@ -95,16 +98,6 @@ export abstract class VirtioDriver
 
   protected get rings(): readonly DriverRing[] {
     return this.#queues.own.rings;
-  }
-
-  /** Queues to set up, `features` and `config` being known. */
-  protected queuesWanted(): number {
-    return this.#traits.queueCount;
-  }
-
-  /** Bytes of configuration space to read when the device comes up, `features` being known. */
-  protected configWanted(): number {
-    return this.#traits.configSize;
   }
 
   online(): void {
@@ -135,11 +128,7 @@ export abstract class VirtioDriver
   used(queue: number): void {
     const { admin } = this.#queues;
     if (queue === admin.queue) return admin.used();
-    const ring = this.rings[queue];
-    if (!this.live || ring === undefined || this.#reaping[queue]) return;
-    this.#reaping[queue] = true;
-    ring.disableInterrupts();
-    this.#reapNext(queue);
+    if (this.live) this.#reaper.used(queue);
   }
 
   configChanged(status: number): void {
@@ -153,9 +142,7 @@ export abstract class VirtioDriver
       if (epoch === 0 || epoch === this.#life) this.work(step, a);
       return;
     }
-    if (!this.live || epoch !== this.#queues.own.epochOf(a)) return;
-    if (step === STEP_REPEAT) this.#repeat(a);
-    else this.#reap(a);
+    if (this.live && epoch === this.#queues.own.epochOf(a)) this.#repeat(a);
   }
 
   /** Reads configuration bytes of a live device; `configRead` is called with them. */
@@ -173,6 +160,16 @@ export abstract class VirtioDriver
     const possible = (this.features & F.RING_RESET) !== 0n && queue < this.rings.length;
     if (!this.live || !possible) return false;
     this.#operations.add({ type: 'resetQueue', queue });
+    return true;
+  }
+
+  /**
+   * Suspends a live device for so many ps: requests under way end, those to come wait in the rings. False when
+   * the device cannot be suspended.
+   */
+  protected suspend(time: number): boolean {
+    if (!this.live || (this.features & F.SUSPEND) === 0n) return false;
+    this.#operations.add({ type: 'suspend', time });
     return true;
   }
 
@@ -203,7 +200,8 @@ export abstract class VirtioDriver
 
   /** Tells the device of added chains, unless more come soon or it does not want to know. */
   protected kick(queue: number): void {
-    if (this.pluggedQueue(queue) || this.#reaping[queue] || this.restarts.isStopped(queue)) return;
+    if (this.suspended || this.pluggedQueue(queue) || this.#reaper.isBusy(queue)) return;
+    if (this.restarts.isStopped(queue)) return;
     if (!this.rings[queue].takeNotify()) return;
     this.notifications++;
     const data = (this.features & F.NOTIFICATION_DATA) !== 0n;
@@ -229,7 +227,30 @@ export abstract class VirtioDriver
       },
       remake: (queue) => this.#remake(queue),
       queueRestarted: (queue) => this.#restarted(queue),
+      suspending: () => {
+        this.suspended = true;
+        this.#queues.hold();
+      },
+      resumed: () => {
+        this.suspended = false;
+        this.#queues.release();
+        for (const queue of this.rings.keys()) this.kick(queue);
+      },
       refused: () => this.recover(),
+    });
+  }
+
+  #makeReaper(): Reaper {
+    return new Reaper({
+      node: this.node,
+      name: this.name,
+      isLive: () => this.live,
+      ringOf: (queue) => this.rings[queue],
+      epochOf: (queue) => this.#queues.own.epochOf(queue),
+      coreOf: (queue) => this.coreOf(queue),
+      reaped: (queue, head) => this.#completed(queue, head),
+      emptied: (queue) => this.kick(queue),
+      broken: () => this.recover(),
     });
   }
 
@@ -240,31 +261,6 @@ export abstract class VirtioDriver
     this.#queues.admin.begin();
     if (this.#configStale) this.configurationChanged();
     this.#configStale = false;
-  }
-
-  #reapNext(queue: number): void {
-    const { cpu, timing } = this.node;
-    const ring = this.rings[queue];
-    if (!ring.hasUsed && !ring.enableInterrupts()) {
-      this.#reaping[queue] = false;
-      return this.kick(queue);
-    }
-    const cost = this.node.charge(timing.ringReap) + this.node.charge(timing.complete);
-    const epoch = this.#queues.own.epochOf(queue);
-    cpu.submit(Priority.interrupt, cost, this, STEP_REAP, queue, epoch, this.coreOf(queue));
-  }
-
-  #reap(queue: number): void {
-    const ring = this.rings[queue];
-    const head = ring.reap();
-    if (head === REAP_BROKEN) {
-      this.node.violations.report('BAD_DESCRIPTOR', `${this.name}: a used element names no chain`);
-      return this.recover();
-    }
-    assert(head !== REAP_NONE, 'a used element was there before');
-    this.#completed(queue, head);
-    // Whoever was told may have reset the device or the queue.
-    if (this.live && ring === this.rings[queue]) this.#reapNext(queue);
   }
 
   /** The device does what it should again. */
@@ -285,7 +281,7 @@ export abstract class VirtioDriver
     const ring = this.rings[queue];
     for (let head = ring.reap(); head >= 0; head = ring.reap()) this.#completed(queue, head);
     this.restarts.repeats = this.#queues.own.remake(queue);
-    this.#reaping[queue] = false;
+    this.#reaper.forget(queue);
     return this.#queues.own.setup(queue);
   }
 
@@ -319,7 +315,7 @@ export abstract class VirtioDriver
         if (this.#unproven) this.released();
         return transport.getFeatures();
       case 'setFeatures':
-        this.features = agreeableFeatures(this.#offered, this.#traits);
+        this.features = agreeableFeatures(this.#offered, this.traits);
         this.#queues.plan(this.features);
         return transport.setFeatures(this.features);
       case 'getConfig':
@@ -341,23 +337,25 @@ export abstract class VirtioDriver
       case 'needsReset':
         return this.recover();
       case 'recover':
-        this.live = false;
-        this.#life++;
+        this.#stop();
         this.recoveries++;
         this.#unproven = true;
-        this.#operations.clear();
-        this.#queues.admin.stop();
-        this.restarts.clear();
         return this.interrupted();
       case 'down':
-        this.live = false;
-        this.#life++;
-        this.#operations.clear();
-        this.#queues.admin.stop();
-        this.restarts.clear();
+        this.#stop();
         this.downReason ??= effect.reason;
         return this.wentDown(this.downReason);
     }
+  }
+
+  /** What was under way with the device is over, one way or another. */
+  #stop(): void {
+    this.live = false;
+    this.suspended = false;
+    this.#life++;
+    this.#operations.clear();
+    this.#queues.admin.stop();
+    this.restarts.clear();
   }
 
   #planQueues(): void {
@@ -381,7 +379,7 @@ export abstract class VirtioDriver
       case 'reply.queue':
         return this.#queues.sized(reply.index, reply.sizeMax);
       case 'reply.memory':
-        this.#reaping.length = 0;
+        this.#reaper.clear();
         return this.#queues.place(reply.address);
       default:
         assert(false, `${this.name}: nothing to remember of ${reply.type}`);

@@ -27,6 +27,7 @@ export interface NodeTiming {
   readonly submit: number;
   readonly complete: number;
   readonly deviceStep: number;
+  readonly statusPoll: number;
   readonly copyRate: number;
   readonly lineLatency: number;
   readonly memoryBandwidth: number;
@@ -130,6 +131,7 @@ function nodeTiming(costs: Costs): NodeTiming {
     submit: costs.idOf('cpu.submit'),
     complete: costs.idOf('cpu.complete'),
     deviceStep: costs.idOf('cpu.deviceStep'),
+    statusPoll: costs.idOf('cpu.statusPoll'),
     copyRate: costs.idOf('cpu.copyRate'),
     lineLatency: costs.idOf('memory.lineLatency'),
     memoryBandwidth: costs.idOf('memory.bandwidth'),

@@ -23,6 +23,11 @@ export const PLATFORM_TIMING: readonly TimingDefinition[] = [
     dimension: 'time',
     doc: 'Device software acts on one DMA completion or step.',
   },
+  {
+    name: 'cpu.statusPoll',
+    dimension: 'time',
+    doc: 'Between two looks at a device that is being suspended or resumed.',
+  },
   { name: 'cpu.copyRate', dimension: 'rate', doc: 'A CPU copies bytes within its own memory.' },
   {
     name: 'memory.lineLatency',

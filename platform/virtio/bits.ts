@@ -2,7 +2,7 @@
 // 32-bit blocks in which features travel. A device's own features are in the device's folder.
 import { bitsText, defineBits } from '../wire/index.ts';
 
-const STATUS_SPEC = 'virtio 1.3 §2.1';
+const STATUS_SPEC = 'virtio 1.4 §2.1';
 
 /** The device status field. */
 export const statusBits = defineBits({
@@ -10,6 +10,7 @@ export const statusBits = defineBits({
   DRIVER: { bit: 1, spec: STATUS_SPEC, doc: 'There is a driver for the device.' },
   DRIVER_OK: { bit: 2, spec: STATUS_SPEC, doc: 'The driver is ready to drive.' },
   FEATURES_OK: { bit: 3, spec: STATUS_SPEC, doc: 'Features are agreed.' },
+  SUSPEND: { bit: 4, spec: STATUS_SPEC, doc: 'The driver has suspended the device.' },
   DEVICE_NEEDS_RESET: { bit: 6, spec: STATUS_SPEC, doc: 'The device cannot go on.' },
   FAILED: { bit: 7, spec: STATUS_SPEC, doc: 'The driver has given up.' },
 });
@@ -20,11 +21,12 @@ export const STATUS = {
   DRIVER: 2,
   DRIVER_OK: 4,
   FEATURES_OK: 8,
+  SUSPEND: 16,
   DEVICE_NEEDS_RESET: 64,
   FAILED: 128,
 } as const;
 
-const FEATURE_SPEC = 'virtio 1.3 §6';
+const FEATURE_SPEC = 'virtio 1.4 §6';
 
 /** Feature bits of the virtio core, legacy ones included so that they have names. */
 export const coreFeatures = defineBits({
@@ -42,6 +44,7 @@ export const coreFeatures = defineBits({
   NOTIF_CONFIG_DATA: { bit: 39, spec: FEATURE_SPEC, doc: 'The device chooses notification data.' },
   RING_RESET: { bit: 40, spec: FEATURE_SPEC, doc: 'One queue can be reset alone.' },
   ADMIN_VQ: { bit: 41, spec: FEATURE_SPEC, doc: 'The device has administration virtqueues.' },
+  SUSPEND: { bit: 43, spec: FEATURE_SPEC, doc: 'The driver can suspend the device.' },
 });
 
 /** Masks of the core's feature bits (VIRTIO_F_…), for sets of features kept as bigint. */
@@ -58,6 +61,7 @@ export const F = {
   NOTIF_CONFIG_DATA: 1n << 39n,
   RING_RESET: 1n << 40n,
   ADMIN_VQ: 1n << 41n,
+  SUSPEND: 1n << 43n,
 } as const;
 
 /** Names the bits of a status, `ACKNOWLEDGE|DRIVER`; a status of 0 is `RESET`. */

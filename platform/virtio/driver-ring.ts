@@ -35,6 +35,10 @@ export interface DriverRing {
   addSegment(busAddress: number, length: number, deviceWrites: boolean): void;
   /** Makes the built chain available; the number returned names it until it is reaped. */
   commit(): number;
+  /** Chains are built as ever, but made available to the device only by `release`. */
+  hold(): void;
+  /** Makes available what was built since `hold`. */
+  release(): void;
   /** True when chains were added since the last call and the device wants to hear of them. */
   takeNotify(): boolean;
   /** Takes one used chain: its name, REAP_NONE or REAP_BROKEN. Sets `usedLength`. */

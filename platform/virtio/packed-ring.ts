@@ -67,6 +67,10 @@ export class PackedDriverRing implements DriverRing {
   #usedWrap = true;
   /** Ring places filled since the last `takeNotify`. */
   #unnotified = 0;
+  #holding = false;
+  /** Place and value of the flags that make available what is held, or -1 when nothing is. */
+  #heldAt = -1;
+  #heldFlags = 0;
 
   /** `start` is allocated memory of at least `packedRingAreas(start, size).length` bytes. */
   constructor(
@@ -130,6 +134,16 @@ export class PackedDriverRing implements DriverRing {
     this.freeCount -= slots;
     this.#unnotified += slots;
     return id;
+  }
+
+  hold(): void {
+    this.#holding = true;
+  }
+
+  release(): void {
+    this.#holding = false;
+    if (this.#heldAt >= 0) this.#memory.writeU16(this.#heldAt, this.#heldFlags);
+    this.#heldAt = -1;
   }
 
   takeNotify(): boolean {
@@ -209,8 +223,15 @@ export class PackedDriverRing implements DriverRing {
       else this.#memory.writeU16(at + PACKED_DESC.flags, flags);
       this.#advance();
     }
-    this.#memory.writeU16(first + PACKED_DESC.flags, firstFlags);
+    this.#publish(first + PACKED_DESC.flags, firstFlags);
     return count;
+  }
+
+  /** Writes the flags of a chain's first descriptor. Behind one that is held, none is available. */
+  #publish(at: number, flags: number): void {
+    if (!this.#holding || this.#heldAt >= 0) return this.#memory.writeU16(at, flags);
+    this.#heldAt = at;
+    this.#heldFlags = flags;
   }
 
   #writeIndirect(id: number): number {
@@ -224,7 +245,7 @@ export class PackedDriverRing implements DriverRing {
     }
     const at = this.areas.descriptor + DESC_SIZE * this.#next;
     this.#writeBody(at, busAddress + table, DESC_SIZE * count, id);
-    this.#memory.writeU16(at + PACKED_DESC.flags, DESC_F_INDIRECT | this.#availableFlags());
+    this.#publish(at + PACKED_DESC.flags, DESC_F_INDIRECT | this.#availableFlags());
     this.#advance();
     return 1;
   }

@@ -70,6 +70,7 @@ export class SplitDriverRing implements DriverRing {
   #availIndex = 0;
   #usedIndex = 0;
   #notifiedIndex = 0;
+  #holding = false;
   /** The chain that the used element read last names, and the length in it. */
   #named = 0;
   #namedLength = 0;
@@ -131,8 +132,17 @@ export class SplitDriverRing implements DriverRing {
     const slot = this.#availIndex & (this.size - 1);
     this.#memory.writeU16(this.areas.driver + AVAIL.ring + 2 * slot, head);
     this.#availIndex = (this.#availIndex + 1) & 0xffff;
-    this.#memory.writeU16(this.areas.driver + AVAIL.index, this.#availIndex);
+    if (!this.#holding) this.#publish();
     return head;
+  }
+
+  hold(): void {
+    this.#holding = true;
+  }
+
+  release(): void {
+    this.#holding = false;
+    this.#publish();
   }
 
   takeNotify(): boolean {
@@ -181,6 +191,10 @@ export class SplitDriverRing implements DriverRing {
       this.#memory.writeU16(driver + AVAIL.flags, 0);
     }
     return this.hasUsed;
+  }
+
+  #publish(): void {
+    this.#memory.writeU16(this.areas.driver + AVAIL.index, this.#availIndex);
   }
 
   #usesTable(segments: number): boolean {

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { deviceBitsOf } from '../../buses/common/index.ts';
 import { tables } from '../../platform/cli/tables.ts';
-import { F } from '../../platform/virtio/index.ts';
+import { F, STATUS } from '../../platform/virtio/index.ts';
 import { brokenRules, peekDevice, revision } from '../../platform/virtio/messages/index.ts';
 import { Rig } from '../support/rig.ts';
 import {
@@ -71,6 +71,27 @@ function begins({ rig, listening }: ReturnType<typeof rigOf>): number {
   return rig.kernel.now;
 }
 
+/** Counts the suspensions of the device under test, and what it signals or is told of in the meantime. */
+function watchSuspensions({ models, notifications }: ReturnType<typeof listeningTables>) {
+  return models.map((model) => {
+    const counts = { suspended: 0, heard: 0 };
+    let before = 0;
+    const setStatus = model.setStatus.bind(model);
+    model.setStatus = (status) => {
+      if (isSuspended(model.status)) {
+        counts.suspended++;
+        counts.heard += notifications() - before;
+      } else if ((status & STATUS.SUSPEND) !== 0) before = notifications();
+      return setStatus(status);
+    };
+    return counts;
+  });
+}
+
+function isSuspended(status: number): boolean {
+  return (status & (STATUS.SUSPEND | STATUS.DRIVER_OK)) === STATUS.SUSPEND;
+}
+
 function once<T>(make: () => T): () => T {
   let made: T | null = null;
   return () => (made ??= make());
@@ -131,6 +152,28 @@ describe.each(pairs)('$device over $bus', ({ bus, device }) => {
     const stays = BUS_CASES[bus].type === 'loopback' && BUS_CASES[bus]['data'] === 'inBand';
     const shows = device === 'blk' || (device === 'rng' && !stays);
     if (shows) expect(digest('compiled', 2)).not.toBe(reference);
+  });
+
+  // Over the other buses each format has half of the devices.
+  const half = (buses.indexOf(bus) + devices.indexOf(device)) % 2;
+  const suspendedOn = bus === buses[0] ? rings : [half === 0 ? rings[0] : rings.at(-1)!];
+
+  it.each(suspendedOn)('is suspended in full swing, and goes on, on a ring: %s', (ring) => {
+    const at = Math.round(begins(rigOf({ bus, device, ring })) / 1000);
+    const suspends = [
+      { at: `${at}ns`, for: '300us' },
+      { at: `${at + 2_000_000}ns`, for: '1ms' },
+    ];
+    const { rig, listening } = rigOf({ bus, device, ring, deviceOptions: { suspends } });
+    const [counts] = watchSuspensions(listening);
+    expect(rig.run()).toBe('done');
+    const [workload] = rig.outcome.workloads;
+    expect(workload).toMatchObject({ done: true, driverState: 'live', downReason: null });
+    const { requests, errors, verified, failure } = workload.result;
+    expect([errors, failure, rig.violations]).toEqual([0, null, []]);
+    expect(Math.min(requests, verified)).toBeGreaterThan(0);
+    expect(counts.suspended).toBeGreaterThan(0);
+    expect(counts.heard).toBe(0);
   });
 
   it.each(ringsOver(bus))(

@@ -90,6 +90,12 @@ class Victim implements QueueOwner {
     this.accepted.push(chain);
   }
 
+  keeps(): number {
+    return 0;
+  }
+
+  queueQuiet(): void {}
+
   queueBroken(): void {
     this.broken++;
   }

@@ -21,7 +21,12 @@ const ROWS: Readonly<Record<string, Row>> = {
   balloon: { input: { retryInterval: 4000 } },
   vsockConnection: { input: { closeTimeout: 4000 } },
   vsockSocket: { input: { connectTimeout: 3000, closeTimeout: 4000 } },
-  device: { fields: { FEATURES_OK: (random) => ({ acceptable: random.ratio(1, 2) }) } },
+  device: {
+    fields: {
+      FEATURES_OK: (random) => ({ acceptable: random.ratio(1, 2) }),
+      SUSPEND: (random) => ({ negotiated: random.ratio(3, 4) }),
+    },
+  },
   ffaDevice: { fields: { VERSION: (random) => ({ matches: random.ratio(1, 2) }) } },
   ffaDriver: { input: { timeout: 3000, busyRetry: 1000 } },
   ffaPoll: { input: { interval: 5000 } },
@@ -37,6 +42,13 @@ const ROWS: Readonly<Record<string, Row>> = {
   pciPeer: { input: { checksLayout: true, interval: 1000, looksMax: 3 } },
   pciPoll: { input: { interval: 2000 } },
   pcieProbe: { input: { readyTime: 2000 } },
+  suspend: {
+    input: { pollInterval: 1000, looksMax: 3 },
+    fields: {
+      BEGIN: (random) => ({ time: 1000 * (1 + random.below(5)) }),
+      'reply.status': (random) => ({ status: [15, 27, 31, 79, 91][random.below(5)] }),
+    },
+  },
   watchdog: { input: { timeout: 4000 } },
   workload: { input: { duration: 10_000 } },
   exchange: { input: { timeout: 3000, retriesMax: 2, pollInterval: 1000 } },

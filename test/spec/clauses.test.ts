@@ -48,6 +48,7 @@ describe('the list of rules', () => {
       'PKR 12',
       'DIN 6',
       'DCL 1',
+      'DSU 13',
       'RFB 9',
     ]);
   });

@@ -104,6 +104,23 @@ DIN-5 | driver | MUST NOT | 3.1.1 | The device is notified before DRIVER_OK.
 DIN-6 | driver | MUST | 3.1.1 | The status is read again to see whether FEATURES_OK has stuck.
 DCL-1 | driver | MUST NOT | 3.3.1 | Buffers of a live queue that the device has not used are taken back.
 
+# Suspending a device
+DSU-1 | driver | SHOULD NOT | 3.4.1 | SUSPEND is set without DRIVER_OK, or unless the feature was negotiated.
+DSU-2 | driver | MUST | 3.4.1 | The status is read again until SUSPEND is set and DRIVER_OK is not.
+DSU-3 | driver | MUST NOT | 3.4.1 | Buffers are made available from SUSPEND on.
+DSU-4 | driver | MUST NOT | 3.4.1 | Queues are notified from SUSPEND on.
+DSU-5 | driver | MUST NOT | 3.4.1 | The configuration is written from SUSPEND on.
+DSU-6 | driver | MUST | 3.4.1 | After DRIVER_OK nothing is done before SUSPEND is clear and DRIVER_OK set.
+DSU-7 | device | MUST | 3.4.2 | SUSPEND is ignored before the device is live.
+DSU-8 | device | SHOULD | 3.4.2 | While suspended, writes to the configuration are ignored.
+DSU-9 | device | MUST NOT | 3.4.2 | While suspended, a queue is touched or notified of, or the configuration
+  changes.
+DSU-10 | device | MUST | 3.4.2 | Changes that fall into that time are told when the device goes on, not before.
+DSU-11 | device | MUST | 3.4.2 | SUSPEND ends in a suspended device, or in DEVICE_NEEDS_RESET.
+DSU-12 | device | MUST | 3.4.2 | DRIVER_OK ends in a device that goes on, or in DEVICE_NEEDS_RESET.
+DSU-13 | device | SHOULD | 3.4.2 | Before the status shows it, no more buffers are taken, those being processed
+  are used, and the driver is notified.
+
 # Reserved feature bits
 RFB-1 | driver | MUST | 6.1 | VERSION_1 is accepted.
 RFB-2 | device | MUST | 6.2 | VERSION_1 is offered.

@@ -35,7 +35,7 @@ class TestDevice extends VirtioDevice {
   slowReset = false;
 
   constructor(bench: PcieBench) {
-    const none = { needsReset: [], resetQueues: [] };
+    const none = { needsReset: [], resetQueues: [], suspends: [] };
     const options = { ...NO_RINGS, ...none, adminQueues: 1, resetTime: 0 };
     super(
       bench.card,
@@ -65,7 +65,7 @@ class TestDevice extends VirtioDevice {
     return this.status;
   }
 
-  override writeConfig(offset: number, source: Uint8Array): boolean {
+  protected override configWritten(offset: number, source: Uint8Array): boolean {
     this.log.push(`config ${offset} ${toHex(source)}`);
     return this.acceptsConfig;
   }

@@ -169,6 +169,12 @@ export class HandRing implements QueueOwner {
     this.#chains.push(chain);
   }
 
+  keeps(): number {
+    return 0;
+  }
+
+  queueQuiet(): void {}
+
   queueBroken(): void {
     this.broken++;
   }

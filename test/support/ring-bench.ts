@@ -204,6 +204,12 @@ export class RingBench implements QueueOwner {
     this.#serving.push({ chain, buffer });
   }
 
+  keeps(): number {
+    return 0;
+  }
+
+  queueQuiet(): void {}
+
   queueBroken(): void {
     this.broken = true;
   }

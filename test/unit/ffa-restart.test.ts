@@ -179,11 +179,7 @@ describe('a driver side that hears nothing', () => {
     });
     driverEnd.start();
     kernel.runUntil(3 * MILLISECOND);
-    expect(drivers[0].log).toEqual([
-      'online',
-      'away: ffa0: the partition does not run',
-      'online',
-    ]);
+    expect(drivers[0].log).toEqual(['online', 'away: ffa0: the partition does not run', 'online']);
   });
 
   it('looks for the partition when PING is not answered', () => {

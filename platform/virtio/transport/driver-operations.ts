@@ -2,7 +2,7 @@
 // operation is asked for its next request and told the response, until it has a reply.
 import type { QueueSetup, TransportReply } from '../../contracts/index.ts';
 import type { MessageOf } from '../../wire/index.ts';
-import { FEATURE_BLOCKS_MAX, featureBlocks, withFeatureBlocks } from '../bits.ts';
+import { FEATURE_BLOCKS_MAX, featureBlocks, STATUS, withFeatureBlocks } from '../bits.ts';
 import type { StandardMessages } from '../messages/index.ts';
 import { enablingFlags, type RevisionInfo } from '../messages/index.ts';
 
@@ -114,16 +114,19 @@ export function getStatus(): Operation {
 
 /** Writes the status. After a 0 it looks until the device shows 0 (virtio-msg v2, RST-4). */
 export function setStatus(status: number): Operation {
-  let written = false;
+  let expected = 'res.SET_DEVICE_STATUS';
+  let asks = false;
   return {
-    request: () =>
-      written
-        ? { type: 'req.GET_DEVICE_STATUS', body: {} }
-        : { type: 'req.SET_DEVICE_STATUS', body: { status } },
+    request: () => {
+      expected = asks ? 'res.GET_DEVICE_STATUS' : 'res.SET_DEVICE_STATUS';
+      if (asks) return { type: 'req.GET_DEVICE_STATUS', body: {} };
+      // The same bits suspend a device and resume it: a write that may have got lost is not repeated.
+      asks = (status & STATUS.SUSPEND) !== 0;
+      return { type: 'req.SET_DEVICE_STATUS', body: { status } };
+    },
     response: (message) => {
-      const expected = written ? 'res.GET_DEVICE_STATUS' : 'res.SET_DEVICE_STATUS';
       if (message.type !== expected) return UNEXPECTED;
-      written = true;
+      asks = true;
       const now = (message.body as { readonly status: number }).status;
       if (status === 0 && now !== 0) return 'later';
       return { type: 'reply.status', status: now };
