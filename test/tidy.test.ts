@@ -130,8 +130,6 @@ const LEAVES: Readonly<Record<string, readonly string[]>> = {
 const OPEN_FILES: Readonly<Record<string, string>> = {
   'platform/scenario/fields.ts': 'for option schemas, which must not pull in the loader',
   'platform/errors.ts': 'is in no folder',
-  'buses/xen/domain.ts': 'a domain has one grant table, whatever buses it is on',
-  'buses/xen/grant-port.ts': 'grants are mapped alike on Xen buses and on FF-A under Xen',
 };
 
 /** The innermost folder of a file that has an index.ts. */

@@ -4,7 +4,7 @@ import type { DmaPort } from '../../platform/contracts/index.ts';
 import type { Packet } from '../../platform/kernel/index.ts';
 import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
 import { FrameQueue } from '../common/index.ts';
-import { GrantPort } from '../xen/grant-port.ts';
+import { GrantPort } from '../xen/index.ts';
 import type { FfaPlan } from './options.ts';
 import { GRANT_MAP, GRANT_MAPPED, GRANT_RELEASE, GRANT_UNMAP, GRANTS_LOST } from './packets.ts';
 

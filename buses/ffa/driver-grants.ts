@@ -3,11 +3,9 @@
 // addresses. Also answers, as the hypervisor would, what the peer asks about these grants.
 import type { DriverBusClient } from '../../platform/contracts/index.ts';
 import type { Packet } from '../../platform/kernel/index.ts';
-import { GRANT_OKAY, type GrantTable } from '../../platform/memory/index.ts';
 import { type CpuClient, type Node, PAGE_SIZE, Priority } from '../../platform/node/index.ts';
-import { readU32, writeU8 } from '../../platform/wire/index.ts';
 import type { MemoryGuard } from '../common/index.ts';
-import { domainOf } from '../xen/domain.ts';
+import { domainOf, GrantedPages } from '../xen/index.ts';
 import type { FfaPlan } from './options.ts';
 import { GRANT_MAP, GRANT_MAPPED, GRANT_RELEASE, GRANT_UNMAP, GRANTS_LOST } from './packets.ts';
 
@@ -17,12 +15,10 @@ const GRANT_FRAMES = 64;
 const GRANT = 0;
 const REVOKE = 1;
 
-interface GrantedRange {
+interface Range {
   readonly address: number;
   readonly pages: number;
   readonly client: DriverBusClient;
-  /** First of its references, or -1 before it is granted. */
-  first: number;
 }
 
 export interface DriverGrantsOptions {
@@ -33,26 +29,20 @@ export interface DriverGrantsOptions {
 }
 
 export class DriverGrants implements CpuClient {
-  /** What the peer may reach. */
-  readonly guard: MemoryGuard;
   readonly #options: DriverGrantsOptions;
-  readonly #table: GrantTable;
-  readonly #entryCost: number;
-  #ranges: GrantedRange[] = [];
+  readonly #granted: GrantedPages;
+  #ranges: Range[] = [];
 
   constructor(options: DriverGrantsOptions) {
     this.#options = options;
-    const { node } = options;
+    const { node, plan } = options;
     const table = domainOf(node, GRANT_FRAMES).grants;
-    this.#table = table;
-    this.#entryCost = node.costs.idOf('xen.grantEntry');
-    this.guard = {
-      get denial() {
-        return table.denial;
-      },
-      translate: (reference, domain, offset, length, write) =>
-        table.translate(reference, domain, offset, length, write, false),
-    };
+    this.#granted = new GrantedPages({ node, table, plan, copies: false });
+  }
+
+  /** What the peer may reach. */
+  get guard(): MemoryGuard {
+    return this.#granted.guard;
   }
 
   get count(): number {
@@ -61,22 +51,16 @@ export class DriverGrants implements CpuClient {
 
   /** Takes and grants pages for a client, who is told their address or why there are none. */
   allocate(client: DriverBusClient, length: number): void {
-    if (this.#ranges.some((range) => range.client === client && range.first < 0)) return;
+    if (this.#ranges.some((range) => range.client === client && this.#waits(range))) return;
     const { node } = this.#options;
     const pages = Math.ceil(length / PAGE_SIZE);
     const address = node.memory.allocate(pages * PAGE_SIZE, PAGE_SIZE);
-    this.#ranges.push({ address, pages, client, first: -1 });
-    const cost = node.chargeTimes(this.#entryCost, pages);
-    node.cpu.submit(Priority.task, cost, this, GRANT, address);
+    this.#ranges.push({ address, pages, client });
+    node.cpu.submit(Priority.task, this.#granted.costOf(pages), this, GRANT, address);
   }
 
   busAddress(address: number): number {
-    for (const range of this.#ranges) {
-      const offset = address - range.address;
-      if (range.first < 0 || offset < 0 || offset >= range.pages * PAGE_SIZE) continue;
-      return range.first * PAGE_SIZE + offset;
-    }
-    return -1;
+    return this.#granted.busAddress(address);
   }
 
   /** A client needs its memory no more: the peer is asked to unmap it. */
@@ -84,18 +68,19 @@ export class DriverGrants implements CpuClient {
     const { node, post } = this.#options;
     for (const range of this.#ranges) {
       if (range.client !== client) continue;
-      post(node.kernel.packets.acquire(0), GRANT_RELEASE, range.first, range.pages);
+      const first = this.#granted.referenceOf(range.address);
+      post(node.kernel.packets.acquire(0), GRANT_RELEASE, first, range.pages);
     }
   }
 
   /** The peer is away: whoever waits for memory will ask again. Grants stay, for whoever comes. */
   suspend(): void {
-    for (const range of this.#ranges.filter(({ first }) => first < 0)) this.#free(range);
+    for (const range of this.#ranges.filter((each) => this.#waits(each))) this.#free(range);
   }
 
   /** The node is down, and nobody has its memory any more. */
   forget(): void {
-    this.#unmapAll();
+    this.#granted.unmapAll();
     for (const range of this.#ranges) this.#revoke(range);
   }
 
@@ -103,7 +88,7 @@ export class DriverGrants implements CpuClient {
   receive(packet: Packet): boolean {
     if (packet.kind === GRANT_MAP) this.#map(packet);
     else if (packet.kind === GRANT_UNMAP) this.#unmapped(packet.a);
-    else if (packet.kind === GRANTS_LOST) this.#unmapAll();
+    else if (packet.kind === GRANTS_LOST) this.#granted.unmapAll();
     else return false;
     return true;
   }
@@ -113,56 +98,34 @@ export class DriverGrants implements CpuClient {
     const range = this.#ranges.find((each) => each.address === address);
     if (range === undefined) return;
     if (step === REVOKE) return this.#revoke(range);
-    const { plan } = this.#options;
-    range.first = this.#table.grant(plan.device, address, range.pages, true);
-    if (range.first >= 0) return range.client.allocated(address, null);
+    if (this.#granted.grant(address, range.pages)) return range.client.allocated(address, null);
     this.#free(range);
     range.client.allocated(0, 'the grant table is full');
   }
 
-  /** The hypervisor maps what it may. */
-  #map({ a: count, b: life, bytes }: Packet): void {
-    const { node, plan, post } = this.#options;
-    const answer = node.kernel.packets.acquire(count);
-    for (let i = 0; i < count; i++) {
-      const reference = readU32(bytes, i * 4);
-      const status = this.#table.map(reference, plan.device, true)
-        ? GRANT_OKAY
-        : this.#table.status;
-      writeU8(answer.bytes, i, -status);
-      if (status === GRANT_OKAY) continue;
-      const text = `mapping of grant ${reference} by ${plan.deviceName} refused: ${this.#table.denial}`;
-      node.violations.report('DMA_FAULT', `${plan.name}: ${text}`);
-    }
-    post(answer, GRANT_MAPPED, count, life);
+  #map(packet: Packet): void {
+    this.#options.post(this.#granted.map(packet), GRANT_MAPPED, packet.a, packet.b);
   }
 
   #unmapped(first: number): void {
-    const range = this.#ranges.find((each) => each.first === first);
+    const range = this.#ranges.find(({ address }) => this.#granted.referenceOf(address) === first);
     if (range === undefined) return;
-    this.#unmap(range);
-    const { node } = this.#options;
-    const cost = node.chargeTimes(this.#entryCost, range.pages);
-    node.cpu.submit(Priority.task, cost, this, REVOKE, range.address);
+    const { address, pages } = range;
+    this.#granted.unmap(address, pages);
+    const { cpu } = this.#options.node;
+    cpu.submit(Priority.task, this.#granted.costOf(pages), this, REVOKE, address);
   }
 
-  #unmapAll(): void {
-    for (const range of this.#ranges) if (range.first >= 0) this.#unmap(range);
+  #revoke(range: Range): void {
+    if (this.#granted.revoke(range.address, range.pages)) this.#free(range);
   }
 
-  #unmap({ first, pages }: GrantedRange): void {
-    const { device } = this.#options.plan;
-    for (let i = 0; i < pages; i++) {
-      if (this.#table.isMapped(first + i)) this.#table.unmap(first + i, device);
-    }
+  /** The entries of the table are still to be written. */
+  #waits({ address }: Range): boolean {
+    return this.#granted.referenceOf(address) < 0;
   }
 
-  #revoke(range: GrantedRange): void {
-    for (let i = 0; range.first >= 0 && i < range.pages; i++) this.#table.revoke(range.first + i);
-    this.#free(range);
-  }
-
-  #free(range: GrantedRange): void {
+  #free(range: Range): void {
     this.#ranges = this.#ranges.filter((each) => each !== range);
     this.#options.node.memory.free(range.address, range.pages * PAGE_SIZE);
   }

@@ -8,7 +8,7 @@ import type {
 import { assert } from '../../platform/errors.ts';
 import type { Packet } from '../../platform/kernel/index.ts';
 import type { Chart } from '../../platform/machine/index.ts';
-import { GRANT_OKAY, type GrantTable } from '../../platform/memory/index.ts';
+import type { GrantTable } from '../../platform/memory/index.ts';
 import { type CpuClient, PAGE_SIZE, Priority } from '../../platform/node/index.ts';
 import {
   coherentLink,
@@ -19,13 +19,14 @@ import {
   type LinkClient,
   type OrderedLink,
   OwnRingMemory,
+  type PageRange,
   pagesOfMemory,
   SharedMemoryTarget,
   SPSC_SLOT_SIZE,
 } from '../common/index.ts';
 import { XenChannel } from './channel.ts';
 import { domainOf } from './domain.ts';
-import { mappingAnswer } from './mapping-answer.ts';
+import { GrantedPages } from './granted-pages.ts';
 import type { XenOptions } from './options.ts';
 import {
   BACK_END,
@@ -59,12 +60,12 @@ export class XenDriverLink implements DriverLink, CpuClient {
   /** Address of the page with the queues. */
   readonly #ring: number;
   #ringReference = NO_REFERENCE;
-  /** Grant reference by page number, of what devices may reach. */
-  readonly #references = new Map<number, number>();
+  /** What devices may reach. */
+  readonly #granted: GrantedPages;
   /** Who waits for the grants of memory at an address. */
   readonly #allocating = new Map<number, DriverBusClient>();
-  /** Pages that the back end was asked to unmap: how many, by their first reference. */
-  readonly #releasing = new Map<number, number>();
+  /** Pages that the back end was asked to unmap, by their first reference. */
+  readonly #releasing = new Map<number, PageRange>();
   #hasBackEnd = true;
 
   constructor(environment: BusEnvironment<XenOptions>, client: LinkClient) {
@@ -73,11 +74,13 @@ export class XenDriverLink implements DriverLink, CpuClient {
     this.#client = client;
     this.#path = coherentLink(node);
     this.#table = domainOf(node, plan.options.grantFrames).grants;
+    const copies = plan.options.grants === 'copy';
+    this.#granted = new GrantedPages({ node, table: this.#table, plan, copies });
     this.#pages = new DevicePages(pagesOfMemory(node.memory));
     this.#ring = node.memory.allocate(PAGE_SIZE, PAGE_SIZE);
     this.#target = new SharedMemoryTarget({
       node,
-      handles: grantGuard(this.#table, plan.options.grants === 'copy'),
+      handles: this.#granted.guard,
       borrowerNode: plan.device,
       borrowerPort: plan.devicePort,
       name: plan.name,
@@ -122,7 +125,7 @@ export class XenDriverLink implements DriverLink, CpuClient {
       case GRANT_MAP:
         return this.#map(packet);
       case GRANT_UNMAP:
-        return this.#unmapped(packet.a, packet.b);
+        return this.#unmapped(packet.a);
       case BIND:
         return this.#channel.bound(plan.device, packet.b);
       case DESTROYED:
@@ -140,31 +143,32 @@ export class XenDriverLink implements DriverLink, CpuClient {
     const { node } = this.#environment;
     const range = this.#pages.allocate(deviceNumber, length)!;
     const count = range.length / PAGE_SIZE;
-    const cost = node.chargeTimes(node.costs.idOf('xen.grantEntry'), count);
+    const cost = this.#granted.costOf(count);
     this.#allocating.set(range.address, client);
     node.cpu.submit(Priority.task, cost, this, GRANT, range.address, count);
   }
 
-  /** Entries of the grant table are written: pages from an address on, or from a reference on. */
-  deliver(work: number, first: number, count: number): void {
-    if (work === GRANT) this.#grant(first, count);
-    else this.#revoke(first, count);
+  /** Entries of the grant table are written. */
+  deliver(work: number, address: number, count: number): void {
+    if (work === GRANT) this.#grant(address, count);
+    else this.#revoke(address, count);
   }
 
   busAddress(address: number): number {
-    const reference = this.#references.get(Math.floor(address / PAGE_SIZE));
-    return reference === undefined ? -1 : reference * PAGE_SIZE + (address % PAGE_SIZE);
+    return this.#granted.busAddress(address);
   }
 
   /** Pages come back when the other domain has unmapped them; until then nobody may use them. */
   release(deviceNumber: number): void {
-    for (const { address, length } of this.#pages.detach(deviceNumber)) {
-      const first = this.#references.get(address / PAGE_SIZE);
-      if (first === undefined) continue;
-      const count = length / PAGE_SIZE;
-      this.#releasing.set(first, count);
-      if (!this.#hasBackEnd) this.#unmapped(first, count);
-      else this.#channel.send(GRANT_RELEASE, this.#charge('xen.xenstore'), first, count);
+    for (const range of this.#pages.detach(deviceNumber)) {
+      const first = this.#granted.referenceOf(range.address);
+      if (first < 0) continue;
+      this.#releasing.set(first, range);
+      if (!this.#hasBackEnd) this.#unmapped(first);
+      else {
+        const count = range.length / PAGE_SIZE;
+        this.#channel.send(GRANT_RELEASE, this.#charge('xen.xenstore'), first, count);
+      }
     }
   }
 
@@ -203,7 +207,7 @@ export class XenDriverLink implements DriverLink, CpuClient {
     this.#channel.close();
     if (this.#ringReference >= 0) this.#table.revoke(this.#ringReference);
     this.#ringReference = NO_REFERENCE;
-    for (const [first, count] of [...this.#releasing]) this.#unmapped(first, count);
+    for (const first of [...this.#releasing.keys()]) this.#unmapped(first);
     this.#client.away!('the device domain is gone');
   }
 
@@ -212,62 +216,40 @@ export class XenDriverLink implements DriverLink, CpuClient {
     const { plan } = this.#environment;
     this.#hasBackEnd = false;
     this.#channel.unbound(plan.device);
-    this.#unmap(this.#ringReference);
-    for (const reference of this.#references.values()) this.#unmap(reference);
+    if (this.#table.isMapped(this.#ringReference)) {
+      this.#table.unmap(this.#ringReference, plan.device);
+    }
+    this.#granted.unmapAll();
   }
 
-  /** The hypervisor maps what it may. */
   #map(packet: Packet): void {
-    const { node, plan } = this.#environment;
-    const answer = mappingAnswer(node, packet, (reference) => {
-      if (this.#table.map(reference, plan.device, true)) return GRANT_OKAY;
-      this.#fault(`mapping of grant ${reference}`);
-      return this.#table.status;
-    });
+    const answer = this.#granted.map(packet);
     this.#channel.send(GRANT_MAPPED, this.#line(), packet.a, 0, answer);
   }
 
   #grant(address: number, count: number): void {
     const client = this.#allocating.get(address)!;
     this.#allocating.delete(address);
-    const first = this.#table.grant(this.#environment.plan.device, address, count, true);
-    if (first < 0) return client.allocated(0, 'the grant table is full');
-    for (let i = 0; i < count; i++) this.#references.set(address / PAGE_SIZE + i, first + i);
-    client.allocated(address, null);
+    if (this.#granted.grant(address, count)) client.allocated(address, null);
+    else client.allocated(0, 'the grant table is full');
   }
 
   /** The other domain is through with pages that it was asked to unmap. */
-  #unmapped(first: number, count: number): void {
-    if (!this.#releasing.delete(first)) return;
-    for (let i = 0; i < count; i++) this.#unmap(first + i);
-    const { node } = this.#environment;
-    const cost = node.chargeTimes(node.costs.idOf('xen.grantEntry'), count);
-    node.cpu.submit(Priority.task, cost, this, REVOKE, first, count);
-  }
-
-  #unmap(reference: number): void {
-    const { plan } = this.#environment;
-    if (this.#table.isMapped(reference)) this.#table.unmap(reference, plan.device);
+  #unmapped(first: number): void {
+    const range = this.#releasing.get(first);
+    if (range === undefined) return;
+    this.#releasing.delete(first);
+    const { address, length } = range;
+    const count = length / PAGE_SIZE;
+    this.#granted.unmap(address, count);
+    const { cpu } = this.#environment.node;
+    cpu.submit(Priority.task, this.#granted.costOf(count), this, REVOKE, address, count);
   }
 
   /** Nobody but the own domain reaches the pages any more: they may be used again. */
-  #revoke(first: number, count: number): void {
-    const address = this.#addressOf(first);
-    for (let i = 0; i < count; i++) {
-      if (!this.#table.revoke(first + i)) return this.#fault(`revocation of grant ${first + i}`);
-      this.#references.delete(address / PAGE_SIZE + i);
-    }
-    this.#pages.giveBack({ address, length: count * PAGE_SIZE });
-  }
-
-  #addressOf(reference: number): number {
-    for (const [page, known] of this.#references) if (known === reference) return page * PAGE_SIZE;
-    assert(false, 'pages are given back that were granted');
-  }
-
-  #fault(what: string): void {
-    const { node, plan } = this.#environment;
-    node.violations.report('DMA_FAULT', `${plan.name}: ${what} refused: ${this.#table.denial}`);
+  #revoke(address: number, count: number): void {
+    const isOver = this.#granted.revoke(address, count);
+    if (isOver) this.#pages.giveBack({ address, length: count * PAGE_SIZE });
   }
 
   #charge(name: string): number {
@@ -279,20 +261,4 @@ export class XenDriverLink implements DriverLink, CpuClient {
     const { node } = this.#environment;
     return node.charge(node.timing.lineLatency);
   }
-}
-
-/** Handles of DMA packets are grant references. */
-function grantGuard(table: GrantTable, copies: boolean) {
-  return {
-    get denial(): string {
-      return table.denial;
-    },
-    translate: (
-      reference: number,
-      domain: number,
-      offset: number,
-      length: number,
-      write: boolean,
-    ): number => table.translate(reference, domain, offset, length, write, copies),
-  };
 }

@@ -16,6 +16,11 @@ import { ProxyDriverEnd } from './proxy-driver-end.ts';
 import { DEVICE_QUEUE } from './shared-page.ts';
 import { xenTiming } from './timing.ts';
 
+// For FF-A under Xen: a domain has one grant table, whatever buses it is on.
+export { domainOf } from './domain.ts';
+export { GrantPort } from './grant-port.ts';
+export { GrantedPages } from './granted-pages.ts';
+
 export const xen = defineMessageBus({
   type: 'xen',
   doc: 'Two Xen domains: event channels, a granted page with two SPSC queues, memory by grants.',
