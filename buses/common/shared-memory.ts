@@ -307,11 +307,7 @@ export class SharedMemoryTarget {
       this.#lines?.add(address, length);
       done += length;
     }
-    answer.kind = DMA_DATA;
-    answer.a = packet.a;
-    answer.b = 0;
-    answer.c = 0;
-    answer.d = 0;
+    answer.label(DMA_DATA, packet.a);
     this.#answer(answer, this.#lines?.bytes ?? total);
   }
 
@@ -348,11 +344,7 @@ export class SharedMemoryTarget {
     );
     const answer = node.kernel.packets.acquire(denial.length);
     for (let i = 0; i < denial.length; i++) answer.bytes[i] = denial.charCodeAt(i);
-    answer.kind = DMA_REFUSED;
-    answer.a = packet.a;
-    answer.b = length;
-    answer.c = segment;
-    answer.d = 0;
+    answer.label(DMA_REFUSED, packet.a, length, segment);
     this.#answer(answer, 0);
   }
 

@@ -330,11 +330,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
   }
 
   #send(packet: Packet, kind: number, a: number, b: number, delay: number, c = 0): void {
-    packet.kind = kind;
-    packet.a = a;
-    packet.b = b;
-    packet.c = c;
-    packet.d = 0;
+    packet.label(kind, a, b, c);
     this.#post(packet, delay);
   }
 

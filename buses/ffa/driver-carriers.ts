@@ -11,7 +11,6 @@ import { IndirectChannel } from './indirect-channel.ts';
 import { isControl } from './messages.ts';
 import { eventsOf, type FfaPlan } from './options.ts';
 import {
-  clearNumbers,
   DIRECT_ERROR,
   DIRECT_RESPONSE,
   INDIRECT,
@@ -141,9 +140,7 @@ export class DriverCarriers implements CpuClient, Component {
   /** Sends a packet that arrives after all messages sent before it. */
   sendLast(kind: number): void {
     const { node, timing, switchTime, post } = this.#options;
-    const packet = node.kernel.packets.acquire(0);
-    packet.kind = kind;
-    clearNumbers(packet);
+    const packet = node.kernel.packets.acquire(0).label(kind);
     const schedule = this.#indirect === null ? 0 : node.charge(timing.schedule);
     post(packet, node.charge(switchTime) + node.charge(timing.spmcRoute) + schedule);
   }
@@ -175,10 +172,7 @@ export class DriverCarriers implements CpuClient, Component {
     }
     if (step === NOTIFY_AGAIN) return this.#setNotification();
     const delay = node.charge(timing.notificationDelivery);
-    const packet = node.kernel.packets.acquire(0);
-    packet.kind = NOTIFICATION;
-    clearNumbers(packet);
-    post(packet, delay);
+    post(node.kernel.packets.acquire(0).label(NOTIFICATION), delay);
   }
 
   get interrupts(): number {

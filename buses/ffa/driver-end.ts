@@ -380,11 +380,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
   }
 
   #post(packet: Packet, kind: number, a: number, delay: number, b = 0): void {
-    packet.kind = kind;
-    packet.a = a;
-    packet.b = b;
-    packet.c = 0;
-    packet.d = 0;
+    packet.label(kind, a, b);
     this.#send(packet, delay);
   }
 

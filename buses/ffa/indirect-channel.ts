@@ -12,7 +12,7 @@ import {
 } from '../../platform/node/index.ts';
 import { FrameQueue } from '../common/index.ts';
 import { usedQueue } from './event-outbox.ts';
-import { clearNumbers, INDIRECT, RX_RELEASE } from './packets.ts';
+import { INDIRECT, RX_RELEASE } from './packets.ts';
 import { addressTo, type Service } from './service.ts';
 import type { FfaTiming } from './timing.ts';
 
@@ -170,9 +170,8 @@ export class IndirectChannel implements Component, CpuClient {
     packet.bytes.set(frame.bytes.subarray(0, frame.length));
     const delay =
       node.charge(switchTime) + node.charge(timing.spmcRoute) + node.charge(scheduleTime);
-    packet.kind = INDIRECT;
-    if (service === null) clearNumbers(packet);
-    else addressTo(packet, service);
+    packet.label(INDIRECT);
+    if (service !== null) addressTo(packet, service);
     post(packet, delay);
     if (this.#queue.length > 0) this.#next();
     else this.#sending = false;
@@ -197,9 +196,6 @@ export class IndirectChannel implements Component, CpuClient {
   #releaseBuffer(): void {
     this.#full = false;
     const { node, switchTime, post } = this.#options;
-    const release = node.kernel.packets.acquire(0);
-    release.kind = RX_RELEASE;
-    clearNumbers(release);
-    post(release, node.charge(switchTime));
+    post(node.kernel.packets.acquire(0).label(RX_RELEASE), node.charge(switchTime));
   }
 }

@@ -1,8 +1,6 @@
 // Packet kinds between the two ends of an FF-A bus, besides those of shared-memory DMA. What is no
 // virtio-msg message is a call to the SPMC or hypervisor, which answers for the node that it serves.
 
-import type { Packet } from '../../platform/kernel/index.ts';
-
 /** FFA_PARTITION_INFO_GET. Bytes: the UUID of the service that is looked for. */
 export const PARTITION_INFO = 1;
 /** a: 1 when the service is there. */
@@ -46,11 +44,3 @@ export const GRANTS_LOST = 20;
 
 /** Error codes of FFA_ERROR (DEN0077). */
 export const FfaError = { INVALID_PARAMETERS: -2, BUSY: -4, ABORTED: -8 } as const;
-
-/** Gives a packet no numbers. */
-export function clearNumbers(packet: Packet): void {
-  packet.a = 0;
-  packet.b = 0;
-  packet.c = 0;
-  packet.d = 0;
-}

@@ -175,12 +175,7 @@ export class IvshmemPeer {
   /** The interrupt arrives after everything that was written before. */
   #ring(peer: number, vector: number): void {
     const { node, plan } = this.#environment;
-    const packet = node.kernel.packets.acquire(0);
-    packet.kind = DOORBELL;
-    packet.a = doorbellValue(peer, vector);
-    packet.b = 0;
-    packet.c = 0;
-    packet.d = 0;
+    const packet = node.kernel.packets.acquire(0).label(DOORBELL, doorbellValue(peer, vector));
     const delay = node.charge(this.#delivery);
     const total = delay + this.#path.orderingDelay(delay);
     const [toNode, toPort] =

@@ -31,11 +31,7 @@ export function sendMessageAcross(
   length: number,
 ): void {
   const packet = node.kernel.packets.acquire(length);
-  packet.kind = kind;
-  packet.a = a;
-  packet.b = b;
-  packet.c = 0;
-  packet.d = 0;
+  packet.label(kind, a, b);
   if (length > 0) copyBytes(bytes, 0, packet.bytes, 0, length);
   const port = to === 'kernel' ? plan.driverPort : plan.devicePort;
   node.kernel.send(node.index, node.index, port, delay, packet);

@@ -100,12 +100,7 @@ export class MailboxChannel {
   #send(kind: number): void {
     const { environment, side, path } = this.#options;
     const { node, plan } = environment;
-    const packet = node.kernel.packets.acquire(0);
-    packet.kind = kind;
-    packet.a = 0;
-    packet.b = 0;
-    packet.c = 0;
-    packet.d = 0;
+    const packet = node.kernel.packets.acquire(0).label(kind);
     const delay = node.charge(this.#signalDelay);
     const total = delay + path.orderingDelay(delay);
     const toNode = side === 'driver' ? plan.device : plan.driver;

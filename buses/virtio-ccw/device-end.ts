@@ -102,7 +102,7 @@ export class CcwDeviceEnd implements DeviceEnd, Component, CpuClient {
     this.#reports.push(subchannelReport(number));
     if (this.#checked) return;
     this.#checked = true;
-    this.#send(this.#packet(CHANNEL_REPORT, 0, 0, 0), this.#node.charge(this.#timing.inject));
+    this.#send(this.#packet(CHANNEL_REPORT), this.#node.charge(this.#timing.inject));
   }
 
   receive(packet: Packet): void {
@@ -203,22 +203,16 @@ export class CcwDeviceEnd implements DeviceEnd, Component, CpuClient {
 
   #interrupt(device: number): void {
     this.#interrupts++;
-    this.#send(this.#packet(INTERRUPT, device, 0, 0), this.#node.charge(this.#timing.inject));
+    this.#send(this.#packet(INTERRUPT, device), this.#node.charge(this.#timing.inject));
   }
 
   #adapterInterrupt(): void {
     this.#adapterInterrupts++;
-    this.#send(this.#packet(ADAPTER_INTERRUPT, 0, 0, 0), this.#node.charge(this.#timing.inject));
+    this.#send(this.#packet(ADAPTER_INTERRUPT), this.#node.charge(this.#timing.inject));
   }
 
-  #packet(kind: number, a: number, b: number, c: number): Packet {
-    const packet = this.#node.kernel.packets.acquire(0);
-    packet.kind = kind;
-    packet.a = a;
-    packet.b = b;
-    packet.c = c;
-    packet.d = 0;
-    return packet;
+  #packet(kind: number, a = 0, b = 0, c = 0): Packet {
+    return this.#node.kernel.packets.acquire(0).label(kind, a, b, c);
   }
 
   /** Nothing sent here overtakes DMA writes that were posted before. */

@@ -129,7 +129,7 @@ export class CcwDriverEnd implements DriverEnd, Component {
     const summaryBefore = this.#orByte(summary, 1);
     if (summaryBefore < 0) return;
     const delay = this.#memory.target.link.arrivalDelay(1);
-    this.#send(this.#packet(BITS_SET, summaryBefore, 0, 0), delay);
+    this.#send(this.#packet(BITS_SET, summaryBefore), delay);
   }
 
   /** Returns the byte as it was, or -1 where the device model may not write. */
@@ -144,14 +144,8 @@ export class CcwDriverEnd implements DriverEnd, Component {
     return before;
   }
 
-  #packet(kind: number, a: number, b: number, c: number): Packet {
-    const packet = this.#node.kernel.packets.acquire(0);
-    packet.kind = kind;
-    packet.a = a;
-    packet.b = b;
-    packet.c = c;
-    packet.d = 0;
-    return packet;
+  #packet(kind: number, a = 0, b = 0, c = 0): Packet {
+    return this.#node.kernel.packets.acquire(0).label(kind, a, b, c);
   }
 
   #send(packet: Packet, delay: number): void {

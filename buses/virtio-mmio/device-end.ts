@@ -102,12 +102,7 @@ export class MmioDeviceEnd implements DeviceEnd, Component, CpuClient {
   /** Nothing sent here overtakes DMA writes that were posted before. */
   #post(kind: number, a: number, b: number, latency: number): void {
     const { kernel, index } = this.#node;
-    const packet = kernel.packets.acquire(0);
-    packet.kind = kind;
-    packet.a = a;
-    packet.b = b;
-    packet.c = 0;
-    packet.d = 0;
+    const packet = kernel.packets.acquire(0).label(kind, a, b);
     const delay = this.#node.charge(latency);
     const total = delay + this.#port.link.orderingDelay(delay);
     kernel.send(index, this.#plan.driver, this.#plan.driverPort, total, packet);

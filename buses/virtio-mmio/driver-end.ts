@@ -32,7 +32,10 @@ export class MmioDriverEnd implements DriverEnd, Component {
     this.#port = new TrapPort({
       node,
       timing: mmioTimingIds(node.costs),
-      post: (kind, a, b, c, d, delay) => this.#post(kind, [a, b, c, d], delay),
+      post: (kind, a, b, c, d, delay) => {
+        const packet = node.kernel.packets.acquire(0).label(kind, a, b, c, d);
+        node.kernel.send(node.index, plan.device, plan.devicePort, delay, packet);
+      },
     });
     this.#memory = new GuestMemory(node, plan);
   }
@@ -76,20 +79,5 @@ export class MmioDriverEnd implements DriverEnd, Component {
       ...interruptTotals(this.#lines.values()),
       ...this.#memory.target.link.statistics('driver'),
     };
-  }
-
-  #post(
-    kind: number,
-    [a, b, c, d]: readonly [number, number, number, number],
-    delay: number,
-  ): void {
-    const { kernel, index } = this.#node;
-    const packet = kernel.packets.acquire(0);
-    packet.kind = kind;
-    packet.a = a;
-    packet.b = b;
-    packet.c = c;
-    packet.d = d;
-    kernel.send(index, this.#plan.device, this.#plan.devicePort, delay, packet);
   }
 }

@@ -129,11 +129,7 @@ export class XenChannel {
     const { environment, side, path } = this.#options;
     const { node, plan } = environment;
     const sent = packet ?? node.kernel.packets.acquire(0);
-    sent.kind = kind;
-    sent.a = a;
-    sent.b = b;
-    sent.c = 0;
-    sent.d = 0;
+    sent.label(kind, a, b);
     const total = delay + path.orderingDelay(delay);
     const toNode = side === 'driver' ? plan.device : plan.driver;
     const toPort = side === 'driver' ? plan.devicePort : plan.driverPort;

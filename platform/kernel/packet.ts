@@ -17,6 +17,16 @@ export class Packet {
     this.sizeClass = sizeClass;
     this.bytes = new Uint8Array(2 ** sizeClass);
   }
+
+  /** Sets kind and numbers; returns the packet. */
+  label(kind: number, a = 0, b = 0, c = 0, d = 0): this {
+    this.kind = kind;
+    this.a = a;
+    this.b = b;
+    this.c = c;
+    this.d = d;
+    return this;
+  }
 }
 
 const SMALLEST_CLASS = 7;

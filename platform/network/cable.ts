@@ -91,11 +91,7 @@ export class Cable {
     const packet: Packet = kernel.packets.acquire(padded);
     packet.bytes.set(bytes.subarray(offset, offset + length));
     if (padded > length) packet.bytes.fill(0, length, padded);
-    packet.kind = FRAME;
-    packet.a = 0;
-    packet.b = 0;
-    packet.c = 0;
-    packet.d = 0;
+    packet.label(FRAME);
     kernel.send(node.index, far.node, far.port, wait + time + network.latency, packet);
   }
 

@@ -11,7 +11,7 @@ import { CreditTimer } from './credit.ts';
 import type { PcieFunction } from './function.ts';
 import type { Lane } from './lane.ts';
 import type { PciePath } from './options.ts';
-import { DMA_LOAD, DMA_STORE, label, PIECE_SIZE, Status, writePiece } from './packets.ts';
+import { DMA_LOAD, DMA_STORE, PIECE_SIZE, Status, writePiece } from './packets.ts';
 import { ReadTransaction } from './read-transaction.ts';
 import { Segments } from './segments.ts';
 import { readRequestLength, TlpTally } from './tlp.ts';
@@ -122,7 +122,7 @@ export class DmaEngine {
       at += lengths[i];
     }
     segments.clear();
-    label(packet, DMA_STORE, 0, count, owner.id, 0);
+    packet.label(DMA_STORE, 0, count, owner.id);
     node.kernel.send(node.index, hostNode, hostPort, lane.post(this.#tally, translation), packet);
     return true;
   }
@@ -263,7 +263,7 @@ export class DmaEngine {
       length += this.#pieceLength[i];
     }
     const slot = this.#takeSlot(transaction, length, count);
-    label(packet, DMA_LOAD, slot, count, transaction.functionId, 0);
+    packet.label(DMA_LOAD, slot, count, transaction.functionId);
     kernel.send(node.index, hostNode, hostPort, lane.request(this.#tally, translation), packet);
   }
 

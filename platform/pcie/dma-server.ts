@@ -8,7 +8,6 @@ import {
   DMA_COMPLETION,
   DMA_LOAD,
   DMA_STORE,
-  label,
   PIECE_SIZE,
   pieceAddress,
   pieceLength,
@@ -146,7 +145,7 @@ export class DmaServer {
         to += step;
       }
     }
-    label(data, DMA_COMPLETION, packet.a, Status.successful, 0, 0);
+    data.label(DMA_COMPLETION, packet.a, Status.successful);
     answer(data, this.#tally);
   }
 
@@ -155,7 +154,6 @@ export class DmaServer {
     this.#tally.clear();
     this.#tally.headerOnly();
     const refusal = node.kernel.packets.acquire(0);
-    label(refusal, DMA_COMPLETION, slot, Status.unsupported, address, length);
-    answer(refusal, this.#tally);
+    answer(refusal.label(DMA_COMPLETION, slot, Status.unsupported, address, length), this.#tally);
   }
 }

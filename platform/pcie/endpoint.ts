@@ -19,7 +19,6 @@ import {
   DMA_COMPLETION,
   INTX,
   LINK,
-  label,
   MEMORY_LOAD,
   MEMORY_STORE,
   MSI,
@@ -307,7 +306,7 @@ export class Endpoint implements Component, CpuClient {
   }
 
   #send(packet: Packet, kind: number, a: number, b: number, c: number, delay: number): void {
-    label(packet, kind, a, b, c, 0);
+    packet.label(kind, a, b, c);
     const { node, hostNode, hostPort } = this.#options;
     node.kernel.send(node.index, hostNode, hostPort, delay, packet);
   }

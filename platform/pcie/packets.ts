@@ -41,27 +41,11 @@ export const Status = { successful: 0, unsupported: 1 } as const;
 // piece: address le32 low, le32 high │ length le32
 export const PIECE_SIZE = 12;
 
-/** Fills in a packet's numbers. */
-export function label(
-  packet: Packet,
-  kind: number,
-  a: number,
-  b: number,
-  c: number,
-  d: number,
-): void {
-  packet.kind = kind;
-  packet.a = a;
-  packet.b = b;
-  packet.c = c;
-  packet.d = d;
-}
-
 /** A copy of a packet under another kind, for one that cannot be dealt with at once. */
 export function copyAs(kind: number, packet: Packet, pool: PacketPool): Packet {
   const copy = pool.acquire(packet.length);
   copyBytes(packet.bytes, 0, copy.bytes, 0, packet.length);
-  label(copy, kind, packet.a, packet.b, packet.c, packet.d);
+  copy.label(kind, packet.a, packet.b, packet.c, packet.d);
   return copy;
 }
 

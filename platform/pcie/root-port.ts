@@ -24,7 +24,6 @@ import {
   DMA_STORE,
   INTX,
   LINK,
-  label,
   MEMORY_LOAD,
   MEMORY_STORE,
   MSI,
@@ -145,7 +144,7 @@ export class RootPort implements RegisterPort, Component, CpuClient {
     const core = this.#stall(client, tag, length);
     if (!this.#reaches(address)) return this.#complete(core, null);
     const packet = this.#options.node.kernel.packets.acquire(0);
-    label(packet, MEMORY_LOAD, address, length, 0, core);
+    packet.label(MEMORY_LOAD, address, length, 0, core);
     this.#requests.send(packet);
   }
 
@@ -181,7 +180,7 @@ export class RootPort implements RegisterPort, Component, CpuClient {
     const core = this.#stall(client, tag, place.size);
     if (!this.linkUp) return this.#complete(core, null);
     const packet = this.#options.node.kernel.packets.acquire(0);
-    label(packet, CONFIG_READ, place.functionId, place.offset, place.size, core);
+    packet.label(CONFIG_READ, place.functionId, place.offset, place.size, core);
     this.#requests.send(packet);
   }
 
@@ -192,7 +191,7 @@ export class RootPort implements RegisterPort, Component, CpuClient {
     if (!this.linkUp) return this.#complete(core, null);
     const packet = this.#options.node.kernel.packets.acquire(4);
     writeU32(packet.bytes, 0, value);
-    label(packet, CONFIG_WRITE, place.functionId, place.offset, place.size, core);
+    packet.label(CONFIG_WRITE, place.functionId, place.offset, place.size, core);
     this.#requests.send(packet);
   }
 
@@ -299,7 +298,7 @@ export class RootPort implements RegisterPort, Component, CpuClient {
   #storePacket(address: number, bytes: Uint8Array, from: number, length: number): Packet {
     const packet = this.#options.node.kernel.packets.acquire(length);
     copyBytes(bytes, from, packet.bytes, 0, length);
-    label(packet, MEMORY_STORE, address, 0, 0, 0);
+    packet.label(MEMORY_STORE, address);
     return packet;
   }
 

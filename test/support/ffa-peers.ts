@@ -229,11 +229,7 @@ export class ScriptedPartition implements Component {
     const { kernel, index } = this.#node;
     const packet = kernel.packets.acquire(bytes.length);
     packet.bytes.set(bytes);
-    packet.kind = kind;
-    packet.a = a;
-    packet.b = 0;
-    packet.c = 0;
-    packet.d = 0;
+    packet.label(kind, a);
     kernel.send(index, this.#driver.node, this.#driver.port, 1000, packet);
   }
 }
