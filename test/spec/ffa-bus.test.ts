@@ -8,20 +8,19 @@ import { randomStream } from '../../platform/kernel/index.ts';
 import {
   brokenRules,
   revision,
-  writeEmptyResponse,
   writeEventAvail,
   writeEventUsed,
 } from '../../platform/virtio/messages/index.ts';
 import { toHex } from '../../platform/wire/index.ts';
+import { DriverRecorder } from '../support/bus-recorders.ts';
 import {
-  DriverRecorder,
   ffaBytes,
   ffaCodec,
   ffaEnds,
   scriptedCaller,
   scriptedPartition,
 } from '../support/ffa-peers.ts';
-import { codesOf, frame, getStatus } from '../support/frames.ts';
+import { codesOf, frame, getStatus, sendEverything } from '../support/frames.ts';
 import { Rig } from '../support/rig.ts';
 import { memoryDisk, topologyOf } from '../support/scenarios.ts';
 
@@ -82,21 +81,7 @@ describe.each(REVISIONS)('the FF-A bus in %s', (name) => {
     const numbers = [0, 3, 700];
     const { kernel, driverEnd, drivers, devices } = running(numbers);
     const random = randomStream(1, `frames of ${name}`);
-    const sent: string[][] = [[], [], []];
-    const answered: string[][] = [[], [], []];
-    for (let id = 0; id < 256; id++) {
-      const which = random.below(3);
-      const payload = new Uint8Array(random.below(90));
-      random.fill(payload);
-      const bytes = frame(id, numbers[which], random.below(65536), payload);
-      driverEnd.send(bytes, bytes.length);
-      sent[which].push(toHex(bytes));
-      if ((id & 0x40) === 0) {
-        const response = new Uint8Array(8);
-        writeEmptyResponse(response, bytes);
-        answered[which].push(toHex(response));
-      }
-    }
+    const { sent, answered } = sendEverything(driverEnd, numbers, { random, sizeMax: 89 });
     kernel.runUntil(10 * MILLISECOND);
     expect(devices.map(({ log }) => log)).toEqual(sent);
     expect(drivers.map(({ log }) => log)).toEqual(answered);

@@ -4,10 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { REVISIONS } from '../../platform/contracts/topology.ts';
 import { AssertionError } from '../../platform/errors.ts';
 import { randomStream } from '../../platform/kernel/index.ts';
-import { writeEmptyResponse, writeEventUsed } from '../../platform/virtio/messages/index.ts';
+import { writeEventUsed } from '../../platform/virtio/messages/index.ts';
 import { toHex } from '../../platform/wire/index.ts';
-import { DriverRecorder } from '../support/ffa-peers.ts';
-import { codesOf, frame, getStatus } from '../support/frames.ts';
+import { DriverRecorder } from '../support/bus-recorders.ts';
+import { codesOf, frame, getStatus, sendEverything } from '../support/frames.ts';
 import { LINK_BUSES, makeLinkEnds } from '../support/link-ends.ts';
 import { linkTopology } from '../support/link-scenarios.ts';
 
@@ -73,22 +73,7 @@ describe.each(cases)('the $type bus in $name', ({ type, name }) => {
     const numbers = [0, 3, 700];
     const { driverEnd, drivers, devices, run } = running(numbers);
     const random = randomStream(1, `frames of ${type} in ${name}`);
-    const sent: string[][] = [[], [], []];
-    const answered: string[][] = [[], [], []];
-    for (let id = 0; id < 256; id++) {
-      const which = random.below(3);
-      const payload = new Uint8Array(random.below(56));
-      random.fill(payload);
-      // Events without data of their own would be merged while they wait.
-      const bytes = frame(id, numbers[which], random.below(65536), payload);
-      driverEnd.send(bytes, bytes.length);
-      sent[which].push(toHex(bytes));
-      if ((id & 0x40) === 0) {
-        const response = new Uint8Array(8);
-        writeEmptyResponse(response, bytes);
-        answered[which].push(toHex(response));
-      }
-    }
+    const { sent, answered } = sendEverything(driverEnd, numbers, { random, sizeMax: 55 });
     // A full queue is looked at again every 10 ms on some buses.
     for (let i = 0; i < 10; i++) run();
     expect(devices.map(({ log }) => messages(log))).toEqual(sent);

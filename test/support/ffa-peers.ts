@@ -12,21 +12,11 @@ import {
   PARTITION_INFO_REPLY,
 } from '../../buses/ffa/packets.ts';
 import { addressTo, DEVICE_ROLE, serviceOf } from '../../buses/ffa/service.ts';
-import type {
-  DeviceBusClient,
-  DeviceBusEnd,
-  DriverBusClient,
-  FaultPlan,
-} from '../../platform/contracts/index.ts';
+import type { FaultPlan } from '../../platform/contracts/index.ts';
 import type { Component, Packet } from '../../platform/kernel/index.ts';
 import type { Node } from '../../platform/node/index.ts';
-import {
-  type LooseMessage,
-  codec as makeCodec,
-  peekIsEvent,
-  writeEmptyResponse,
-} from '../../platform/virtio/messages/index.ts';
-import { toHex } from '../../platform/wire/index.ts';
+import { type LooseMessage, codec as makeCodec } from '../../platform/virtio/messages/index.ts';
+import { recordDevices, recordDrivers } from './bus-recorders.ts';
 import type { ScenarioParts } from './scenarios.ts';
 import { testNodes } from './test-nodes.ts';
 
@@ -43,75 +33,6 @@ export function ffaBytes(message: LooseMessage, revision: Revision = 'v1'): Uint
   return bytes.slice(0, ffaCodec(revision).encode(message as never, bytes));
 }
 
-/** Notes in one line each what a bus tells its driver side, and when. */
-export class DriverRecorder implements DriverBusClient {
-  readonly log: string[] = [];
-  readonly times: number[] = [];
-  readonly #now: () => number;
-
-  constructor(now: () => number) {
-    this.#now = now;
-  }
-
-  online(): void {
-    this.#note('online');
-  }
-
-  offline(reason: string): void {
-    this.#note(`offline: ${reason}`);
-  }
-
-  away(reason: string): void {
-    this.#note(`away: ${reason}`);
-  }
-
-  message(bytes: Uint8Array, length: number): void {
-    this.#note(toHex(bytes, 0, length));
-  }
-
-  undeliverable(token: number): void {
-    this.#note(`undeliverable ${token}`);
-  }
-
-  allocated(_address: number, reason: string | null): void {
-    this.#note(reason === null ? 'allocated' : `not allocated: ${reason}`);
-  }
-
-  #note(line: string): void {
-    this.log.push(line);
-    this.times.push(this.#now());
-  }
-}
-
-/** Notes what a bus hands to its device side, and answers requests with the empty response. */
-export class DeviceRecorder implements DeviceBusClient {
-  readonly log: string[] = [];
-  /** What `message` returns: false says that it was discarded. */
-  accepts = true;
-  /** Set to answer later or otherwise. */
-  answer: (request: Uint8Array) => void;
-  readonly #end: DeviceBusEnd;
-
-  constructor(end: DeviceBusEnd) {
-    this.#end = end;
-    this.answer = (request) => {
-      const bytes = new Uint8Array(8);
-      this.#end.send(bytes, writeEmptyResponse(bytes, request));
-    };
-  }
-
-  message(bytes: Uint8Array, length: number): boolean {
-    const copy = bytes.slice(0, length);
-    this.log.push(toHex(copy));
-    if (!peekIsEvent(copy) && this.accepts) this.answer(copy);
-    return this.accepts;
-  }
-
-  reset(): void {
-    this.log.push('reset');
-  }
-}
-
 /** Both ends of the bus of a scenario, each with recorders for these device numbers. */
 export function ffaEnds(parts: ScenarioParts = {}, numbers: readonly number[] = [0]) {
   const { topology, kernel, linux, storage } = testNodes(parts);
@@ -119,16 +40,8 @@ export function ffaEnds(parts: ScenarioParts = {}, numbers: readonly number[] = 
   const { faults } = topology;
   const driverEnd = new FfaDriverEnd({ node: linux, plan, faults });
   const deviceEnd = new FfaDeviceEnd({ node: storage, plan, faults });
-  const drivers = numbers.map((number) => {
-    const client = new DriverRecorder(() => kernel.now);
-    driverEnd.attach(number, client);
-    return client;
-  });
-  const devices = numbers.map((number) => {
-    const client = new DeviceRecorder(deviceEnd);
-    deviceEnd.attach(number, client);
-    return client;
-  });
+  const drivers = recordDrivers(kernel, driverEnd, numbers);
+  const devices = recordDevices(deviceEnd, numbers);
   return { topology, kernel, linux, storage, driverEnd, deviceEnd, drivers, devices };
 }
 
@@ -241,11 +154,7 @@ export function scriptedPartition(parts: ScenarioParts = {}, numbers: readonly n
   const faults: readonly FaultPlan[] = topology.faults;
   const driverEnd = new FfaDriverEnd({ node: linux, plan: plan as never, faults });
   const partition = new ScriptedPartition(storage, plan, numbers);
-  const drivers = numbers.map((number) => {
-    const client = new DriverRecorder(() => kernel.now);
-    driverEnd.attach(number, client);
-    return client;
-  });
+  const drivers = recordDrivers(kernel, driverEnd, numbers);
   return { topology, kernel, linux, driverEnd, partition, drivers };
 }
 
@@ -304,11 +213,7 @@ export function scriptedCaller(parts: ScenarioParts = {}, numbers: readonly numb
   const plan = topology.buses[0];
   const deviceEnd = new FfaDeviceEnd({ node: storage, plan: plan as never, faults: [] });
   const caller = new ScriptedCaller(linux, plan);
-  const devices = numbers.map((number) => {
-    const client = new DeviceRecorder(deviceEnd);
-    deviceEnd.attach(number, client);
-    return client;
-  });
+  const devices = recordDevices(deviceEnd, numbers);
   const codec = ffaCodec(plan.revision);
   /** Calls with a message and decodes the answer. */
   const ask = (message: LooseMessage): LooseMessage => {

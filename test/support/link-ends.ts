@@ -19,7 +19,7 @@ import type { BusEnvironment } from '../../platform/contracts/index.ts';
 import { Kernel } from '../../platform/kernel/index.ts';
 import { Node } from '../../platform/node/index.ts';
 import { Costs } from '../../platform/timing/index.ts';
-import { DeviceRecorder, DriverRecorder } from './ffa-peers.ts';
+import { recordDevices, recordDrivers } from './bus-recorders.ts';
 import { disk, type LinkScenario, linkTopology } from './link-scenarios.ts';
 
 type Make<Link> = (environment: BusEnvironment<never>, client: LinkClient) => Link;
@@ -101,16 +101,8 @@ export function makeLinkEnds(
     inBand: inBand ? { window: (plan.options['elements'] as number) - 2 } : null,
     link: (client) => device(deviceEnvironment, client),
   });
-  const drivers = numbers.map((number) => {
-    const client = new DriverRecorder(() => kernel.now);
-    driverEnd.attach(number, client);
-    return client;
-  });
-  const devices = numbers.map((number) => {
-    const client = new DeviceRecorder(deviceEnd);
-    deviceEnd.attach(number, client);
-    return client;
-  });
+  const drivers = recordDrivers(kernel, driverEnd, numbers);
+  const devices = recordDevices(deviceEnd, numbers);
   const [driverNode, deviceNode] = [nodes[plan.driver], nodes[plan.device]];
   return { kernel, driverEnd, deviceEnd, drivers, devices, driverNode, deviceNode };
 }

@@ -29,6 +29,7 @@ import { parseScenario, ScenarioError } from '../../platform/scenario/index.ts';
 import { F, STATUS } from '../../platform/virtio/index.ts';
 import { readU32, toHex } from '../../platform/wire/index.ts';
 import { FakeDma } from '../support/fake-dma.ts';
+import { makeDevice } from '../support/made-device.ts';
 import { Rig } from '../support/rig.ts';
 import { testNodes } from '../support/test-nodes.ts';
 
@@ -56,13 +57,7 @@ function rigOf(text: string): Rig {
 function unit() {
   const { kernel, linux, storage } = testNodes();
   const options = { capacity: '1MiB', queues: 2, writeCache: '64KiB', ringReset: true };
-  const plan = { name: 'disk0', index: 0, type: 'blk', bus: 0, number: 0 };
-  const model = tables.devices['blk'].create({
-    node: storage,
-    plan: { ...plan, options: tables.devices['blk'].options.parse(options) } as never,
-    network: null,
-    resolve: (path) => path,
-  });
+  const model = makeDevice(storage, 'blk', options);
   const { memory } = linux;
   const refuse = ({ address, length }: { address: number; length: number }) =>
     memory.contains(address, length) ? null : 'not RAM';

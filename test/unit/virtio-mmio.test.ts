@@ -7,6 +7,7 @@ import { tables } from '../../platform/cli/tables.ts';
 import { parseScenario, ScenarioError } from '../../platform/scenario/index.ts';
 import { F, STATUS } from '../../platform/virtio/index.ts';
 import { FakeDma } from '../support/fake-dma.ts';
+import { makeDevice } from '../support/made-device.ts';
 import { Rig } from '../support/rig.ts';
 import { testNodes } from '../support/test-nodes.ts';
 
@@ -35,14 +36,7 @@ function block() {
   const { kernel, linux, storage } = testNodes();
   const objections: string[] = [];
   let interrupts = 0;
-  const plan = { name: 'disk0', index: 0, type: 'blk', bus: 0, number: 0 };
-  const options = tables.devices['blk'].options.parse({ capacity: '1MiB' });
-  const model = tables.devices['blk'].create({
-    node: storage,
-    plan: { ...plan, options } as never,
-    network: null,
-    resolve: (path) => path,
-  });
+  const model = makeDevice(storage, 'blk', { capacity: '1MiB' });
   const transport = new MmioDeviceTransport({
     model,
     dma: new FakeDma({ kernel, node: 1, memory: linux.memory }),
