@@ -5,9 +5,9 @@
 //   segment: handle le32 │ length le32 │ offset le32 low, le32 high
 //   refusal: a: slot, b: length, c: number of the segment; the bytes are the reason as text
 import type { DmaClient, DmaFault, DmaPort, Statistics } from '../../platform/contracts/index.ts';
-import { doubled, type Packet } from '../../platform/kernel/index.ts';
-import { LineTally } from '../../platform/memory/index.ts';
-import { copyBytes, type Node } from '../../platform/node/index.ts';
+import type { Packet } from '../../platform/kernel/index.ts';
+import { LineTally, Segments } from '../../platform/memory/index.ts';
+import type { Node } from '../../platform/node/index.ts';
 import { readU32, writeU32 } from '../../platform/wire/index.ts';
 import { OrderedLink } from './link.ts';
 
@@ -18,10 +18,6 @@ export const DMA_WRITE = 102;
 export const DMA_REFUSED = 103;
 
 const SEGMENT_SIZE = 16;
-const SEGMENTS_START = 64;
-/** Segments of up to so many bytes are copied when they are gathered. */
-const SHORT_SEGMENT = 64;
-const SHORT_START = 4096;
 
 /** The window that a device's bus address falls in, as the port's owner knows it. */
 export interface DmaWindow {
@@ -51,16 +47,7 @@ export class SharedMemoryPort implements DmaPort {
   readonly link: OrderedLink;
   readonly #options: PortOptions;
   readonly #lines: LineTally | null;
-  #addresses = new Float64Array(SEGMENTS_START);
-  #lengths = new Float64Array(SEGMENTS_START);
-  #count = 0;
-  #bytes = 0;
-  /** For writes: where the bytes of each segment are, until the write starts. */
-  readonly #sources: Uint8Array[] = [];
-  #sourceOffsets = new Float64Array(SEGMENTS_START);
-  /** Copies of short segments: used elements and the like, whose bytes are soon something else. */
-  #short = new Uint8Array(SHORT_START);
-  #shortUsed = 0;
+  readonly #segments = new Segments();
   readonly #clients: (DmaClient | null)[] = [];
   readonly #tags: number[] = [];
   /** Addresses of the segments of the read in each slot, should it be refused. */
@@ -74,43 +61,33 @@ export class SharedMemoryPort implements DmaPort {
   }
 
   readSegment(address: number, length: number): void {
-    if (this.#count === this.#addresses.length) this.#growSegments();
-    this.#addresses[this.#count] = address;
-    this.#lengths[this.#count++] = length;
-    this.#bytes += length;
+    this.#segments.add(address, length);
   }
 
   writeSegment(address: number, source: Uint8Array, offset: number, length: number): void {
-    if (this.#count === this.#addresses.length) this.#growSegments();
-    const isShort = length <= SHORT_SEGMENT;
-    this.#sources[this.#count] = isShort ? this.#keepShort(source, offset, length) : source;
-    this.#sourceOffsets[this.#count] = isShort ? this.#shortUsed - length : offset;
-    this.readSegment(address, length);
+    this.#segments.addSource(address, source, offset, length);
   }
 
   read(client: DmaClient, tag: number): void {
-    const packet = this.#segmentPacket(client, tag, false, 0);
+    const packet = this.#segmentPacket(client, tag, false);
     if (packet === null) return;
     this.reads++;
-    packet.kind = DMA_READ;
-    packet.a = this.#takeSlot(client, tag);
-    this.#noteAsked(packet.a, packet.b);
-    this.#send(packet, 0);
+    const slot = this.#takeSlot(client, tag);
+    const { count } = this.#segments;
+    this.#noteAsked(slot);
+    this.#segments.clear();
+    this.#send(packet.label(DMA_READ, slot, count), 0);
   }
 
   write(client: DmaClient, tag: number): boolean {
-    const bytes = this.#bytes;
-    const packet = this.#segmentPacket(client, tag, true, bytes);
+    const packet = this.#segmentPacket(client, tag, true);
     if (packet === null) return false;
     this.writes++;
-    let at = packet.b * SEGMENT_SIZE;
-    for (let i = 0; i < packet.b; i++) {
-      copyBytes(this.#sources[i], this.#sourceOffsets[i], packet.bytes, at, this.#lengths[i]);
-      at += this.#lengths[i];
-    }
-    packet.kind = DMA_WRITE;
-    packet.a = -1;
-    this.#send(packet, this.#lines === null ? bytes : this.#moved(this.#lines, packet.b));
+    const { count } = this.#segments;
+    const moved = this.#moved();
+    this.#segments.copySources(packet.bytes, count * SEGMENT_SIZE);
+    this.#segments.clear();
+    this.#send(packet.label(DMA_WRITE, -1, count), moved);
     return true;
   }
 
@@ -136,10 +113,13 @@ export class SharedMemoryPort implements DmaPort {
     return { dmaReads: this.reads, dmaWrites: this.writes, dmaRefused: this.refusals };
   }
 
-  /** Bytes of all lines that the first `count` segments lie in. */
-  #moved(lines: LineTally, count: number): number {
+  /** Bytes that move for the gathered segments: theirs, or all lines that they lie in. */
+  #moved(): number {
+    const { count, bytes, addresses, lengths } = this.#segments;
+    const lines = this.#lines;
+    if (lines === null) return bytes;
     lines.clear();
-    for (let i = 0; i < count; i++) lines.add(this.#addresses[i], this.#lengths[i]);
+    for (let i = 0; i < count; i++) lines.add(addresses[i], lengths[i]);
     return lines.bytes;
   }
 
@@ -149,21 +129,19 @@ export class SharedMemoryPort implements DmaPort {
     node.kernel.send(node.index, ownerNode, ownerPort, delay, packet);
   }
 
-  /** Makes the packet of the gathered segments and clears them; null when one was refused. */
-  #segmentPacket(client: DmaClient, tag: number, write: boolean, extra: number): Packet | null {
-    const count = this.#count;
-    this.#count = 0;
-    this.#bytes = 0;
-    this.#shortUsed = 0;
+  /** Makes the packet of the gathered segments; null, and they are cleared, when one was refused. */
+  #segmentPacket(client: DmaClient, tag: number, write: boolean): Packet | null {
+    const { count, bytes, addresses, lengths } = this.#segments;
     const { node, window, offset } = this.#options;
-    const packet = node.kernel.packets.acquire(count * SEGMENT_SIZE + extra);
+    const packet = node.kernel.packets.acquire(count * SEGMENT_SIZE + (write ? bytes : 0));
     for (let i = 0; i < count; i++) {
-      const address = this.#addresses[i];
-      const length = this.#lengths[i];
+      const address = addresses[i];
+      const length = lengths[i];
       const found = window(address);
       const at = offset(address);
       if (found === null || at + length > found.length) {
         node.kernel.packets.release(packet);
+        this.#segments.clear();
         this.#refuse(client, tag, { address, length, write, reason: refusal(found) });
         return null;
       }
@@ -172,9 +150,6 @@ export class SharedMemoryPort implements DmaPort {
       writeU32(packet.bytes, i * SEGMENT_SIZE + 8, at % 2 ** 32);
       writeU32(packet.bytes, i * SEGMENT_SIZE + 12, Math.floor(at / 2 ** 32));
     }
-    packet.b = count;
-    packet.c = 0;
-    packet.d = 0;
     return packet;
   }
 
@@ -183,13 +158,14 @@ export class SharedMemoryPort implements DmaPort {
     client.refused(tag, fault);
   }
 
-  #noteAsked(slot: number, count: number): void {
+  #noteAsked(slot: number): void {
+    const { count, addresses } = this.#segments;
     let asked = this.#asked[slot] as Float64Array | undefined;
     if (asked === undefined || asked.length < count) {
-      asked = new Float64Array(this.#addresses.length);
+      asked = new Float64Array(addresses.length);
       this.#asked[slot] = asked;
     }
-    for (let i = 0; i < count; i++) asked[i] = this.#addresses[i];
+    for (let i = 0; i < count; i++) asked[i] = addresses[i];
   }
 
   #takeSlot(client: DmaClient, tag: number): number {
@@ -197,23 +173,6 @@ export class SharedMemoryPort implements DmaPort {
     this.#clients[slot] = client;
     this.#tags[slot] = tag;
     return slot;
-  }
-
-  #keepShort(source: Uint8Array, offset: number, length: number): Uint8Array {
-    if (this.#shortUsed + length > this.#short.length) {
-      // Segments gathered before keep the array they were copied to.
-      this.#short = new Uint8Array(this.#short.length * 2);
-      this.#shortUsed = 0;
-    }
-    copyBytes(source, offset, this.#short, this.#shortUsed, length);
-    this.#shortUsed += length;
-    return this.#short;
-  }
-
-  #growSegments(): void {
-    this.#addresses = doubled(this.#addresses);
-    this.#lengths = doubled(this.#lengths);
-    this.#sourceOffsets = doubled(this.#sourceOffsets);
   }
 }
 

@@ -16,3 +16,4 @@ export {
   type SharingMode,
 } from './handles.ts';
 export { LineTally } from './line-tally.ts';
+export { Segments } from './segments.ts';

@@ -6,14 +6,14 @@
 // what lies in one burst into one request.
 import type { DmaClient, DmaPort } from '../contracts/index.ts';
 import type { Packet } from '../kernel/index.ts';
-import { copyBytes, labels, type Node } from '../node/index.ts';
+import { Segments } from '../memory/index.ts';
+import { labels, type Node } from '../node/index.ts';
 import { CreditTimer } from './credit.ts';
 import type { PcieFunction } from './function.ts';
 import type { Lane } from './lane.ts';
 import type { PciePath } from './options.ts';
 import { DMA_LOAD, DMA_STORE, PIECE_SIZE, Status, writePiece } from './packets.ts';
 import { ReadTransaction } from './read-transaction.ts';
-import { Segments } from './segments.ts';
 import { readRequestLength, TlpTally } from './tlp.ts';
 
 /** Requests that one kernel packet holds at the most. */
@@ -111,16 +111,14 @@ export class DmaEngine {
     this.writes++;
     this.writeBytes += segments.bytes;
     const { node, lane, translation, hostNode, hostPort } = this.#options;
-    const { count, addresses, lengths, sources, sourceOffsets } = segments;
+    const { count, addresses, lengths } = segments;
     const packet = node.kernel.packets.acquire(count * PIECE_SIZE + segments.bytes);
     this.#tally.clear();
-    let at = count * PIECE_SIZE;
     for (let i = 0; i < count; i++) {
       writePiece(packet.bytes, i, addresses[i], lengths[i]);
       this.#tally.write(addresses[i], lengths[i]);
-      copyBytes(sources[i], sourceOffsets[i], packet.bytes, at, lengths[i]);
-      at += lengths[i];
     }
+    segments.copySources(packet.bytes, count * PIECE_SIZE);
     segments.clear();
     packet.label(DMA_STORE, 0, count, owner.id);
     node.kernel.send(node.index, hostNode, hostPort, lane.post(this.#tally, translation), packet);

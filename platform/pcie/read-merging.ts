@@ -3,8 +3,8 @@
 //
 //   asked:    A ▒▒▒▒      B ▒▒▒▒     C ▒▒         C ends in the burst in which B begins
 //   read:     A ▒▒▒▒      C ▒▒░▒▒▒▒ B             ░ is read along and left out
+import type { Segments } from '../memory/index.ts';
 import { copyBytes } from '../node/index.ts';
-import type { Segments } from './segments.ts';
 
 export class ReadMerging {
   /** Bytes that were asked for. */

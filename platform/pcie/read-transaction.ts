@@ -1,9 +1,9 @@
 // A read of a card's DMA engine while it is under way: what is left to ask for, and where the answers go.
 import type { DmaClient, DmaFault } from '../contracts/index.ts';
+import { Segments } from '../memory/index.ts';
 import { copyBytes } from '../node/index.ts';
 import type { PcieFunction } from './function.ts';
 import { ReadMerging } from './read-merging.ts';
-import { Segments } from './segments.ts';
 
 /** Whoever reads: a function's port, and what it has gathered. */
 interface Reader {

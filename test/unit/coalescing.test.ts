@@ -2,9 +2,8 @@
 // requests of PCI Express that are joined.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LineTally } from '../../platform/memory/index.ts';
+import { LineTally, Segments } from '../../platform/memory/index.ts';
 import { ReadMerging } from '../../platform/pcie/read-merging.ts';
-import { Segments } from '../../platform/pcie/segments.ts';
 import { PcieBench } from '../support/pcie-bench.ts';
 
 const RUNS = { seed: 1, numRuns: 300 };

@@ -12,8 +12,8 @@ export class Segments {
   addresses = new Float64Array(8);
   lengths = new Float64Array(8);
   /** For writes: where the bytes of each segment are. */
-  readonly sources: Uint8Array[] = [];
-  sourceOffsets = new Float64Array(8);
+  readonly #sources: Uint8Array[] = [];
+  #sourceOffsets = new Float64Array(8);
   /** Copies of short segments: used elements and the like, whose bytes are soon something else. */
   #short = new Uint8Array(512);
   #shortUsed = 0;
@@ -29,8 +29,17 @@ export class Segments {
     this.add(address, length);
     const at = this.count - 1;
     const isShort = length <= SHORT;
-    this.sources[at] = isShort ? this.#keep(source, offset, length) : source;
-    this.sourceOffsets[at] = isShort ? this.#shortUsed - length : offset;
+    this.#sources[at] = isShort ? this.#keep(source, offset, length) : source;
+    this.#sourceOffsets[at] = isShort ? this.#shortUsed - length : offset;
+  }
+
+  /** For writes: puts the bytes of all segments one after the other. */
+  copySources(target: Uint8Array, start: number): void {
+    let at = start;
+    for (let i = 0; i < this.count; i++) {
+      copyBytes(this.#sources[i], this.#sourceOffsets[i], target, at, this.lengths[i]);
+      at += this.lengths[i];
+    }
   }
 
   clear(): void {
@@ -53,6 +62,6 @@ export class Segments {
   #grow(): void {
     this.addresses = doubled(this.addresses);
     this.lengths = doubled(this.lengths);
-    this.sourceOffsets = doubled(this.sourceOffsets);
+    this.#sourceOffsets = doubled(this.#sourceOffsets);
   }
 }
