@@ -54,9 +54,9 @@ export interface DriverSessionInput {
 }
 
 /** RESET is repeated this often when the partition is busy (Linux: 3). */
-export const RESET_RETRIES_MAX = 3;
+const RESET_RETRIES_MAX = 3;
 /** A partition that does not run is looked for this often (Linux: 60). */
-export const INIT_RETRIES_MAX = 60;
+const INIT_RETRIES_MAX = 60;
 
 interface Context extends DriverSessionInput {
   readonly retries: number;

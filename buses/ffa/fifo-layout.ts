@@ -19,7 +19,7 @@ export const FIFO = {
 } as const;
 
 /** 'VFFAFIFO' */
-export const FIFO_MAGIC = Uint8Array.from('VFFAFIFO', (letter) => letter.charCodeAt(0));
+const FIFO_MAGIC = Uint8Array.from('VFFAFIFO', (letter) => letter.charCodeAt(0));
 /** Values of the Linux driver. */
 export const FIFO_MESSAGE_SIZE = 128;
 export const FIFO_DEPTH = 30;

@@ -7,7 +7,7 @@ import { readU32, uuid } from '../../platform/wire/index.ts';
 /** The service for the device role of virtio-msg. */
 export const DEVICE_ROLE = 'c66028b5-2498-4aa1-9de7-77da6122abf0';
 
-export const UUID_SIZE = 16;
+const UUID_SIZE = 16;
 
 export interface Service {
   readonly uuid: string;

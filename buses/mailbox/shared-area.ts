@@ -12,8 +12,8 @@ import { readU16, writeU16, writeU32 } from '../../platform/wire/index.ts';
 import type { RingLayout } from '../common/index.ts';
 import type { MailboxOptions } from './options.ts';
 
-export const AREA_MAGIC = 0x1a2b3c4d;
-export const AREA_VERSION = 1;
+const AREA_MAGIC = 0x1a2b3c4d;
+const AREA_VERSION = 1;
 export const DEFINITION_SIZE = 56;
 export const HEAD_SIZE = 8;
 /** Where both cores have the carve-out, by their device trees (that of SRAM on STM32MP157). */

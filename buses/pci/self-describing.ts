@@ -16,7 +16,7 @@ import type { RingLayout } from '../common/index.ts';
 
 /** 'OL', little-endian. */
 export const LAYOUT_MAGIC = 0x4c4f;
-export const LAYOUT_VERSION = 1;
+const LAYOUT_VERSION = 1;
 
 export const layoutHeader = new LayoutCodec('virtio_msg_amp_shmem', {
   magic: hex(le16),

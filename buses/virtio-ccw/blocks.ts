@@ -11,7 +11,7 @@ export function readBe16(bytes: Uint8Array, at: number): number {
   return (bytes[at] << 8) | bytes[at + 1];
 }
 
-export function readBe32(bytes: Uint8Array, at: number): number {
+function readBe32(bytes: Uint8Array, at: number): number {
   return readBe16(bytes, at) * 0x1_0000 + readBe16(bytes, at + 2);
 }
 
@@ -25,12 +25,12 @@ export function writeBe16(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 1] = value;
 }
 
-export function writeBe32(bytes: Uint8Array, at: number, value: number): void {
+function writeBe32(bytes: Uint8Array, at: number, value: number): void {
   writeBe16(bytes, at, value >>> 16);
   writeBe16(bytes, at + 2, value);
 }
 
-export function writeBe64(bytes: Uint8Array, at: number, value: number): void {
+function writeBe64(bytes: Uint8Array, at: number, value: number): void {
   writeBe32(bytes, at, Math.floor(value / TWO_32));
   writeBe32(bytes, at + 4, value % TWO_32);
 }

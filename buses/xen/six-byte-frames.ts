@@ -18,7 +18,7 @@ import { readU16, writeU16 } from '../../platform/wire/index.ts';
 
 const SIX = 6;
 /** Largest message with the short header. */
-export const SIX_BYTE_MAX = 44;
+const SIX_BYTE_MAX = 44;
 const SIZE_AT_SIX = 4;
 const TOKEN_AT = 4;
 const SIZE_AT_EIGHT = 6;

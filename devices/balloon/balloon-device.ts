@@ -31,7 +31,7 @@ import {
 import type { BalloonOptions } from './options.ts';
 
 /** Bytes of one request that the device looks at: 16384 pages. */
-export const REQUEST_MAX = 65536;
+const REQUEST_MAX = 65536;
 
 const EVENT_PRESSURE = 0;
 const EVENT_STATISTICS = 1;

@@ -26,7 +26,7 @@ import { Ds1338Chip } from './ds1338-chip.ts';
 import type { I2cOptions } from './options.ts';
 
 /** Bytes of one segment at the most: what a Linux `i2c_msg` can say. */
-export const I2C_SEGMENT_MAX = 65535;
+const I2C_SEGMENT_MAX = 65535;
 /** Periods of the bus clock that a byte with its acknowledgement takes, and a start or stop. */
 const CLOCKS_PER_BYTE = 9;
 const CLOCKS_PER_CONDITION = 1;

@@ -18,7 +18,7 @@ export interface Coalescing {
   readonly maxUsecs: number;
 }
 
-export const NOT_COALESCED: Coalescing = { maxPackets: 0, maxUsecs: 0 };
+const NOT_COALESCED: Coalescing = { maxPackets: 0, maxUsecs: 0 };
 
 export class Coalescer implements SignalGate, Component {
   readonly #node: Node;

@@ -7,7 +7,7 @@ import { commonOptions, inOrderOption, queueSize } from '../common/index.ts';
 import { COALESCING_USECS_MAX } from './coalescer.ts';
 
 /** Queue pairs at the most; the specification allows 32768. */
-export const PAIRS_MAX = 64;
+const PAIRS_MAX = 64;
 
 /** True for the text of a group address. */
 function isGroupText(text: string): boolean {

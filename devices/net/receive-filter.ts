@@ -3,7 +3,7 @@
 import { isGroupMac, MAC_BROADCAST } from '../../platform/network/index.ts';
 
 /** Addresses that each half of the table holds; with more, all of that kind are kept. */
-export const MAC_ENTRIES_MAX = 64;
+const MAC_ENTRIES_MAX = 64;
 
 export class ReceiveFilter {
   /** The device's own address. */

@@ -21,7 +21,7 @@ import {
 } from './offloads.ts';
 
 /** Bytes of packets that are read and not yet returned, at the most; one packet always may be. */
-export const WINDOW_BYTES = 131_072;
+const WINDOW_BYTES = 131_072;
 /** More than the window holds packets. A tag is generation × SLOTS + slot. */
 const SLOTS = 65_536;
 /** Largest packet: an IP packet of 64 KiB, its Ethernet header and a tag. */

@@ -14,7 +14,7 @@ import {
 import { RequestEnd, SlotDriver } from '../common/index.ts';
 
 /** Messages of one transfer at the most. */
-export const I2C_MESSAGES_MAX = 8;
+const I2C_MESSAGES_MAX = 8;
 /** Segments of a chain: header, data, status. */
 const SEGMENTS = 3;
 /** Bytes of a message's header and status, each message in a 64-byte line of its own. */

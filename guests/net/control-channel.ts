@@ -7,7 +7,7 @@ import { type DriverRing, NET_OK, REAP_BROKEN, REAP_NONE } from '../../platform/
 /** Bytes of memory for a command. */
 export const COMMAND_BYTES = 1024;
 /** Bytes that may follow an answer. */
-export const RESULT_BYTES = 128;
+const RESULT_BYTES = 128;
 const ANSWER = COMMAND_BYTES - RESULT_BYTES - 1;
 const UNANSWERED = 0xff;
 

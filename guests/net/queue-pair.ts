@@ -16,7 +16,7 @@ import { PacketSender, type SenderLayout } from './packet-sender.ts';
 import { type PollEffect, type PollEvent, pollChart } from './poll-chart.ts';
 
 /** Packets that one round of polling takes at the most. */
-export const POLL_BUDGET = 64;
+const POLL_BUDGET = 64;
 const PACKET_MAX = 65_535 + 64;
 
 const POLL = 0;

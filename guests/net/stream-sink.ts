@@ -10,7 +10,7 @@ export const STREAM_HEADER = 4;
 /** The answer: bytes that were right and bytes that were wrong, as doubles. */
 export const STREAM_ANSWER = 16;
 /** Bytes of the pattern made at a time, on both sides alike. */
-export const STREAM_CHUNK = 4096;
+const STREAM_CHUNK = 4096;
 const WINDOW = 1_048_576;
 
 /** The number of a stream: made of its name, so that other streams don't change it (FNV-1a). */

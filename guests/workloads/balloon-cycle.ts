@@ -9,7 +9,7 @@ import type { BalloonClient, BalloonDriver } from '../balloon/index.ts';
 import { defineWorkload } from '../common/index.ts';
 import { WorkloadBase } from './workload-base.ts';
 
-export const balloonCycleOptions = z.strictObject({
+const balloonCycleOptions = z.strictObject({
   demand: z
     .array(z.strictObject({ at: time(), size: size({ min: 1 }), hold: time({ min: 1 }) }))
     .default([])

@@ -9,7 +9,7 @@ import type { ConsoleClient, ConsoleDriver } from '../console/index.ts';
 import { EchoCheck } from './echo-check.ts';
 import { WorkloadBase } from './workload-base.ts';
 
-export const consoleEchoOptions = z.strictObject({
+const consoleEchoOptions = z.strictObject({
   port: count({ max: CONSOLE_PORTS_MAX - 1 })
     .default(0)
     .describe('The port that is written to.'),

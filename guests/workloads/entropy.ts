@@ -10,7 +10,7 @@ import type { RngClient, RngDriver } from '../rng/index.ts';
 import { totalOf } from './progress.ts';
 import { WorkloadBase } from './workload-base.ts';
 
-export const entropyOptions = z.strictObject({
+const entropyOptions = z.strictObject({
   requestSize: size({ min: 1, max: 65536 }).default(64).describe('Bytes asked for at a time.'),
   depth: z.int().min(1).max(64).default(1).describe('Requests under way at the same time.'),
   operations: z

@@ -14,7 +14,7 @@ import { ExpectedDisk } from './expected-disk.ts';
 import { totalOf } from './progress.ts';
 import { WorkloadBase } from './workload-base.ts';
 
-export const fioOptions = z.strictObject({
+const fioOptions = z.strictObject({
   rw: z
     .enum(['read', 'write', 'rw', 'randread', 'randwrite', 'randrw'])
     .default('randread')

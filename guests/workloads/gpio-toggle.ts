@@ -29,7 +29,7 @@ const IRQ_TYPES = {
   low: GPIO_IRQ_TYPE.LEVEL_LOW,
 } as const;
 
-export const gpioToggleOptions = z.strictObject({
+const gpioToggleOptions = z.strictObject({
   in: count({ max: 1023 }).describe('The line that is listened to.'),
   out: count({ max: 1023 })
     .optional()

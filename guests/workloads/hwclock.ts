@@ -17,7 +17,7 @@ import { defineWorkload } from '../common/index.ts';
 import { type I2cClient, type I2cDriver, type I2cMessage, I2cResult } from '../i2c/index.ts';
 import { WorkloadBase } from './workload-base.ts';
 
-export const hwclockOptions = z.strictObject({
+const hwclockOptions = z.strictObject({
   operations: count({ min: 1 }).default(10).describe('Readings of the clock.'),
   interval: time({ min: 0 })
     .default(250_000_000_000)

@@ -51,7 +51,7 @@ export interface PeerOptions {
 export type Peer = { readonly address: IpAddress } | { readonly mac: number };
 
 /** Finds whom a text names: a network device, an IP address or a MAC address; null for nobody. */
-export function findPeer(options: PeerOptions, devices: readonly DevicePlan[]): Peer | null {
+function findPeer(options: PeerOptions, devices: readonly DevicePlan[]): Peer | null {
   const { to } = options;
   const address = parseIp(to);
   if (address !== null) return { address };

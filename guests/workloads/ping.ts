@@ -10,7 +10,7 @@ import type { NetDriver } from '../net/index.ts';
 import { checkPeer, IP_HEADER, ipOption, NetWorkload, versionFor } from './net-workload.ts';
 import type { Goal } from './progress.ts';
 
-export const pingOptions = z.strictObject({
+const pingOptions = z.strictObject({
   to: z.string().describe('Whom to ask: a network device or an IP address.'),
   ...ipOption,
   size: size({ min: 0, max: 65_507 }).default(56).describe('Bytes of payload.'),

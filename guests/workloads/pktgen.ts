@@ -29,7 +29,7 @@ import { type Goal, totalOf } from './progress.ts';
 const headers = (version: IpVersion) => ETHERNET_HEADER + IP_HEADER[version] + UDP_HEADER;
 const sizeMin = (version: IpVersion) => Math.max(FRAME_MIN, headers(version) + COUNTER_HEADER);
 
-export const pktgenOptions = z.strictObject({
+const pktgenOptions = z.strictObject({
   to: z.string().describe('Whom to send to: a network device, an IP address, or a MAC address.'),
   ...ipOption,
   size: size({ min: sizeMin(4), max: 9234 })

@@ -64,7 +64,7 @@ const step = z.strictObject({
     .describe('What must come of it.'),
 });
 
-export const scriptOptions = z.strictObject({
+const scriptOptions = z.strictObject({
   steps: z.array(step).min(1).describe('What to do, one after another: see the README.'),
 });
 

@@ -18,7 +18,7 @@ import {
 import { checkPeer, ipOption, NetWorkload } from './net-workload.ts';
 import { type Goal, totalOf } from './progress.ts';
 
-export const streamOptions = z.strictObject({
+const streamOptions = z.strictObject({
   to: z.string().describe('Whom to send to: a network device or an IP address.'),
   ...ipOption,
   bytes: size({ min: 1 }).optional().describe('Bytes in all. Default: until `duration`, or 1MiB.'),

@@ -9,7 +9,7 @@ import type { VsockClient, VsockDriver } from '../vsock/index.ts';
 import { EchoCheck } from './echo-check.ts';
 import { WorkloadBase } from './workload-base.ts';
 
-export const vsockEchoOptions = z.strictObject({
+const vsockEchoOptions = z.strictObject({
   port: count({ max: 0xffff_ffff }).default(7).describe('The port of the host to connect to.'),
   socket: z
     .enum(['stream', 'seqpacket'])

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Folders whose TypeScript is compiled to dist/. */
-export const SOURCE_FOLDERS = ['platform', 'devices', 'buses', 'guests'];
+const SOURCE_FOLDERS = ['platform', 'devices', 'buses', 'guests'];
 
 /** Ends the program with an error of one line. */
 export function fail(message) {

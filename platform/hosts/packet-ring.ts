@@ -19,7 +19,7 @@ const CONTROL_SIZE = 128;
 const READ_POSITION = 0;
 const WRITE_POSITION = 16;
 
-export const RING_SIZE_MIN = 2 * LINE_SIZE;
+const RING_SIZE_MIN = 2 * LINE_SIZE;
 const SPILL_LINES_START = 64;
 
 /**

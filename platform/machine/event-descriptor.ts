@@ -2,7 +2,7 @@
 import type { AnyStateNode, AnyTransitionDefinition } from 'xstate';
 
 /** True when `descriptor` (`a.b`, `a.*` or `*`) covers events of this type. */
-export function matchesDescriptor(type: string, descriptor: string): boolean {
+function matchesDescriptor(type: string, descriptor: string): boolean {
   if (descriptor === type || descriptor === '*') return true;
   if (!descriptor.endsWith('.*')) return false;
   const prefix = descriptor.slice(0, -2);

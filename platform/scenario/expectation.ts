@@ -10,7 +10,7 @@ import {
 import { nearestName } from './nearest.ts';
 import type { ScenarioErrorCode } from './problem.ts';
 
-export const OPERATORS = ['==', '!=', '<=', '>=', '<', '>'] as const;
+const OPERATORS = ['==', '!=', '<=', '>=', '<', '>'] as const;
 export type Operator = (typeof OPERATORS)[number];
 
 type Scalar = number | string | boolean;

@@ -19,7 +19,7 @@ import type { ScenarioErrorCode } from './problem.ts';
 export type FieldKind = Dimension | 'inputFile';
 
 /** Kind by field schema. Clones made by `describe` and the like inherit it. */
-export const fieldKinds = z.registry<{ kind: FieldKind }>();
+const fieldKinds = z.registry<{ kind: FieldKind }>();
 
 /** What a custom zod issue of ours carries in `params`. */
 export interface IssueDetail {

@@ -47,7 +47,7 @@ export interface ProfileSummary {
 }
 
 /** The folder of the shipped profiles, from the sources or from the compiled tree beside them. */
-export function profileFolder(): string {
+function profileFolder(): string {
   const places = ['../profiles/', '../../../platform/profiles/'];
   const folders = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
   const found = folders.find((folder) =>

@@ -10,9 +10,9 @@ export const DEVICE_NUMBER_MAX = 2 ** 32 - 1;
 const PAGE = 4096;
 const MEMORY_MAX = 2 ** 40;
 
-export const NODE_KINDS = ['vm', 'partition', 'host', 'card', 'mcu'] as const;
-export const WORLDS = ['normal', 'secure'] as const;
-export const NETWORK_TYPES = ['switch', 'wire'] as const;
+const NODE_KINDS = ['vm', 'partition', 'host', 'card', 'mcu'] as const;
+const WORLDS = ['normal', 'secure'] as const;
+const NETWORK_TYPES = ['switch', 'wire'] as const;
 export const FAULT_ACTIONS = ['drop', 'delay', 'omit', 'shrink'] as const;
 
 const copies = () =>

@@ -57,7 +57,7 @@ const WORD = 8;
 const BITS_OF_WORD = 64;
 
 /** Pads to whole words of 64 bits with zeroes. */
-export function adminWords(data: Uint8Array): Uint8Array {
+function adminWords(data: Uint8Array): Uint8Array {
   return padded(data, Math.ceil(data.length / WORD) * WORD);
 }
 

@@ -46,7 +46,7 @@ interface AlphaRow {
 }
 
 /** All messages of the transport. */
-export const alphaMessages = {
+const alphaMessages = {
   DEVICE_INFO: {
     id: 0x03,
     doc: 'Asks what the device is.',

@@ -9,7 +9,7 @@ const DUPLICATES = 3;
 
 /** The least and the first time-out: those of Linux. */
 export const RTO_MIN = 200 * PS_PER_MS;
-export const RTO_FIRST = PS_PER_S;
+const RTO_FIRST = PS_PER_S;
 const RTO_MAX = 60 * PS_PER_S;
 
 export class Congestion {

@@ -8,7 +8,7 @@ import { ByteRing } from './byte-ring.ts';
 import { Congestion } from './congestion.ts';
 
 /** Time-outs in a row after which the peer is given up. */
-export const TIMEOUTS_MAX = 15;
+const TIMEOUTS_MAX = 15;
 
 /** What every station takes (RFC 9293 §3.7.1). */
 const FIRST_SEGMENT = 536;

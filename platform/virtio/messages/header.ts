@@ -16,7 +16,7 @@ import { readU16, readU32, writeU16, writeU32 } from '../../wire/index.ts';
 export const HEADER_SIZE = 8;
 
 /** Bytes of the header with a device number of 32 bits, which is in no draft. */
-export const WIDE_HEADER_SIZE = 10;
+const WIDE_HEADER_SIZE = 10;
 
 /** Bytes of the header with device numbers of this width. */
 export function headerSizeFor(deviceBits: DeviceBits): number {
