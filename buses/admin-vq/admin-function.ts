@@ -20,8 +20,10 @@ import {
   CLASS_CODE,
   type DeviceFunctionOptions,
   doorbellNext,
+  FunctionRegions,
   NO_VECTOR,
   numberOf,
+  REGIONS_BAR,
   REVISION,
   VENDOR_ID,
 } from '../virtio-pci/index.ts';
@@ -66,6 +68,7 @@ export class AdminFunction implements FunctionModel, DeviceTransport, AdminServi
   readonly #options: DeviceFunctionOptions<AdminVqOptions>;
   readonly #commands: AdminCommands;
   readonly #vectors: number;
+  readonly #regions: FunctionRegions;
   /** No other queue has this index. */
   readonly #adminQueue: number;
   /** Vectors of queues that there are. */
@@ -82,7 +85,8 @@ export class AdminFunction implements FunctionModel, DeviceTransport, AdminServi
     this.#adminQueue = model.info.queuesMax;
     this.#vectors = FIRST_QUEUE_VECTOR + ordinaryQueues(model);
     this.#commands = new AdminCommands(deviceCommands(model, this));
-    const config = configSpace(options, this.#vectors);
+    this.#regions = new FunctionRegions(options.node, model);
+    const config = configSpace(options, this.#vectors, this.#regions);
     this.own = endpoint.addFunction(functionId, { config, model: this, vectors: this.#vectors });
     this.dma = endpoint.dmaOf(this.own);
     model.connect(this);
@@ -130,6 +134,7 @@ export class AdminFunction implements FunctionModel, DeviceTransport, AdminServi
 
   readBar(bar: number, offset: number, target: Uint8Array, length: number): void {
     if (bar === MSIX_BAR) return this.own.interrupts.readTable(offset, target, length);
+    if (bar === REGIONS_BAR) return this.#regions.read(offset, target, length);
     target.fill(0, 0, length);
     if (length === REGISTER_SIZE) writeU32(target, 0, this.#read(offset));
     else this.#options.objected(`${length} bytes read at ${offset}`);
@@ -137,12 +142,17 @@ export class AdminFunction implements FunctionModel, DeviceTransport, AdminServi
 
   writeBar(bar: number, offset: number, source: Uint8Array, length: number): void {
     if (bar === MSIX_BAR) return this.own.interrupts.writeTable(offset, source, length);
+    if (bar === REGIONS_BAR) return this.#regions.write(offset, source, length);
     if (offset >= DOORBELLS_START) {
       const queue = (offset - DOORBELLS_START) / REGISTER_SIZE;
       if (this.#queueVectors.has(queue))
         this.#options.notified(queue, doorbellNext(source, length));
       else this.#options.objected(`the doorbell of queue ${queue}, which was not created`);
     } else this.#write(offset, numberOf(source, length));
+  }
+
+  claims(bar: number, offset: number, length: number): boolean {
+    return bar !== REGIONS_BAR || this.#regions.claims(offset, length);
   }
 
   /** Power-on, a function-level reset, or RESET written to State. */
@@ -243,6 +253,7 @@ export class AdminFunction implements FunctionModel, DeviceTransport, AdminServi
 function configSpace(
   { path, model }: DeviceFunctionOptions<AdminVqOptions>,
   vectors: number,
+  regions: FunctionRegions,
 ): ConfigSpace {
   const tableSize = 2 * msixPendingOffset(vectors);
   return new ConfigSpace({
@@ -257,7 +268,12 @@ function configSpace(
     bars: [
       { index: REGISTERS_BAR, size: REGISTERS_BAR_SIZE, wide: false, prefetchable: false },
       { index: MSIX_BAR, size: tableSize, wide: false, prefetchable: false },
+      ...regions.bar(REGIONS_BAR),
     ],
-    capabilities: [expressCapability(path), msixCapability(vectors, MSIX_BAR)],
+    capabilities: [
+      ...regions.capabilities,
+      expressCapability(path),
+      msixCapability(vectors, MSIX_BAR),
+    ],
   });
 }

@@ -112,6 +112,7 @@ export class AdminVqDriver extends FunctionTransport implements DriverTransport 
   setStatus(status: number): void {
     if (status !== 0) return this.#ask(operations.setStatus(status));
     if (this.#registers < 0) return this.#fail('there is no function');
+    this.unmapRegions();
     this.#resetting = true;
     this.#chart.send({ type: 'RESET' });
   }

@@ -1,7 +1,11 @@
+export { BarRegions } from './bar-regions.ts';
+export { CardRegions } from './card-regions.ts';
 export { checkSlotOptions, planSlot, type SlotOptions, slotOptions } from './card-slot.ts';
 export { defineMessageBus, defineTransport, transportFeatures } from './definition.ts';
 export { DeviceClients } from './device-clients.ts';
 export { DevicePages, type PageRange, pagesOfMemory, pagesOfRange } from './device-pages.ts';
+export { DeviceRegions, noteStore } from './device-regions.ts';
+export { DriverRegions, REGION_WINDOW } from './driver-regions.ts';
 export { FaultySender, type FaultySenderOptions } from './faulty-sender.ts';
 export { FrameQueue } from './frame-queue.ts';
 export { GuestMemory, guestMemoryPort } from './guest-memory.ts';
@@ -47,6 +51,9 @@ export {
   DMA_WRITE,
   type DmaWindow,
   type MemoryGuard,
+  REGION_KINDS,
+  REGION_READ,
+  REGION_WRITE,
   SharedMemoryPort,
   SharedMemoryTarget,
 } from './shared-memory.ts';

@@ -8,8 +8,10 @@ import type {
   DmaPort,
   Observed,
   Revision,
+  SharedRegion,
   Statistics,
 } from '../../platform/contracts/index.ts';
+import { assert } from '../../platform/errors.ts';
 import type { Component, Packet } from '../../platform/kernel/index.ts';
 import type { Node, ViolationCode } from '../../platform/node/index.ts';
 import {
@@ -30,6 +32,7 @@ import {
 } from '../../platform/virtio/messages/index.ts';
 import { type MessageOf, WireError } from '../../platform/wire/index.ts';
 import { DeviceClients } from './device-clients.ts';
+import { DeviceRegions } from './device-regions.ts';
 import { FaultySender } from './faulty-sender.ts';
 import { InBandDeviceSide, inBandMessages } from './in-band/index.ts';
 import { MessageCounter } from './message-counter.ts';
@@ -62,6 +65,8 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
   readonly #counter: MessageCounter;
   readonly #clients: DeviceClients;
   readonly #link: DeviceLink;
+  /** Regions that are reached over the link's path. */
+  readonly #regions: DeviceRegions | null;
   readonly #memory: InBandDeviceSide | null;
   readonly #frame: Uint8Array;
   /** The driver has sent something, and wants to hear of devices that come and go. */
@@ -99,6 +104,8 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
           });
     node.kernel.bindPort(plan.devicePort, node.add(this));
     this.#link = options.link(this);
+    const { path } = this.#link;
+    this.#regions = path === undefined ? null : new DeviceRegions({ node, plan, link: path });
   }
 
   dmaOf(deviceNumber: number): DmaPort {
@@ -107,6 +114,12 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
 
   attach(deviceNumber: number, client: DeviceBusClient): void {
     this.#clients.attach(deviceNumber, client);
+  }
+
+  shareRegion(deviceNumber: number, region: SharedRegion): number {
+    if (this.#regions !== null) return this.#regions.share(region);
+    assert(this.#link.shareRegion !== undefined, 'the link has a way to regions');
+    return this.#link.shareRegion(deviceNumber, region);
   }
 
   setPresent(number: number, present: boolean): void {
@@ -121,7 +134,7 @@ export class LinkDeviceEnd implements DeviceBusEnd, Observed, Component, LinkCli
   }
 
   receive(packet: Packet): void {
-    this.#link.receive(packet);
+    if (!this.#regions?.receive(packet)) this.#link.receive(packet);
   }
 
   deliver(): void {}

@@ -6,6 +6,7 @@ import type {
   DriverBusClient,
   DriverBusEnd,
   Observed,
+  RegionMap,
   Revision,
   Statistics,
 } from '../../platform/contracts/index.ts';
@@ -27,6 +28,7 @@ import {
 } from '../../platform/virtio/messages/index.ts';
 import { type MessageOf, WireError } from '../../platform/wire/index.ts';
 import { DeviceWindow } from './device-window.ts';
+import { DriverRegions } from './driver-regions.ts';
 import { FaultySender } from './faulty-sender.ts';
 import { InBandDriverSide, inBandMessages } from './in-band/index.ts';
 import {
@@ -81,6 +83,8 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
   readonly #window: DeviceWindow;
   readonly #session: Chart<unknown, LinkSessionEvent>;
   readonly #link: DriverLink;
+  /** Regions that are reached over the link's path. */
+  readonly #regions: DriverRegions | null;
   readonly #inBand: InBandDriverSide | null;
   /** Who has the memory that devices may reach. */
   readonly #memory: DriverMemory;
@@ -115,6 +119,11 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
     this.#frame = new Uint8Array(maxMessageSize);
     node.kernel.bindPort(plan.driverPort, node.add(this));
     this.#link = options.link(this);
+    const { path, pageMapping } = this.#link;
+    this.#regions =
+      path === undefined || options.inBand
+        ? null
+        : new DriverRegions({ node, plan, link: path, pageMapping });
     this.#inBand = options.inBand ? this.#makeInBand() : null;
     this.#memory = this.#inBand ?? this.#link;
     this.#session = node.charts.start(linkSessionChart, {
@@ -127,6 +136,10 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
       perform: (effect: LinkSessionEffect) => this.#perform(effect),
     });
     this.#session.begin();
+  }
+
+  get regions(): RegionMap | undefined {
+    return this.#regions ?? this.#link.regions;
   }
 
   attach(deviceNumber: number, client: DriverBusClient): void {
@@ -156,7 +169,7 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
   }
 
   receive(packet: Packet): void {
-    this.#link.receive(packet);
+    if (!this.#regions?.receive(packet)) this.#link.receive(packet);
   }
 
   deliver(): void {}
@@ -167,6 +180,7 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
       messages,
       bytes,
       ...this.#link.statistics(),
+      ...this.#regions?.statistics(),
       silences: this.#silences,
       faultsInjected: this.#sender.injector.acted,
       ...this.#counter.byName(),

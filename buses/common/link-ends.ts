@@ -26,6 +26,14 @@ export interface LinkEndsOptions<Options extends LinkOptions> {
   deviceLink(environment: BusEnvironment<Options>, client: LinkClient): DeviceLink;
 }
 
+/** Devices can have regions but where nodes share no memory, or speak of less than they could. */
+function regionsRefused(options: Readonly<Record<string, unknown>>): string | null {
+  if (options['data'] === 'inBand') return 'with data in band, nodes share no memory';
+  if (options['frontEnd'] === 'mmio') return 'behind a proxy for virtio-mmio they are not modelled';
+  if (options['dialect'] === 'alpha') return 'the messages of 2024 do not tell of them';
+  return null;
+}
+
 /** Returns what a bus's row needs of functions. */
 export function linkEnds<Options extends LinkOptions>(parts: LinkEndsOptions<Options>) {
   const shared = (environment: BusEnvironment<Options>) => {
@@ -41,6 +49,7 @@ export function linkEnds<Options extends LinkOptions>(parts: LinkEndsOptions<Opt
   };
   return {
     deviceBits: deviceBitsOf,
+    regionsRefused,
     beyondDrafts: (options: Readonly<Record<string, unknown>>) => [
       ...(options['data'] === 'inBand' ? ['in-band data'] : []),
       ...(deviceBitsOf(options) === 32 ? ['device numbers of 32 bits'] : []),

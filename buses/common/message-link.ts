@@ -1,7 +1,14 @@
 // What moves the messages of one bus between its two ends: rings with doorbells, or calls. The ends know
 // virtio-msg and nothing of the way; a link knows the way and nothing of what it carries.
-import type { DmaPort, DriverBusClient, Statistics } from '../../platform/contracts/index.ts';
+import type {
+  DmaPort,
+  DriverBusClient,
+  RegionMap,
+  SharedRegion,
+  Statistics,
+} from '../../platform/contracts/index.ts';
 import type { Packet } from '../../platform/kernel/index.ts';
+import type { OrderedLink } from './link.ts';
 
 /** Who gets what a link carries. */
 export interface LinkClient {
@@ -45,11 +52,21 @@ export interface DriverLink extends Link, DriverMemory {
   connect(): void;
   /** Forgets messages that wait: their receiver is gone. */
   clear(): void;
+  /** Over coherent memory, the way of data to the device's node: cores reach regions over it. */
+  readonly path?: OrderedLink;
+  /** Regions of devices, where the link has a way of its own to them. */
+  readonly regions?: RegionMap;
+  /** Constant: mapping a page of a region, where that takes time. */
+  readonly pageMapping?: number;
 }
 
 /** The device's side. */
 export interface DeviceLink extends Link {
   readonly dma: DmaPort;
+  /** Over coherent memory, the way of data to the driver's node. */
+  readonly path?: OrderedLink;
+  /** Shares a region, where the link has a way of its own to it; returns its place. */
+  shareRegion?(deviceNumber: number, region: SharedRegion): number;
   /** A request was not understood, or is for nobody: links that can, say so. */
   refuse?(bytes: Uint8Array): void;
 }

@@ -16,6 +16,33 @@ export const DMA_READ = 100;
 export const DMA_DATA = 101;
 export const DMA_WRITE = 102;
 export const DMA_REFUSED = 103;
+/** The same the other way round: cores of the driver's node reach regions of the device's. */
+export const REGION_READ = 104;
+export const REGION_DATA = 105;
+export const REGION_WRITE = 106;
+export const REGION_REFUSED = 107;
+
+/** The kinds of packets of one use of transactions. */
+export interface TransactionKinds {
+  readonly read: number;
+  readonly data: number;
+  readonly write: number;
+  readonly refused: number;
+}
+
+const DMA_KINDS: TransactionKinds = {
+  read: DMA_READ,
+  data: DMA_DATA,
+  write: DMA_WRITE,
+  refused: DMA_REFUSED,
+};
+
+export const REGION_KINDS: TransactionKinds = {
+  read: REGION_READ,
+  data: REGION_DATA,
+  write: REGION_WRITE,
+  refused: REGION_REFUSED,
+};
 
 const SEGMENT_SIZE = 16;
 
@@ -37,6 +64,8 @@ export interface PortOptions {
   offset(address: number): number;
   /** What carries it; without one, a link of its own with the latency of coherent memory. */
   readonly link?: OrderedLink;
+  /** Those of DMA when left out. */
+  readonly kinds?: TransactionKinds;
 }
 
 /** The device side's port. Refuses at once what was not shared with it. */
@@ -48,6 +77,7 @@ export class SharedMemoryPort implements DmaPort {
   readonly #options: PortOptions;
   readonly #lines: LineTally | null;
   readonly #segments = new Segments();
+  readonly #kinds: TransactionKinds;
   readonly #clients: (DmaClient | null)[] = [];
   readonly #tags: number[] = [];
   /** Addresses of the segments of the read in each slot, should it be refused. */
@@ -56,6 +86,7 @@ export class SharedMemoryPort implements DmaPort {
 
   constructor(options: PortOptions) {
     this.#options = options;
+    this.#kinds = options.kinds ?? DMA_KINDS;
     this.link = options.link ?? coherentLink(options.node);
     this.#lines = linesOn(this.link);
   }
@@ -76,7 +107,7 @@ export class SharedMemoryPort implements DmaPort {
     const { count } = this.#segments;
     this.#noteAsked(slot);
     this.#segments.clear();
-    this.#send(packet.label(DMA_READ, slot, count), 0);
+    this.#send(packet.label(this.#kinds.read, slot, count), 0);
   }
 
   write(client: DmaClient, tag: number): boolean {
@@ -87,19 +118,19 @@ export class SharedMemoryPort implements DmaPort {
     const moved = this.#moved();
     this.#segments.copySources(packet.bytes, count * SEGMENT_SIZE);
     this.#segments.clear();
-    this.#send(packet.label(DMA_WRITE, -1, count), moved);
+    this.#send(packet.label(this.#kinds.write, -1, count), moved);
     return true;
   }
 
-  /** Takes a packet of kind DMA_DATA or DMA_REFUSED. */
+  /** Takes a packet of kind `data` or `refused`. */
   receive(packet: Packet): void {
     const slot = packet.a;
-    if (packet.kind === DMA_REFUSED && slot < 0) return;
+    if (packet.kind === this.#kinds.refused && slot < 0) return;
     const client = this.#clients[slot]!;
     const tag = this.#tags[slot];
     this.#clients[slot] = null;
     this.#freeSlots.push(slot);
-    if (packet.kind === DMA_DATA) {
+    if (packet.kind === this.#kinds.data) {
       client.readDone(tag, packet.bytes, packet.length);
       return;
     }
@@ -220,8 +251,12 @@ export interface TargetOptions {
   readonly name: string;
   /** Whose accesses these are, for violations: `the device side` unless told. */
   readonly borrower?: string;
+  /** Told of each write, by its place in the owner's memory. */
+  written?(address: number, length: number): void;
   /** What carries answers; without one, a link of its own with the latency of coherent memory. */
   readonly link?: OrderedLink;
+  /** Those of DMA when left out. */
+  readonly kinds?: TransactionKinds;
 }
 
 /** A link with the latency and bandwidth of coherent memory. */
@@ -236,16 +271,18 @@ export class SharedMemoryTarget {
   readonly link: OrderedLink;
   readonly #options: TargetOptions;
   readonly #lines: LineTally | null;
+  readonly #kinds: TransactionKinds;
 
   constructor(options: TargetOptions) {
     this.#options = options;
+    this.#kinds = options.kinds ?? DMA_KINDS;
     this.link = options.link ?? coherentLink(options.node);
     this.#lines = linesOn(this.link);
   }
 
-  /** Takes a packet of kind DMA_READ or DMA_WRITE. */
+  /** Takes a packet of kind `read` or `write`. */
   receive(packet: Packet): void {
-    const write = packet.kind === DMA_WRITE;
+    const write = packet.kind === this.#kinds.write;
     const { node } = this.#options;
     let total = 0;
     for (let i = 0; i < packet.b; i++) {
@@ -266,16 +303,19 @@ export class SharedMemoryTarget {
       this.#lines?.add(address, length);
       done += length;
     }
-    answer.label(DMA_DATA, packet.a);
+    answer.label(this.#kinds.data, packet.a);
     this.#answer(answer, this.#lines?.bytes ?? total);
   }
 
   #apply(packet: Packet): void {
     const { memory } = this.#options.node;
+    const { written } = this.#options;
     let at = packet.b * SEGMENT_SIZE;
     for (let i = 0; i < packet.b; i++) {
       const length = readU32(packet.bytes, i * SEGMENT_SIZE + 4);
-      memory.copyIn(this.#translate(packet, i, true), packet.bytes, at, length, false);
+      const address = this.#translate(packet, i, true);
+      memory.copyIn(address, packet.bytes, at, length, false);
+      written?.(address, length);
       at += length;
     }
   }
@@ -303,7 +343,7 @@ export class SharedMemoryTarget {
     );
     const answer = node.kernel.packets.acquire(denial.length);
     for (let i = 0; i < denial.length; i++) answer.bytes[i] = denial.charCodeAt(i);
-    answer.label(DMA_REFUSED, packet.a, length, segment);
+    answer.label(this.#kinds.refused, packet.a, length, segment);
     this.#answer(answer, 0);
   }
 

@@ -7,6 +7,7 @@ import type {
   DmaPort,
   Observed,
   Revision,
+  SharedRegion,
   Statistics,
 } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
@@ -141,6 +142,7 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
       plan: this.#plan,
       areas: () => this.#responder.areas,
       post: (packet, kind, a, b, delay) => this.#send(packet, kind, a, b, delay),
+      answerSpmc: (kind, a, b) => this.#reply(kind, a, b),
       forward: (bytes, length) => this.#forward(bytes, length),
     });
   }
@@ -177,6 +179,11 @@ export class FfaDeviceEnd implements DeviceBusEnd, Observed, Component, CpuClien
 
   dmaOf(): DmaPort {
     return this.#memory.dma;
+  }
+
+  /** GET_SHM tells of a region by its FF-A handle. */
+  shareRegion(_deviceNumber: number, region: SharedRegion): number {
+    return this.#memory.shareRegion(region);
   }
 
   attach(deviceNumber: number, client: DeviceBusClient): void {

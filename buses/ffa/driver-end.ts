@@ -4,6 +4,7 @@ import type {
   DriverBusClient,
   DriverBusEnd,
   Observed,
+  RegionMap,
   Revision,
   Statistics,
 } from '../../platform/contracts/index.ts';
@@ -119,7 +120,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       faults: this.#sender.injector,
       send: (message) => this.#sendBus(message),
       post: (packet, kind, a, delay, b) => this.#post(packet, kind, a, delay, b),
-      answerSpmc: (kind, a, b) => this.#answerSpmc(kind, a, b),
+      switchTime: this.#switchTime,
     });
     this.#inbox = this.#makeInbox();
     this.#carriers = this.#makeCarriers();
@@ -233,6 +234,10 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     return this.#memory.handles;
   }
 
+  get regions(): RegionMap {
+    return this.#memory.regions;
+  }
+
   attach(deviceNumber: number, client: DriverBusClient): void {
     this.#clients.attach(deviceNumber, client);
   }
@@ -307,7 +312,7 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
       areas: this.#memory.areaCount,
       pagesDonated: this.#memory.pagesDonated,
       suspensions: this.#suspensions,
-      ...this.#memory.link.statistics('driver'),
+      ...this.#memory.statistics(),
       faultsInjected: this.#sender.injector.acted,
       ...this.#counter.byName(),
     };
@@ -371,12 +376,6 @@ export class FfaDriverEnd implements DriverBusEnd, Observed, Component, CpuClien
     const packet = this.#node.kernel.packets.acquire(bytes.length);
     packet.bytes.set(bytes);
     this.#post(packet, PARTITION_INFO, 0, this.#node.charge(this.#switchTime));
-  }
-
-  /** The SPMC's answer to a call of the partition. */
-  #answerSpmc(kind: number, a: number, b: number): void {
-    const delay = this.#node.charge(this.#switchTime);
-    this.#post(this.#node.kernel.packets.acquire(0), kind, a, delay, b);
   }
 
   #post(packet: Packet, kind: number, a: number, delay: number, b = 0): void {

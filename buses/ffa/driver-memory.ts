@@ -1,6 +1,6 @@
 // Memory of the driver's node as the partition may reach it: the handles under which it is shared, the
 // areas made of them, and the partition's accesses.
-import type { DriverBusClient } from '../../platform/contracts/index.ts';
+import type { DriverBusClient, RegionMap, Statistics } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
 import type { FaultInjector } from '../../platform/faults/index.ts';
 import type { Packet } from '../../platform/kernel/index.ts';
@@ -13,6 +13,7 @@ import { type FfaBody, type FfaMessageOf, FfaResult, SHARING_ATTRIBUTES } from '
 import type { FfaPlan } from './options.ts';
 import { MEM_RELINQUISH, MEM_RETRIEVE, MEM_RETRIEVE_REPLY } from './packets.ts';
 import type { FfaTiming } from './timing.ts';
+import { VmRegions } from './vm-regions.ts';
 
 export interface DriverMemoryOptions {
   readonly node: Node;
@@ -23,8 +24,8 @@ export interface DriverMemoryOptions {
   send(message: FfaBody): void;
   /** Sends a packet to the peer, on the hypervisor's behalf. */
   post(packet: Packet, kind: number, a: number, delay: number, b: number): void;
-  /** Answers the partition's call to the SPMC. */
-  answerSpmc(kind: number, a: number, b: number): void;
+  /** Constant: one way to the SPMC or hypervisor. */
+  readonly switchTime: number;
 }
 
 export class DriverMemory {
@@ -34,6 +35,7 @@ export class DriverMemory {
   readonly #areas: DriverAreas | null;
   readonly #grants: DriverGrants | null;
   readonly #target: SharedMemoryTarget;
+  readonly #regions: VmRegions;
 
   constructor(options: DriverMemoryOptions) {
     this.#options = options;
@@ -57,6 +59,10 @@ export class DriverMemory {
       borrowerPort: plan.devicePort,
       name: plan.name,
       borrower: plan.deviceName,
+    });
+    this.#regions = new VmRegions({
+      ...{ node, plan, timing: options.timing, link: this.link },
+      call: (kind, handle, behindData) => this.#callSpmc(kind, handle, 0, behindData),
     });
   }
 
@@ -84,6 +90,11 @@ export class DriverMemory {
   /** The way of data to the device. */
   get link(): OrderedLink {
     return this.#target.link;
+  }
+
+  /** Regions of the partition's devices. */
+  get regions(): RegionMap {
+    return this.#regions.map;
   }
 
   get areaCount(): number {
@@ -134,15 +145,19 @@ export class DriverMemory {
 
   /** Takes a packet that is about memory; false for others. */
   receive(packet: Packet): boolean {
-    const { plan, answerSpmc } = this.#options;
+    const { plan } = this.#options;
     if (packet.kind === DMA_READ || packet.kind === DMA_WRITE) this.#target.receive(packet);
     else if (packet.kind === MEM_RETRIEVE) {
       // The SPMC maps the memory for the partition, if it was shared with it.
       const pages = this.handles.retrieve(packet.a, plan.device, SHARING_MODES[packet.c]);
-      answerSpmc(MEM_RETRIEVE_REPLY, pages, packet.b);
+      this.#callSpmc(MEM_RETRIEVE_REPLY, pages, packet.b, false);
     } else if (packet.kind === MEM_RELINQUISH) this.handles.relinquish(packet.a, plan.device);
-    else return this.#grants?.receive(packet) ?? false;
+    else return this.#regions.receive(packet) || (this.#grants?.receive(packet) ?? false);
     return true;
+  }
+
+  statistics(): Statistics {
+    return { ...this.link.statistics('driver'), ...this.#regions.statistics() };
   }
 
   /** The partition has answered AREA_SHARE. Returns false when that was not asked. */
@@ -158,6 +173,14 @@ export class DriverMemory {
   /** The partition has given an area back, asked or by itself. */
   unshared(areaId: number): void {
     this.#areas?.unshared(areaId);
+  }
+
+  /** To the SPMC, or from it to the partition; perhaps behind all that the VM has stored. */
+  #callSpmc(kind: number, a: number, b: number, behindData: boolean): void {
+    const { node, switchTime, post } = this.#options;
+    const delay = node.charge(switchTime);
+    const extra = behindData ? this.link.orderingDelay(delay) : 0;
+    post(node.kernel.packets.acquire(0), kind, a, delay + extra, b);
   }
 
   #announce({ areaId, handle, pageCount, mode }: Announcement): void {

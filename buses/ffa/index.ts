@@ -24,6 +24,7 @@ export const ffa = defineMessageBus({
     return side === 'device' ? (deviceDialect ?? dialect) : dialect;
   },
   hotPlug: true,
+  regionsRefused: () => null,
   restarts: true,
   check: (plan, topology) => [
     ...checkMessageSize(plan as BusPlan),

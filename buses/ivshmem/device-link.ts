@@ -3,7 +3,7 @@
 import type { BusEnvironment, DmaPort, Statistics } from '../../platform/contracts/index.ts';
 import type { Packet } from '../../platform/kernel/index.ts';
 import { writeU32 } from '../../platform/wire/index.ts';
-import type { DeviceLink, LinkClient } from '../common/index.ts';
+import type { DeviceLink, LinkClient, OrderedLink } from '../common/index.ts';
 import { type DeviceReadyEffect, deviceReadyChart } from './handshake-chart.ts';
 import type { IvshmemOptions } from './options.ts';
 import { IvshmemPeer } from './peer.ts';
@@ -32,6 +32,10 @@ export class IvshmemDeviceLink implements DeviceLink {
 
   send(bytes: Uint8Array, length: number): void {
     this.#peer.rings.send(bytes, length);
+  }
+
+  get path(): OrderedLink {
+    return this.#peer.path;
   }
 
   receive(packet: Packet): void {

@@ -14,6 +14,7 @@ import {
   type DriverLink,
   type LinkClient,
   NO_COST,
+  type OrderedLink,
   pagesOfMemory,
   type RingReader,
 } from '../common/index.ts';
@@ -57,6 +58,10 @@ export class IvshmemDriverLink implements DriverLink, CpuClient, RingReader {
 
   clear(): void {
     this.#peer.rings.clear();
+  }
+
+  get path(): OrderedLink {
+    return this.#peer.path;
   }
 
   receive(packet: Packet): void {

@@ -48,7 +48,8 @@ export class IvshmemPeer {
   readonly #side: 'driver' | 'device';
   /** What this peer lets the other reach. */
   readonly #target: SharedMemoryTarget;
-  readonly #path: OrderedLink;
+  /** The way of all that this peer sends. */
+  readonly path: OrderedLink;
   readonly #delivery: number;
   /** The shared RAM in this node's memory, or -1 when it lies in the peer's. */
   readonly #sharedAddress: number;
@@ -64,7 +65,7 @@ export class IvshmemPeer {
     this.#side = side;
     const other = side === 'driver' ? 'device' : 'driver';
     const isHome = options.home === side;
-    this.#path = coherentLink(node);
+    this.path = coherentLink(node);
     this.#delivery = node.costs.idOf('ivshmem.doorbellDelivery');
     this.#sharedAddress = isHome ? node.memory.allocate(SHARED_SIZE, PAGE_SIZE) : -1;
     const borrower = { borrowerNode: plan[other], borrowerPort: plan[`${other}Port`] };
@@ -76,7 +77,7 @@ export class IvshmemPeer {
         ...borrower,
         name: plan.name,
         borrower: `the ${other} side`,
-        link: this.#path,
+        link: this.path,
       },
     });
     const windows = new RegionWindows(this.#peerRegions());
@@ -86,7 +87,7 @@ export class IvshmemPeer {
       ownerPort: plan[`${other}Port`],
       window: (address) => windows.find(address),
       offset: (address) => windows.offset(address),
-      link: this.#path,
+      link: this.path,
     });
     const own = side === 'driver' ? DRIVER_ID : DEVICE_ID;
     this.registers = new IvshmemRegisters(own, (peer, vector) => this.#ring(peer, vector));
@@ -111,7 +112,7 @@ export class IvshmemPeer {
   }
 
   statistics(): Statistics {
-    return { ...this.rings.statistics(), ...this.#path.statistics(this.#side) };
+    return { ...this.rings.statistics(), ...this.path.statistics(this.#side) };
   }
 
   #makeRings(client: LinkClient): RingPair {
@@ -177,7 +178,7 @@ export class IvshmemPeer {
     const { node, plan } = this.#environment;
     const packet = node.kernel.packets.acquire(0).label(DOORBELL, doorbellValue(peer, vector));
     const delay = node.charge(this.#delivery);
-    const total = delay + this.#path.orderingDelay(delay);
+    const total = delay + this.path.orderingDelay(delay);
     const [toNode, toPort] =
       this.#side === 'driver' ? [plan.device, plan.devicePort] : [plan.driver, plan.driverPort];
     node.kernel.send(node.index, toNode, toPort, total, packet);

@@ -22,6 +22,7 @@ import {
   DMA_WRITE,
   type DriverLink,
   type LinkClient,
+  type OrderedLink,
   OwnRingMemory,
   RingPair,
 } from '../common/index.ts';
@@ -125,6 +126,10 @@ export class BridgeKernel implements DriverLink, LinkClient, Component {
       default:
         assert(false, `${this.#environment.plan.name}: packet of kind ${packet.kind}`);
     }
+  }
+
+  get path(): OrderedLink {
+    return this.#pool.target.link;
   }
 
   allocate(deviceNumber: number, client: DriverBusClient, length: number): void {

@@ -19,6 +19,7 @@ import {
   DMA_DATA,
   DMA_REFUSED,
   type LinkClient,
+  type OrderedLink,
   OwnRingMemory,
   RegionWindows,
   RingPair,
@@ -77,6 +78,10 @@ export class BridgeProcess implements DeviceLink, LinkClient, CpuClient {
   /** Devices have nothing to say before the kernel has asked them something. */
   send(bytes: Uint8Array, length: number): void {
     this.#rings?.send(bytes, length);
+  }
+
+  get path(): OrderedLink {
+    return this.dma.link;
   }
 
   receive(packet: Packet): void {

@@ -17,6 +17,7 @@ import {
   type LinkClient,
   MessageBacklog,
   NO_COST,
+  type OrderedLink,
 } from '../common/index.ts';
 import { type KernelEffect, type KernelEvent, kernelChart } from './kernel-chart.ts';
 import { KernelPool } from './kernel-pool.ts';
@@ -126,6 +127,10 @@ export class SpinKernel implements DriverLink, CpuClient {
         return this.#client.frame(bytes, length);
       }
     }
+  }
+
+  get path(): OrderedLink {
+    return this.#pool.target.link;
   }
 
   allocate(deviceNumber: number, client: DriverBusClient, length: number): void {

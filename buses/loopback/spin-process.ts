@@ -11,6 +11,7 @@ import {
   DMA_REFUSED,
   type LinkClient,
   MessageBacklog,
+  type OrderedLink,
   RegionWindows,
   SharedMemoryPort,
 } from '../common/index.ts';
@@ -70,6 +71,10 @@ export class SpinProcess implements DeviceLink, CpuClient {
     if (this.#writes.merges(bytes, length)) return;
     this.#writes.push(bytes, length, -1);
     if (!this.#writing) this.#write();
+  }
+
+  get path(): OrderedLink {
+    return this.dma.link;
   }
 
   receive(packet: Packet): void {

@@ -25,6 +25,7 @@ import { CARVE_OUT_ADDRESS, DEFINITION_SIZE, definesArea, READY } from './shared
 
 export class MailboxDeviceLink implements DeviceLink, CpuClient, RingReader {
   readonly dma: SharedMemoryPort;
+  readonly path: OrderedLink;
   readonly #environment: BusEnvironment<MailboxOptions>;
   readonly #channel: MailboxChannel;
   readonly #memory: RingMemory;
@@ -36,7 +37,7 @@ export class MailboxDeviceLink implements DeviceLink, CpuClient, RingReader {
     const { carveOut, readyAfter } = plan.options;
     this.#environment = environment;
     const latency = costs.idOf('mailbox.carveOutLatency');
-    const path = new OrderedLink(node, latency, costs.idOf('mailbox.carveOutBandwidth'));
+    this.path = new OrderedLink(node, latency, costs.idOf('mailbox.carveOutBandwidth'));
     const windows = new RegionWindows([{ address: CARVE_OUT_ADDRESS, length: carveOut }]);
     this.dma = new SharedMemoryPort({
       node,
@@ -44,13 +45,13 @@ export class MailboxDeviceLink implements DeviceLink, CpuClient, RingReader {
       ownerPort: plan.driverPort,
       window: (address) => windows.find(address),
       offset: (address) => windows.offset(address),
-      link: path,
+      link: this.path,
     });
     const access = (readMax: number) =>
       new PeerRingMemory(node, this.dma, CARVE_OUT_ADDRESS, readMax);
     this.#memory = access(DEFINITION_SIZE);
     this.#channel = new MailboxChannel({
-      ...{ environment, side: 'device', client, path },
+      ...{ environment, side: 'device', client, path: this.path },
       memory: access,
       signalled: () => {},
     });

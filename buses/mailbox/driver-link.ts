@@ -31,6 +31,7 @@ import type { MailboxOptions } from './options.ts';
 import { areaDefinition, CARVE_OUT_ADDRESS, HEAD_SIZE, headIsReady, READY } from './shared-area.ts';
 
 export class MailboxDriverLink implements DriverLink, CpuClient, RingReader {
+  readonly path: OrderedLink;
   readonly #environment: BusEnvironment<MailboxOptions>;
   readonly #client: LinkClient;
   readonly #carveOut: PageRange;
@@ -49,19 +50,19 @@ export class MailboxDriverLink implements DriverLink, CpuClient, RingReader {
     const address = memory.allocate(length, PAGE_SIZE);
     this.#carveOut = { address, length };
     const latency = costs.idOf('mailbox.carveOutLatency');
-    const path = new OrderedLink(node, latency, costs.idOf('mailbox.carveOutBandwidth'));
+    this.path = new OrderedLink(node, latency, costs.idOf('mailbox.carveOutBandwidth'));
     this.#target = new SharedMemoryTarget({
       node,
       handles: new RegionGuard([this.#carveOut]),
       borrowerNode: plan.device,
       borrowerPort: plan.devicePort,
       name: plan.name,
-      link: path,
+      link: this.path,
     });
     const access = (readMax: number) => new OwnRingMemory(node, address, latency, readMax);
     this.#memory = access(HEAD_SIZE);
     this.#channel = new MailboxChannel({
-      ...{ environment, side: 'driver', client, path },
+      ...{ environment, side: 'driver', client, path: this.path },
       memory: access,
       signalled: () => this.#handshake.send({ type: 'SIGNAL' }),
     });

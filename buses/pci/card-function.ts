@@ -1,5 +1,6 @@
 // The function of a virtio-msg PCI bus as the card sees it: its registers, the memory of its FIFOs, and
 // how it signals the host.
+import type { SharedRegion } from '../../platform/contracts/index.ts';
 import type { Node } from '../../platform/node/index.ts';
 import {
   type CapabilityPlan,
@@ -14,6 +15,7 @@ import {
   type PciePath,
 } from '../../platform/pcie/index.ts';
 import { readU32, writeU32 } from '../../platform/wire/index.ts';
+import { CardRegions } from '../common/index.ts';
 import type { PciPlan } from './options.ts';
 import {
   CLASS_CODE,
@@ -22,6 +24,7 @@ import {
   fifoBarSize,
   MSIX_BAR,
   registers as R,
+  REGIONS_BAR,
   REGISTERS_BAR,
   REGISTERS_BAR_SIZE,
   REVISION,
@@ -50,13 +53,22 @@ export class CardFunction implements FunctionModel {
   /** FIFOs that have signalled since the driver looked. */
   #signalled = 0;
   #addressLow = 0;
+  readonly #regions: CardRegions;
 
   constructor(options: CardFunctionOptions) {
     this.#options = options;
-    const { plan, path, endpoint } = options;
+    const { node, plan, path, endpoint } = options;
+    this.#regions = new CardRegions(node);
     const { fifos } = plan.options;
     const config = configSpace(path, plan);
     this.own = endpoint.addFunction(0, { config, model: this, vectors: fifos });
+  }
+
+  /** Puts a region of shared memory behind the BAR for them; returns its offset there. */
+  addRegion(region: SharedRegion): number {
+    const offset = this.#regions.add(region);
+    for (const bar of this.#regions.bar(REGIONS_BAR)) this.own.config.setBar(bar);
+    return offset;
   }
 
   /** Tells the host that there is something in a FIFO. */
@@ -67,6 +79,7 @@ export class CardFunction implements FunctionModel {
 
   readBar(bar: number, offset: number, target: Uint8Array, length: number): void {
     if (bar === MSIX_BAR) return this.own.interrupts.readTable(offset, target, length);
+    if (bar === REGIONS_BAR) return this.#regions.read(offset, target, length);
     if (bar === FIFO_BAR) {
       const { node, fifoMemory } = this.#options;
       return node.memory.copyOut(fifoMemory + offset, target, 0, length);
@@ -76,11 +89,16 @@ export class CardFunction implements FunctionModel {
 
   writeBar(bar: number, offset: number, source: Uint8Array, length: number): void {
     if (bar === MSIX_BAR) return this.own.interrupts.writeTable(offset, source, length);
+    if (bar === REGIONS_BAR) return this.#regions.write(offset, source, length);
     if (bar === FIFO_BAR) {
       const { node, fifoMemory } = this.#options;
       return node.memory.copyIn(fifoMemory + offset, source, 0, length);
     }
     this.#writeRegister(offset, readU32(source, 0));
+  }
+
+  claims(bar: number, offset: number, length: number): boolean {
+    return bar !== REGIONS_BAR || this.#regions.claims(offset, length);
   }
 
   reset(): void {

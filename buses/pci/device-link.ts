@@ -1,6 +1,11 @@
 // The card's side of a virtio-msg PCI bus: one function with its FIFOs, the ways into and out of the slot,
 // and DMA for the devices.
-import type { BusEnvironment, DmaPort, Statistics } from '../../platform/contracts/index.ts';
+import type {
+  BusEnvironment,
+  DmaPort,
+  SharedRegion,
+  Statistics,
+} from '../../platform/contracts/index.ts';
 import type { Packet } from '../../platform/kernel/index.ts';
 import { PAGE_SIZE } from '../../platform/node/index.ts';
 import { Endpoint, type PciePath, pathOf, pcieTimingIds } from '../../platform/pcie/index.ts';
@@ -94,6 +99,11 @@ export class PciDeviceLink implements DeviceLink {
     const { quirks } = this.#environment.plan.options;
     if (quirks.includes('shortPing')) shortenPing(bytes, length, this.#headerSize);
     this.#fifos[fifo]?.send(bytes, length);
+  }
+
+  /** GET_SHM tells of a region by its offset in the BAR. */
+  shareRegion(_deviceNumber: number, region: SharedRegion): number {
+    return this.#card.addRegion(region);
   }
 
   receive(packet: Packet): void {

@@ -25,6 +25,7 @@ import {
 import { HEADER_SIZE } from '../../platform/virtio/messages/index.ts';
 import { writeU32 } from '../../platform/wire/index.ts';
 import {
+  BarRegions,
   type DriverLink,
   HostPages,
   headerSizeOf,
@@ -45,6 +46,7 @@ import {
   FIFO_SPAN,
   FIFO_START,
   registers as R,
+  REGIONS_BAR,
   REGISTERS_BAR,
   VENDOR_ID,
   VERSION,
@@ -56,6 +58,7 @@ import { pciTimingIds } from './timing.ts';
 const BUS = -1;
 
 export class PciDriverLink implements DriverLink {
+  readonly regions: BarRegions;
   readonly #environment: BusEnvironment<PciOptions>;
   readonly #client: LinkClient;
   readonly #path: PciePath;
@@ -108,6 +111,7 @@ export class PciDriverLink implements DriverLink {
       name,
       linkChanged: (isUp) => this.#linkChanged(isUp),
     });
+    this.regions = new BarRegions({ node, name, port: this.#port });
     const first = this.#port.addVectors(options.fifos, (fifo) => this.#fifos[fifo]?.rung());
     this.#line = new InterruptLine(node, () => this.#interrupted());
     this.#port.setLine(0, () => this.#line.raise());
@@ -191,6 +195,7 @@ export class PciDriverLink implements DriverLink {
       return this.#probe.reset();
     }
     this.#registers = found.bars.get(REGISTERS_BAR)!.address;
+    this.regions.placed(found.bars.get(REGIONS_BAR)?.address ?? 0);
     const fifos = found.bars.get(FIFO_BAR)!.address;
     const memories = this.#placeFifos(fifos);
     this.#probe.runner.run(0, this.#setUp(memories), (version) => {

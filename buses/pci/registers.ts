@@ -1,5 +1,5 @@
 // What the function of a virtio-msg PCI bus shows (reference B3, generations G1 and G2): registers in BAR
-// 0, FIFOs in BAR 1, the MSI-X table in BAR 2. The README's table is generated from here.
+// 0, FIFOs in BAR 1, the MSI-X table in BAR 2, regions of shared memory in BAR 4. The README's table is generated from here.
 
 export interface RegisterRow {
   readonly at: number;
@@ -36,6 +36,8 @@ export const CLASS_CODE = 0x088000;
 export const REGISTERS_BAR = 0;
 export const FIFO_BAR = 1;
 export const MSIX_BAR = 2;
+/** Shared memory regions of devices, and the BAR after it: it takes two registers. Ours. */
+export const REGIONS_BAR = 4;
 export const REGISTERS_BAR_SIZE = 0x4000;
 
 export const FIFOS_MAX = 8;

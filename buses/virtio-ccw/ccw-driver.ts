@@ -212,6 +212,15 @@ export class CcwDriverTransport implements DriverTransport {
     this.#reply({ type: 'reply.failed', reason: 'virtio-ccw has no command to reset a queue' });
   }
 
+  /** This transport has no regions of shared memory (§4.3.4). */
+  get regions(): null {
+    return null;
+  }
+
+  getRegion(shmid: number): void {
+    this.#reply({ type: 'reply.region', shmid, length: 0, address: 0 });
+  }
+
   allocate(length: number): void {
     const bytes = Math.ceil(length / PAGE_SIZE) * PAGE_SIZE;
     const address = this.#options.node.memory.allocate(bytes, PAGE_SIZE);

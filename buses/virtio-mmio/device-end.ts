@@ -10,7 +10,14 @@ import type {
 import { assert } from '../../platform/errors.ts';
 import type { Component, Packet } from '../../platform/kernel/index.ts';
 import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
-import { DMA_DATA, DMA_REFUSED, guestMemoryPort, type SharedMemoryPort } from '../common/index.ts';
+import {
+  DeviceRegions,
+  DMA_DATA,
+  DMA_REFUSED,
+  guestMemoryPort,
+  REGION_WINDOW,
+  type SharedMemoryPort,
+} from '../common/index.ts';
 import { MmioDeviceTransport } from './mmio-device.ts';
 import type { MmioOptions, MmioPlan } from './options.ts';
 import { ACCESS, ACCESS_DONE, INTERRUPT, NOTIFY } from './packets.ts';
@@ -24,6 +31,7 @@ export class MmioDeviceEnd implements DeviceEnd, Component, CpuClient {
   readonly #plan: MmioPlan;
   readonly #timing: MmioTiming;
   readonly #port: SharedMemoryPort;
+  readonly #regions: DeviceRegions;
   readonly #devices = new Map<number, MmioDeviceTransport>();
   /** The access being served; the guest has one under way at a time. */
   #access = { device: 0, offset: 0, value: 0, size: 0 };
@@ -35,12 +43,14 @@ export class MmioDeviceEnd implements DeviceEnd, Component, CpuClient {
     this.#timing = mmioTimingIds(node.costs);
     node.kernel.bindPort(plan.devicePort, node.add(this));
     this.#port = guestMemoryPort(node, plan);
+    this.#regions = new DeviceRegions({ node, plan, link: this.#port.link });
   }
 
   connect({ name, number }: DevicePlan, model: DeviceModel): void {
     const device = new MmioDeviceTransport({
       model,
       dma: this.#port,
+      mapRegion: (region) => REGION_WINDOW + this.#regions.share(region),
       interrupt: () => this.#interrupt(number),
       objected: (text) => this.#node.violations.report('BAD_REQUEST', `${name}: ${text}`),
     });
@@ -48,6 +58,7 @@ export class MmioDeviceEnd implements DeviceEnd, Component, CpuClient {
   }
 
   receive(packet: Packet): void {
+    if (this.#regions.receive(packet)) return;
     switch (packet.kind) {
       case ACCESS: {
         const { a: device, b: offset, c: value, d: size } = packet;

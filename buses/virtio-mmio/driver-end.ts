@@ -10,7 +10,7 @@ import type {
 import { assert } from '../../platform/errors.ts';
 import type { Component, Packet } from '../../platform/kernel/index.ts';
 import { InterruptLine, interruptTotals, type Node } from '../../platform/node/index.ts';
-import { DMA_READ, DMA_WRITE, GuestMemory } from '../common/index.ts';
+import { DMA_READ, DMA_WRITE, DriverRegions, GuestMemory } from '../common/index.ts';
 import { MmioDriverTransport } from './mmio-driver.ts';
 import type { MmioOptions, MmioPlan } from './options.ts';
 import { ACCESS_DONE, INTERRUPT } from './packets.ts';
@@ -22,6 +22,7 @@ export class MmioDriverEnd implements DriverEnd, Component {
   readonly #plan: MmioPlan;
   readonly #port: TrapPort;
   readonly #memory: GuestMemory;
+  readonly #regions: DriverRegions;
   readonly #transports = new Map<number, MmioDriverTransport>();
   readonly #lines = new Map<number, InterruptLine>();
 
@@ -38,12 +39,15 @@ export class MmioDriverEnd implements DriverEnd, Component {
       },
     });
     this.#memory = new GuestMemory(node, plan);
+    this.#regions = new DriverRegions({ node, plan, link: this.#memory.target.link });
   }
 
   transport({ number }: DevicePlan): DriverTransport {
     const { ioeventfd } = this.#plan.options;
-    const options = { node: this.#node, port: this.#port, device: number, ioeventfd };
-    const transport = new MmioDriverTransport(options);
+    const transport = new MmioDriverTransport({
+      ...{ node: this.#node, port: this.#port, device: number, ioeventfd },
+      regions: this.#regions,
+    });
     this.#transports.set(number, transport);
     this.#lines.set(number, new InterruptLine(this.#node, () => transport.interrupted()));
     return transport;
@@ -54,6 +58,7 @@ export class MmioDriverEnd implements DriverEnd, Component {
   }
 
   receive(packet: Packet): void {
+    if (this.#regions.receive(packet)) return;
     switch (packet.kind) {
       case ACCESS_DONE:
         return this.#port.served(packet.b);
@@ -78,6 +83,7 @@ export class MmioDriverEnd implements DriverEnd, Component {
       kernelExits: this.#port.kernelExits,
       ...interruptTotals(this.#lines.values()),
       ...this.#memory.target.link.statistics('driver'),
+      ...this.#regions.statistics(),
     };
   }
 }

@@ -20,6 +20,7 @@ export const virtioMmio = defineTransport({
   timing: mmioTiming,
   latencies: ['mmio.exit', 'mmio.wake', 'mmio.inject', 'memory.lineLatency'],
   calls: ['exits', 'kernelExits', 'notifications'],
+  regionsRefused: () => null,
   check: (plan, topology) => checkGuest(plan as BusPlan, topology),
   createDriverEnd: (environment) => new MmioDriverEnd(environment),
   createDeviceEnd: (environment) => new MmioDeviceEnd(environment),

@@ -4,6 +4,7 @@ import type {
   DeviceTransport,
   DmaPort,
   QueueSetup,
+  SharedRegion,
 } from '../../platform/contracts/index.ts';
 import { F, featureBlocks, withFeatureBlocks } from '../../platform/virtio/index.ts';
 import { writeU32 } from '../../platform/wire/index.ts';
@@ -47,6 +48,8 @@ const AREA_HALVES: ReadonlyMap<
 export interface MmioDeviceOptions {
   readonly model: DeviceModel;
   readonly dma: DmaPort;
+  /** Maps a region of the model's into the guest; returns its guest-physical address. */
+  mapRegion?(region: SharedRegion): number;
   /** Raises the device's interrupt. */
   interrupt(): void;
   /** Told of an access that the block does not know, or not in this direction. */
@@ -60,12 +63,19 @@ export class MmioDeviceTransport implements DeviceTransport {
   #deviceFeaturesSel = 0;
   #driverFeaturesSel = 0;
   #queueSel = 0;
+  #shmSel = 0;
+  /** By shmid. */
+  readonly #regions = new Map<number, { readonly length: number; readonly base: number }>();
   #interruptStatus = 0;
 
   constructor(options: MmioDeviceOptions) {
     this.#options = options;
     this.dma = options.dma;
     options.model.connect(this);
+    for (const region of options.model.regions ?? []) {
+      const base = options.mapRegion!(region);
+      this.#regions.set(region.shmid, { length: region.length, base });
+    }
   }
 
   notifyUsed(): void {
@@ -104,10 +114,13 @@ export class MmioDeviceTransport implements DeviceTransport {
       case R.ConfigGeneration.at:
         return model.configGeneration;
       case R.SHMLenLow.at:
+        return lowOf(this.#regions.get(this.#shmSel)?.length);
       case R.SHMLenHigh.at:
+        return highOf(this.#regions.get(this.#shmSel)?.length);
       case R.SHMBaseLow.at:
+        return lowOf(this.#regions.get(this.#shmSel)?.base);
       case R.SHMBaseHigh.at:
-        return NO_REGION;
+        return highOf(this.#regions.get(this.#shmSel)?.base);
       default:
         this.#object('read', offset);
         return 0;
@@ -133,6 +146,7 @@ export class MmioDeviceTransport implements DeviceTransport {
         this.#queueSel = value;
         return;
       case R.SHMSel.at:
+        this.#shmSel = value;
         return;
       case R.QueueNotify.at:
         return this.notified(value);
@@ -219,6 +233,15 @@ export class MmioDeviceTransport implements DeviceTransport {
   #object(verb: string, offset: number): void {
     this.#options.objected(`${verb} at 0x${offset.toString(16).padStart(3, '0')}`);
   }
+}
+
+/** Halves of what a register pair tells of a region; all ones without one. */
+function lowOf(value: number | undefined): number {
+  return value === undefined ? NO_REGION : value % TWO_32;
+}
+
+function highOf(value: number | undefined): number {
+  return value === undefined ? NO_REGION : Math.floor(value / TWO_32);
 }
 
 function withLow(address: number, low: number): number {

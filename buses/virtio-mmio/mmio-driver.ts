@@ -2,16 +2,21 @@
 import type {
   DriverTransport,
   QueueSetup,
+  RegionMap,
+  RegionMapClient,
+  RegionPort,
   TransportListener,
   TransportReply,
 } from '../../platform/contracts/index.ts';
 import { type Node, PAGE_SIZE } from '../../platform/node/index.ts';
 import { readU32 } from '../../platform/wire/index.ts';
+import { REGION_WINDOW } from '../common/index.ts';
 import {
   CONFIG_SIZE,
   INTERRUPT_CONFIG,
   INTERRUPT_USED,
   MAGIC,
+  NO_REGION,
   type RegisterName,
   registers,
   VERSION,
@@ -48,9 +53,11 @@ export interface MmioDriverOptions {
   readonly device: number;
   /** Notifications need not be waited for. */
   readonly ioeventfd: boolean;
+  /** Regions that device models map into the guest; none when left out. */
+  readonly regions?: RegionMap;
 }
 
-export class MmioDriverTransport implements DriverTransport {
+export class MmioDriverTransport implements DriverTransport, RegionMapClient {
   readonly #options: MmioDriverOptions;
   #listener: TransportListener | null = null;
   /** An operation is being made of accesses. */
@@ -61,6 +68,8 @@ export class MmioDriverTransport implements DriverTransport {
   #starts = false;
   /** Queues that were set up; an interrupt may be for any of them. */
   readonly #queues = new Set<number>();
+  /** The region that is being mapped. */
+  #region = { shmid: 0, length: 0 };
 
   constructor(options: MmioDriverOptions) {
     this.#options = options;
@@ -80,6 +89,7 @@ export class MmioDriverTransport implements DriverTransport {
   stop(reason: string): void {
     this.#isForgotten = this.#underWay;
     this.#starts = false;
+    this.#options.regions?.unmap(this.#options.device);
     this.#listener!.offline(reason);
   }
 
@@ -136,7 +146,10 @@ export class MmioDriverTransport implements DriverTransport {
 
   setStatus(status: number): void {
     this.#underWay = true;
-    if (status === 0) this.#queues.clear();
+    if (status === 0) {
+      this.#queues.clear();
+      this.#options.regions?.unmap(this.#options.device);
+    }
     this.#write('Status', status);
     if (status === 0) this.#awaitReset();
     else this.getStatus();
@@ -202,6 +215,31 @@ export class MmioDriverTransport implements DriverTransport {
       this.#queues.delete(index);
       this.#reply({ type: 'reply.queueReset', index });
     });
+  }
+
+  get regions(): RegionPort | null {
+    return this.#options.regions ?? null;
+  }
+
+  getRegion(shmid: number): void {
+    this.#underWay = true;
+    this.#write('SHMSel', shmid);
+    this.#readAll(
+      ['SHMLenLow', 'SHMLenHigh', 'SHMBaseLow', 'SHMBaseHigh'],
+      ([lengthLow, lengthHigh, baseLow, baseHigh]) => {
+        const isNone = lengthLow === NO_REGION && lengthHigh === NO_REGION;
+        this.#region = { shmid, length: isNone ? 0 : lengthLow + lengthHigh * TWO_32 };
+        const { regions, device } = this.#options;
+        if (isNone || regions === undefined) return this.regionMapped(0, null);
+        const place = baseLow + baseHigh * TWO_32 - REGION_WINDOW;
+        regions.map(device, place, this.#region.length, this);
+      },
+    );
+  }
+
+  regionMapped(address: number, reason: string | null): void {
+    if (reason !== null) return this.#reply({ type: 'reply.failed', reason });
+    this.#reply({ type: 'reply.region', ...this.#region, address });
   }
 
   allocate(length: number): void {

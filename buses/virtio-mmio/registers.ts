@@ -31,7 +31,11 @@ export const registers = {
   QueueDeviceLow: { at: 0x0a0, access: 'w', doc: 'Device area, low half.' },
   QueueDeviceHigh: { at: 0x0a4, access: 'w', doc: 'Device area, high half.' },
   SHMSel: { at: 0x0ac, access: 'w', doc: 'Selects a shared memory region.' },
-  SHMLenLow: { at: 0x0b0, access: 'r', doc: 'Its length, low half: all ones, as there is none.' },
+  SHMLenLow: {
+    at: 0x0b0,
+    access: 'r',
+    doc: 'Its length, low half; both halves all ones if there is none.',
+  },
   SHMLenHigh: { at: 0x0b4, access: 'r', doc: 'Its length, high half.' },
   SHMBaseLow: { at: 0x0b8, access: 'r', doc: 'Its base, low half.' },
   SHMBaseHigh: { at: 0x0bc, access: 'r', doc: 'Its base, high half.' },

@@ -16,6 +16,7 @@ import type { FunctionOptions, FunctionPlan } from './options.ts';
 
 /** What a function of a device is made from. */
 export interface DeviceFunctionOptions<Options> {
+  readonly node: Node;
   readonly path: PciePath;
   readonly options: Options;
   readonly endpoint: Endpoint;
@@ -71,6 +72,7 @@ export class FunctionDeviceEnd<Options extends FunctionOptions> implements Devic
   connect(device: DevicePlan, model: DeviceModel): void {
     const { name, number } = device;
     this.#makeFunction({
+      node: this.#node,
       path: this.#path,
       options: this.#plan.options,
       endpoint: this.#endpoint,

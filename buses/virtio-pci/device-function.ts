@@ -7,6 +7,7 @@ import { readU16, readU32, writeU32 } from '../../platform/wire/index.ts';
 import type { DeviceFunctionOptions } from './device-end.ts';
 import { doorbellNext, numberOf } from './doorbell.ts';
 import { functionConfig, pciCfgCapability } from './function-config.ts';
+import { FunctionRegions } from './function-regions.ts';
 import type { VirtioPciOptions } from './options.ts';
 import {
   CAPABILITY_SIZE,
@@ -21,6 +22,7 @@ import {
   NO_VECTOR,
   NOTIFY_START,
   PAGE,
+  REGIONS_BAR,
   structureCapability,
 } from './structures.ts';
 
@@ -64,6 +66,7 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
   readonly #queues = new Map<number, QueueRegisters>();
   readonly #common = new Uint8Array(COMMON_SIZE);
   readonly #vectors: number;
+  readonly #regions: FunctionRegions;
   /** Where the capability of type PCI_CFG is. */
   readonly #pciCfg: number;
   #deviceFeatureSelect = 0;
@@ -78,7 +81,8 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
     this.#vectors = model.info.queuesMax + 1;
     const pciCfg = pciCfgCapability();
     const plan = { path, options: options.options, info: model.info, vectors: this.#vectors };
-    const config = functionConfig({ ...plan, pciCfg });
+    this.#regions = new FunctionRegions(options.node, model);
+    const config = functionConfig({ ...plan, pciCfg, regions: this.#regions });
     this.#pciCfg = config.placeOf(pciCfg);
     this.own = endpoint.addFunction(functionId, { config, model: this, vectors: this.#vectors });
     this.dma = endpoint.dmaOf(this.own);
@@ -95,6 +99,7 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
 
   readBar(bar: number, offset: number, target: Uint8Array, length: number): void {
     if (bar === MSIX_BAR) return this.own.interrupts.readTable(offset, target, length);
+    if (bar === REGIONS_BAR) return this.#regions.read(offset, target, length);
     target.fill(0, 0, length);
     const at = offset % PAGE;
     switch (offset - at) {
@@ -111,6 +116,7 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
 
   writeBar(bar: number, offset: number, source: Uint8Array, length: number): void {
     if (bar === MSIX_BAR) return this.own.interrupts.writeTable(offset, source, length);
+    if (bar === REGIONS_BAR) return this.#regions.write(offset, source, length);
     const at = offset % PAGE;
     switch (offset - at) {
       case COMMON_START:
@@ -121,6 +127,10 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
       case NOTIFY_START:
         return this.#options.notified(readU16(source, 0), doorbellNext(source, length));
     }
+  }
+
+  claims(bar: number, offset: number, length: number): boolean {
+    return bar !== REGIONS_BAR || this.#regions.claims(offset, length);
   }
 
   /** A read of the data of PCI_CFG is one of the BAR that it names. */
@@ -153,6 +163,7 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
     const plan = config.plan.bars.find(({ index }) => index === bar);
     const isSound = [1, 2, 4].includes(length) && at % length === 0;
     if (plan === undefined || !isSound || at + length > plan.size) return null;
+    if (!this.claims(bar, at, length)) return null;
     return { bar, offset: at, length };
   }
 

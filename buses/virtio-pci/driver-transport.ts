@@ -36,7 +36,10 @@ export class VirtioPciDriver extends FunctionTransport implements DriverTranspor
   }
 
   setStatus(status: number): void {
-    if (status === 0) this.#queues.clear();
+    if (status === 0) {
+      this.#queues.clear();
+      this.unmapRegions();
+    }
     this.#run((scripts) => scripts.setStatus(status));
   }
 

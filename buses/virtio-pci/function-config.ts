@@ -11,6 +11,7 @@ import {
   type PciePath,
 } from '../../platform/pcie/index.ts';
 import { writeU32 } from '../../platform/wire/index.ts';
+import type { FunctionRegions } from './function-regions.ts';
 import type { VirtioPciOptions } from './options.ts';
 import {
   CAPABILITY_SIZE,
@@ -26,6 +27,7 @@ import {
   NOTIFY_START,
   PCI_CFG_CAPABILITY_SIZE,
   QUEUES_MAX,
+  REGIONS_BAR,
   REVISION,
   STRUCTURES_BAR,
   STRUCTURES_SIZE,
@@ -41,6 +43,7 @@ export interface FunctionPlan {
   /** Of MSI-X. */
   readonly vectors: number;
   readonly pciCfg: CapabilityPlan;
+  readonly regions: FunctionRegions;
 }
 
 /** A capability that says where a structure is. */
@@ -73,6 +76,7 @@ export function functionConfig({
   info,
   vectors,
   pciCfg,
+  regions,
 }: FunctionPlan): ConfigSpace {
   const { deviceId, configSize, queuesMax } = info;
   const notifySize = Math.min(queuesMax, QUEUES_MAX) * NOTIFY_MULTIPLIER;
@@ -82,6 +86,7 @@ export function functionConfig({
     structure(StructureType.NOTIFY, NOTIFY_START, notifySize),
     ...(configSize > 0 ? [structure(StructureType.DEVICE, DEVICE_START, configSize)] : []),
     pciCfg,
+    ...regions.capabilities,
     expressCapability(path),
   ];
   if (options.interrupts === 'msix') capabilities.push(msixCapability(vectors, MSIX_BAR));
@@ -97,6 +102,7 @@ export function functionConfig({
     bars: [
       { index: MSIX_BAR, size: 2 * msixPendingOffset(vectors), wide: false, prefetchable: false },
       { index: STRUCTURES_BAR, size: STRUCTURES_SIZE, wide: true, prefetchable: true },
+      ...regions.bar(REGIONS_BAR),
     ],
     capabilities,
   });

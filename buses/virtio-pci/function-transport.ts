@@ -3,6 +3,7 @@
 import type {
   DevicePlan,
   DriverTransport,
+  RegionPort,
   TransportListener,
 } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
@@ -15,9 +16,10 @@ import {
   pcieTimingIds,
   type RootPort,
 } from '../../platform/pcie/index.ts';
-import type { HostPages } from '../common/index.ts';
+import { BarRegions, type HostPages } from '../common/index.ts';
 import { mmioTimingIds } from '../virtio-mmio/index.ts';
 import { DOORBELL_SIZE, writeDoorbell } from './doorbell.ts';
+import { type RegionPlace, regionsOf } from './function-regions.ts';
 import type { FunctionOptions } from './options.ts';
 
 export interface FunctionTransportOptions {
@@ -31,7 +33,12 @@ export interface FunctionTransportOptions {
 }
 
 export abstract class FunctionTransport
-  implements Pick<DriverTransport, 'connect' | 'allocate' | 'busAddress' | 'notify'>, CpuClient
+  implements
+    Pick<
+      DriverTransport,
+      'connect' | 'allocate' | 'busAddress' | 'notify' | 'getRegion' | 'regions'
+    >,
+    CpuClient
 {
   readonly lines: InterruptLine[] = [];
   notifications = 0;
@@ -42,6 +49,9 @@ export abstract class FunctionTransport
   protected readonly pages: HostPages;
   protected readonly runner: AccessRunner;
   protected listener: TransportListener | null = null;
+  readonly #regions: BarRegions;
+  /** Regions of the function that was found, by shmid. */
+  #places: ReadonlyMap<number, RegionPlace> = new Map();
   /** Number of the first of the function's vectors; -1 without any. */
   protected firstVector = -1;
   readonly #options: FunctionTransportOptions;
@@ -60,6 +70,7 @@ export abstract class FunctionTransport
     this.port = port;
     this.pages = options.pages;
     this.runner = new AccessRunner(node, port);
+    this.#regions = new BarRegions({ node, name: plan.name, port });
     const { emulated } = options.options;
     this.#notifyCost = emulated
       ? mmioTimingIds(node.costs).kernelExit
@@ -86,6 +97,23 @@ export abstract class FunctionTransport
 
   connect(listener: TransportListener): void {
     this.listener = listener;
+  }
+
+  get regions(): RegionPort {
+    return this.#regions;
+  }
+
+  /** The capabilities have told of all there are when the function was taken into use. */
+  getRegion(shmid: number): void {
+    const found = this.#places.get(shmid) ?? { address: 0, length: 0 };
+    const { address, length } = found;
+    if (length > 0) this.#regions.open(this.number, address, length);
+    this.listener!.reply({ type: 'reply.region', shmid, length, address });
+  }
+
+  /** The device is being reset: whoever is to reach its regions asks for them again. */
+  protected unmapRegions(): void {
+    this.#regions.unmap(this.number);
   }
 
   allocate(length: number): void {
@@ -165,12 +193,15 @@ export abstract class FunctionTransport
       this.#wasReset = true;
       return this.#probe.reset();
     }
+    this.#places = regionsOf(found);
     const problem = this.functionReady(found);
     if (problem !== null) this.listener!.offline(problem);
   }
 
   #absent(): void {
     const wasThere = this.functionLost();
+    this.unmapRegions();
+    this.#places = new Map();
     this.pages.release(this.number);
     const gone = wasThere ? 'the device was removed' : `there is no function ${this.number}`;
     this.listener!.offline(this.port.linkUp ? gone : 'the card was pulled out');

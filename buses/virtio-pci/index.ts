@@ -8,14 +8,20 @@ import { FunctionDeviceEnd } from './device-end.ts';
 import { DeviceFunction } from './device-function.ts';
 import { FunctionDriverEnd } from './driver-end.ts';
 import { VirtioPciDriver } from './driver-transport.ts';
-import { checkFunctionOptions, virtioPciOptions } from './options.ts';
+import { checkFunctionOptions, functionRegionsRefused, virtioPciOptions } from './options.ts';
 
 export { type DeviceFunctionOptions, FunctionDeviceEnd } from './device-end.ts';
 export { doorbellNext, numberOf } from './doorbell.ts';
 export { FunctionDriverEnd } from './driver-end.ts';
+export { FunctionRegions } from './function-regions.ts';
 export { FunctionTransport, type FunctionTransportOptions } from './function-transport.ts';
-export { checkFunctionOptions, type FunctionOptions, functionOptions } from './options.ts';
-export { CLASS_CODE, NO_VECTOR, REVISION, VENDOR_ID } from './structures.ts';
+export {
+  checkFunctionOptions,
+  type FunctionOptions,
+  functionOptions,
+  functionRegionsRefused,
+} from './options.ts';
+export { CLASS_CODE, NO_VECTOR, REGIONS_BAR, REVISION, VENDOR_ID } from './structures.ts';
 
 /** Constants of functions on a card or made believe. */
 export const functionTiming = [...pcieTiming, ...mmioTiming];
@@ -37,6 +43,7 @@ export const virtioPci = defineTransport({
   latencies: functionLatencies,
   calls: ['exits', 'notifications'],
   hotPlug: true,
+  regionsRefused: functionRegionsRefused,
   messages: [IOMMU_MAP],
   check: (plan, topology) => checkFunctionOptions(plan as BusPlan, topology),
   createDriverEnd: (environment) =>

@@ -24,10 +24,20 @@ export const structureCapability = new LayoutCodec('virtio_pci_cap', {
 export const CAPABILITY_SIZE = 16;
 export const NOTIFY_CAPABILITY_SIZE = 20;
 
-/** Types of structures; the last one is a way to the BARs by configuration accesses. */
-export const StructureType = { COMMON: 1, NOTIFY: 2, ISR: 3, DEVICE: 4, PCI_CFG: 5 } as const;
+/** Types of structures; PCI_CFG is a way to the BARs by configuration accesses. */
+export const StructureType = {
+  COMMON: 1,
+  NOTIFY: 2,
+  ISR: 3,
+  DEVICE: 4,
+  PCI_CFG: 5,
+  SHARED_MEMORY: 8,
+} as const;
 /** `virtio_pci_cfg_cap`: the data of an access follow the capability. */
 export const PCI_CFG_CAPABILITY_SIZE = 20;
+
+/** `virtio_pci_cap64`, with upper halves of offset and length. */
+export const REGION_CAPABILITY_SIZE = 24;
 
 /** The common configuration structure. */
 export const commonConfig = new LayoutCodec('virtio_pci_common_cfg', {
@@ -72,6 +82,8 @@ export const ISR = { QUEUE: 1, CONFIG: 2 } as const;
 /** The MSI-X table has a BAR to itself; the structures share one, a page for each. */
 export const MSIX_BAR = 1;
 export const STRUCTURES_BAR = 4;
+/** Shared memory regions, if the device has any, have one as well; it takes two registers. */
+export const REGIONS_BAR = 2;
 export const STRUCTURES_SIZE = 0x4000;
 export const COMMON_START = 0x0000;
 export const ISR_START = 0x1000;

@@ -52,7 +52,7 @@ export class XenDeviceLink implements DeviceLink, CpuClient, RestartClient {
   readonly #client: LinkClient;
   readonly #environment: BusEnvironment<XenOptions>;
   readonly #inner: SharedMemoryPort;
-  readonly #path: OrderedLink;
+  readonly path: OrderedLink;
   readonly #channel: XenChannel;
   readonly #held: HeldMessages;
   #ring: DmaWindow | null = null;
@@ -64,7 +64,7 @@ export class XenDeviceLink implements DeviceLink, CpuClient, RestartClient {
     const { node, plan } = environment;
     this.#environment = environment;
     this.#client = client;
-    this.#path = coherentLink(node);
+    this.path = coherentLink(node);
     this.#held = new HeldMessages({
       maxMessageSize: plan.options.maxMessageSize,
       isBusy: () => this.dma.isBusy,
@@ -76,7 +76,7 @@ export class XenDeviceLink implements DeviceLink, CpuClient, RestartClient {
       ownerPort: plan.driverPort,
       window: (address) => this.#window(address),
       offset: (address) => address % PAGE_SIZE,
-      link: this.#path,
+      link: this.path,
     });
     this.dma = new GrantPort({
       node,
@@ -90,7 +90,7 @@ export class XenDeviceLink implements DeviceLink, CpuClient, RestartClient {
       environment,
       side: 'device',
       client,
-      path: this.#path,
+      path: this.path,
       memory: () => new PeerRingMemory(node, this.#inner, RING_BUS_ADDRESS, SPSC_SLOT_SIZE),
     });
     node.restarts.subscribe(this);

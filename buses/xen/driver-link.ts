@@ -54,7 +54,8 @@ export class XenDriverLink implements DriverLink, CpuClient {
   readonly #table: GrantTable;
   readonly #channel: XenChannel;
   readonly #target: SharedMemoryTarget;
-  readonly #path: OrderedLink;
+  readonly path: OrderedLink;
+  readonly pageMapping: number;
   readonly #pages: DevicePages;
   readonly #chart: Chart<unknown, FrontEndEvent>;
   /** Address of the page with the queues. */
@@ -72,7 +73,8 @@ export class XenDriverLink implements DriverLink, CpuClient {
     const { node, plan } = environment;
     this.#environment = environment;
     this.#client = client;
-    this.#path = coherentLink(node);
+    this.path = coherentLink(node);
+    this.pageMapping = node.costs.idOf('xen.grantMap');
     this.#table = domainOf(node, plan.options.grantFrames).grants;
     const copies = plan.options.grants === 'copy';
     this.#granted = new GrantedPages({ node, table: this.#table, plan, copies });
@@ -84,13 +86,13 @@ export class XenDriverLink implements DriverLink, CpuClient {
       borrowerNode: plan.device,
       borrowerPort: plan.devicePort,
       name: plan.name,
-      link: this.#path,
+      link: this.path,
     });
     this.#channel = new XenChannel({
       environment,
       side: 'driver',
       client,
-      path: this.#path,
+      path: this.path,
       memory: () => new OwnRingMemory(node, this.#ring, node.timing.lineLatency, SPSC_SLOT_SIZE),
     });
     this.#chart = node.charts.start(frontEndChart, {

@@ -24,6 +24,7 @@ export type DriverEffect =
   | { readonly type: 'getFeatures' }
   | { readonly type: 'setFeatures' }
   | { readonly type: 'getConfig' }
+  | { readonly type: 'getRegion' }
   | { readonly type: 'getQueue'; readonly index: number }
   | { readonly type: 'allocate' }
   | { readonly type: 'setQueue'; readonly index: number }
@@ -42,6 +43,7 @@ export const ASKING_EFFECTS: ReadonlySet<DriverEffect['type']> = new Set([
   'getFeatures',
   'setFeatures',
   'getConfig',
+  'getRegion',
   'getQueue',
   'allocate',
   'setQueue',
@@ -58,6 +60,8 @@ export interface DriverInput {
   readonly requiredFeatures: bigint;
   /** Bytes of configuration space that the driver needs; 0 to read none. */
   readonly configSize: number;
+  /** The shared memory region that the driver needs, or -1. */
+  readonly shmid: number;
 }
 
 interface Context extends DriverInput {
@@ -96,6 +100,8 @@ export const driverChart = setup({
     mayRecoverLater: ({ context, event }) =>
       event.type === 'NEEDS_RESET' && event.busy && context.recoveries < RECOVERIES_MAX,
     isBusy: ({ event }) => event.type === 'RESTART' && event.busy,
+    needsRegion: ({ context }) => context.shmid >= 0,
+    regionIsThere: ({ event }) => event.type === 'reply.region' && event.length > 0,
     needsConfig: ({ context }) => context.configSize > 0,
     queueUsable: ({ event }) => event.type === 'reply.queue' && event.sizeMax > 0,
     queueIsSet: ({ event }) => event.type === 'reply.queue' && event.size > 0,
@@ -120,6 +126,7 @@ export const driverChart = setup({
     getFeatures: emit({ type: 'getFeatures' }),
     setFeatures: emit({ type: 'setFeatures' }),
     getConfig: emit({ type: 'getConfig' }),
+    getRegion: emit({ type: 'getRegion' }),
     getQueue: emit(({ context }) => ({ type: 'getQueue' as const, index: context.queue })),
     plan: emit({ type: 'plan' }),
     setQueueCount: assign({
@@ -265,12 +272,35 @@ export const driverChart = setup({
     },
     configuring: {
       description: 'Read the configuration, if the driver needs any.',
-      always: [{ guard: 'needsConfig', target: 'readingConfig' }, { target: 'planningQueues' }],
+      always: [
+        { guard: 'needsConfig', target: 'readingConfig' },
+        { guard: 'needsRegion', target: 'findingRegion' },
+        { target: 'planningQueues' },
+      ],
     },
     readingConfig: {
       description: 'Configuration bytes, all of one generation.',
       entry: 'getConfig',
-      on: { 'reply.config': { target: 'planningQueues', actions: 'remember' } },
+      on: {
+        'reply.config': [
+          { guard: 'needsRegion', target: 'findingRegion', actions: 'remember' },
+          { target: 'planningQueues', actions: 'remember' },
+        ],
+      },
+    },
+    findingRegion: {
+      description: 'Where is the memory that the device shares?',
+      meta: { spec: 'virtio 1.4 §2.10' },
+      entry: 'getRegion',
+      on: {
+        'reply.region': [
+          { guard: 'regionIsThere', target: 'planningQueues', actions: 'remember' },
+          {
+            target: 'givingUp',
+            actions: { type: 'down', params: { reason: 'the device lacks a region of memory' } },
+          },
+        ],
+      },
     },
     planningQueues: {
       description: 'Features and configuration are known: how many queues will be used?',

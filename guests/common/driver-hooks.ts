@@ -1,6 +1,7 @@
 // What a kind of driver says of itself, and what the shared part of all drivers calls on it.
 import type { DeviceInfo } from '../../platform/contracts/index.ts';
 import { ANY_CORE } from '../../platform/node/index.ts';
+import type { DriverInput } from './driver-chart.ts';
 import type { FeatureTraits } from './features.ts';
 
 /** Steps below this number are the shared part's. */
@@ -11,10 +12,18 @@ export interface DriverTraits extends FeatureTraits {
   /** Queues that the device must have at the least; see `queuesWanted`. */
   readonly queueCount: number;
   readonly configSize: number;
+  /** The shared memory region that the driver needs; none when left out. */
+  readonly shmid?: number;
   /** Most segments of a chain that may lie in an indirect table. Default: 4. */
   readonly segmentsMax?: number;
   /** When one of its queues was reset it sees to the chains itself that the device had not returned. */
   readonly repeatsChains?: boolean;
+}
+
+/** What the chart of the bring-up needs of that. */
+export function chartInput(traits: DriverTraits): DriverInput {
+  const { requiredFeatures = 0n, shmid = -1 } = traits;
+  return { ...traits, requiredFeatures, shmid };
 }
 
 /** What others may know of a driver, and what it adds to the shared part. */
@@ -27,6 +36,10 @@ export abstract class DriverHooks {
   suspended = false;
   /** Why it is not live any more, or never was. */
   downReason: string | null = null;
+  /** What was read of the configuration space when the device came up. */
+  protected config = new Uint8Array(0);
+  /** Where the region that the driver needs is, once it is found. */
+  protected region = { address: 0, length: 0 };
   notifications = 0;
   /** How often the device was reset to go on with it. */
   recoveries = 0;

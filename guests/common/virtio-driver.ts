@@ -19,7 +19,7 @@ import {
   type DriverEvent,
   driverChart,
 } from './driver-chart.ts';
-import { DriverHooks, type DriverTraits, FIRST_OWN_STEP } from './driver-hooks.ts';
+import { chartInput, DriverHooks, type DriverTraits, FIRST_OWN_STEP } from './driver-hooks.ts';
 import { DriverQueues } from './driver-queues.ts';
 import { agreeableFeatures } from './features.ts';
 import { LiveOperations } from './live-operations.ts';
@@ -37,7 +37,6 @@ export abstract class VirtioDriver
   readonly name: string;
   readonly index: number;
   protected readonly transport: DriverTransport;
-  protected config = new Uint8Array(0);
   /** When the scenario plugs the device in. */
   readonly #comesAt: number;
   readonly #chart: Chart<unknown, DriverEvent>;
@@ -74,10 +73,7 @@ export abstract class VirtioDriver
     transport.connect(this);
     this.#chart = node.charts.start(driverChart, {
       name: `${plan.name}.driver`,
-      input: {
-        ...traits,
-        requiredFeatures: traits.requiredFeatures ?? 0n,
-      },
+      input: chartInput(traits),
       perform: (effect: DriverEffect) => this.#perform(effect),
     });
     this.#chart.begin();
@@ -320,6 +316,8 @@ export abstract class VirtioDriver
         return transport.setFeatures(this.features);
       case 'getConfig':
         return transport.getConfig(0, Math.min(this.configWanted(), this.info!.configSize));
+      case 'getRegion':
+        return transport.getRegion(this.traits.shmid!);
       case 'getQueue':
         return transport.getQueue(this.#queues.indexAt(effect.index));
       case 'allocate':
@@ -375,6 +373,9 @@ export abstract class VirtioDriver
         return;
       case 'reply.config':
         this.config = new Uint8Array(reply.data);
+        return;
+      case 'reply.region':
+        this.region = reply;
         return;
       case 'reply.queue':
         return this.#queues.sized(reply.index, reply.sizeMax);

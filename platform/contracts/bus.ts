@@ -1,6 +1,7 @@
 // Where a virtio-msg transport meets the bus that carries its messages. A bus knows of transport
 // messages only their header; a transport knows of its bus only what stands here.
 import type { DmaPort } from './dma.ts';
+import type { RegionMap, SharedRegion } from './region.ts';
 import type { DeviceBits, Revision } from './topology.ts';
 
 /** What a bus tells of itself before any transport message (virtio-msg: bus parameters). */
@@ -46,6 +47,8 @@ export interface DriverBusEnd extends BusParameters {
    */
   allocate(deviceNumber: number, length: number, common?: number): void;
   busAddress(address: number): number;
+  /** Regions of shared memory; only buses that carry them have it. */
+  readonly regions?: RegionMap | undefined;
   /** Starts the bus; called once all clients are attached. */
   start(): void;
 }
@@ -68,6 +71,11 @@ export interface DeviceBusEnd extends BusParameters {
   attach(deviceNumber: number, client: DeviceBusClient): void;
   /** Sends a response or an event; copies the bytes. */
   send(bytes: Uint8Array, length: number): void;
+  /**
+   * Lets the driver's side reach a region of a device. Returns its place, as GET_SHM tells it: what it means is
+   * the bus's own. Only buses that carry regions have it.
+   */
+  shareRegion?(deviceNumber: number, region: SharedRegion): number;
   /**
    * Lets an attached device come or go. While the bus is up its driver is told. Only buses whose row says
    * `hotPlug` have it.

@@ -66,6 +66,10 @@ export interface Definition<
   beyondDrafts?(options: Readonly<Record<string, unknown>>): readonly string[];
   /** For a bus: how wide its device numbers are; 16 bits when left out. */
   deviceBits?(options: Readonly<Record<string, unknown>>): DeviceBits;
+  /** For a device: it has regions of shared memory. */
+  readonly sharesMemory?: boolean;
+  /** For a bus: why its devices cannot have such regions, or null when they can; without it they cannot. */
+  regionsRefused?(options: Readonly<Record<string, unknown>>): string | null;
   /** Devices can come and go while a bus of this type is up. */
   readonly hotPlug?: boolean;
   /** Nodes with a bus of this type may stop and start again while the run goes on. */

@@ -31,6 +31,13 @@ export type {
   WorkloadEnvironment,
   WorkloadResult,
 } from './models.ts';
+export type {
+  RegionClient,
+  RegionMap,
+  RegionMapClient,
+  RegionPort,
+  SharedRegion,
+} from './region.ts';
 export {
   type BusPlan,
   type ConstantDimension,

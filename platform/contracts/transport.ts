@@ -2,6 +2,7 @@
 // All are asynchronous; a driver has one operation under way at a time and hears of its end through
 // `TransportListener`. Notifications are apart, they have no answer.
 import type { DmaPort } from './dma.ts';
+import type { RegionPort, SharedRegion } from './region.ts';
 
 export interface DeviceInfo {
   /** Virtio device type, e.g. 2 for blk. */
@@ -41,6 +42,13 @@ export type TransportReply =
   | { readonly type: 'reply.queueSet'; readonly index: number }
   | { readonly type: 'reply.queueReset'; readonly index: number }
   | { readonly type: 'reply.memory'; readonly address: number }
+  /** Length 0 says that there is no such region. */
+  | {
+      readonly type: 'reply.region';
+      readonly shmid: number;
+      readonly length: number;
+      readonly address: number;
+    }
   | { readonly type: 'reply.failed'; readonly reason: string };
 
 export interface TransportListener {
@@ -73,6 +81,13 @@ export interface DriverTransport {
   getQueue(index: number): void;
   setQueue(setup: QueueSetup): void;
   resetQueue(index: number): void;
+  /**
+   * Asks for a region of shared memory, which cores may then load and store through `regions`, until the device
+   * is reset or lost.
+   */
+  getRegion(shmid: number): void;
+  /** Null where the carrier has no regions. */
+  readonly regions: RegionPort | null;
   /** Takes page-aligned memory that the device may reach; replies with its address in own RAM. */
   allocate(length: number, common?: number): void;
   /** The address under which the device reaches a byte of allocated memory. */
@@ -105,6 +120,8 @@ export interface DeviceModel {
   readonly features: bigint;
   readonly status: number;
   readonly configGeneration: number;
+  /** What it shares with its driver; none when left out. Their memory stays where it is, whatever happens. */
+  readonly regions?: readonly SharedRegion[];
   /** Connects the model to what carries it; called once, before anything else. */
   connect(transport: DeviceTransport): void;
   /** Features as the driver has written them so far. */

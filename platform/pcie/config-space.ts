@@ -50,7 +50,7 @@ export interface ConfigSpacePlan {
 const WINDOW_MASK = 0xfff0;
 
 export class ConfigSpace {
-  readonly plan: ConfigSpacePlan;
+  plan: ConfigSpacePlan;
   /** Called before each read, with the place that is read. */
   reading: (offset: number, size: number) => void = () => {};
   /** Called after each write, with the place that was written. */
@@ -72,6 +72,14 @@ export class ConfigSpace {
     for (const bar of plan.bars) this.#writeBar(bar);
     this.#chain(plan.capabilities);
     this.#initial = this.#bytes.slice();
+  }
+
+  /** Adds a BAR, or gives one another size, before software has seen any. */
+  setBar(bar: BarPlan): void {
+    const others = this.plan.bars.filter(({ index }) => index !== bar.index);
+    this.plan = { ...this.plan, bars: [...others, bar] };
+    this.#writeBar(bar);
+    this.#initial.set(this.#bytes);
   }
 
   /** Reads 1, 2 or 4 bytes. */

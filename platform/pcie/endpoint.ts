@@ -248,7 +248,7 @@ export class Endpoint implements Component, CpuClient {
   }
 
   #load({ a: address, b: length, d: tag }: Packet): void {
-    const place = this.#find(address);
+    const place = this.#find(address, length);
     if (place === null) return this.#unclaimed(tag);
     const answer = this.#options.node.kernel.packets.acquire(length);
     place.owner.model.readBar(place.bar, address - place.start, answer.bytes, length);
@@ -258,7 +258,7 @@ export class Endpoint implements Component, CpuClient {
   }
 
   #store({ a: address, bytes, length }: Packet): void {
-    const place = this.#find(address);
+    const place = this.#find(address, length);
     if (place === null) this.unclaimed++;
     else place.owner.model.writeBar(place.bar, address - place.start, bytes, length);
   }
@@ -316,8 +316,12 @@ export class Endpoint implements Component, CpuClient {
     this.#mapBars(owner);
   }
 
-  #find(address: number): BarPlace | null {
-    return this.#pages.get(Math.floor(address / BAR_PAGE)) ?? null;
+  #find(address: number, length: number): BarPlace | null {
+    const place = this.#pages.get(Math.floor(address / BAR_PAGE)) ?? null;
+    if (place === null) return null;
+    const { model } = place.owner;
+    const claimed = model.claims?.(place.bar, address - place.start, length) ?? true;
+    return claimed ? place : null;
   }
 
   /** Lets the function's BARs be found where software has put them, if they are enabled. */

@@ -11,6 +11,8 @@ export interface FunctionModel {
   readBar(bar: number, offset: number, target: Uint8Array, length: number): void;
   /** The bytes are valid only during the call. */
   writeBar(bar: number, offset: number, source: Uint8Array, length: number): void;
+  /** False for bytes of a BAR that nothing is behind: nobody answers; true for all when left out. */
+  claims?(bar: number, offset: number, length: number): boolean;
   /** Power-on, or a function-level reset. */
   reset(): void;
   /** Configuration space is about to be read. */

@@ -9,6 +9,8 @@ export const BUS_MAX = 0xff;
 export interface LoadClient {
   /** All ones when nobody answered. The bytes are valid only during the call. */
   loaded(tag: number, bytes: Uint8Array, length: number): void;
+  /** Called instead, by those who have it, when nobody answered: the root port knows. */
+  unanswered?(tag: number): void;
 }
 
 /** A place in the configuration space of function 0 of a device, by bus number. */

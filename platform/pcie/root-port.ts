@@ -45,6 +45,7 @@ const LOADED = 0;
 const SIGNALLED = 1;
 const LINE_ASSERTED = 2;
 const SLOT_CHANGED = 3;
+const UNANSWERED = 4;
 /** A core loads 64 bytes at the most. */
 const LOAD_MAX = 64;
 
@@ -270,6 +271,8 @@ export class RootPort implements RegisterPort, Component, CpuClient {
     switch (kind) {
       case LOADED:
         return this.#loaded(a);
+      case UNANSWERED:
+        return this.#unanswered(a);
       case SIGNALLED:
         return this.#vectors[a]!();
       case LINE_ASSERTED:
@@ -284,6 +287,14 @@ export class RootPort implements RegisterPort, Component, CpuClient {
     const client = this.#clients[core]!;
     this.#clients[core] = null;
     client.loaded(this.#tags[core], this.#bytes[core], this.#lengths[core]);
+  }
+
+  /** Nobody has answered a core, which may get all ones instead. */
+  #unanswered(core: number): void {
+    const client = this.#clients[core]!;
+    if (client.unanswered === undefined) return this.#loaded(core);
+    this.#clients[core] = null;
+    client.unanswered(this.#tags[core]);
   }
 
   /** The core that runs now waits for the answer to what it asks. */
@@ -314,7 +325,8 @@ export class RootPort implements RegisterPort, Component, CpuClient {
     const length = this.#lengths[core];
     if (packet === null) this.#bytes[core].fill(0xff, 0, length);
     else copyBytes(packet.bytes, 0, this.#bytes[core], 0, length);
-    node.cpu.resume(core, node.charge(this.#coreAccess), this, LOADED, core);
+    const kind = packet === null ? UNANSWERED : LOADED;
+    node.cpu.resume(core, node.charge(this.#coreAccess), this, kind, core);
   }
 
   /** True when a packet has to wait for those of other cards; it comes back. */

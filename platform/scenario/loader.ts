@@ -26,6 +26,7 @@ import { Names } from './names.ts';
 import { NetworkSection } from './networks.ts';
 import { ScenarioError } from './problem.ts';
 import { applyOverrides, loadProfile } from './profile.ts';
+import { checkRegions } from './regions.ts';
 import { checkRestarts } from './restarts.ts';
 import {
   busFrame,
@@ -323,6 +324,10 @@ class Loader {
     ];
     for (const { plans, table } of sections) {
       for (const plan of plans) this.#runCheck(plan, table[plan.type], topology);
+    }
+    for (const plan of topology.devices) {
+      const path = this.#paths.get(plan) ?? [];
+      checkRegions(this.#source, { plan, topology, path, tables: this.#tables });
     }
     for (const plan of topology.nodes) {
       const path = this.#paths.get(plan) ?? [];

@@ -1,5 +1,7 @@
 // The rules that bind a device, kept by its transport whatever the model behind it.
+
 import { describe, expect, it } from 'vitest';
+import type { SharedRegion } from '../../platform/contracts/index.ts';
 import { REVISIONS } from '../../platform/contracts/topology.ts';
 import { F, STATUS } from '../../platform/virtio/index.ts';
 import {
@@ -24,8 +26,8 @@ describe.each(REVISIONS)('a device in %s', (name) => {
   const { rules } = revision(name);
   const byFlags = rules.queueEnable === 'byFlags';
 
-  function bench(maxMessageSize?: number) {
-    const made = msgDeviceBench(name, maxMessageSize);
+  function bench(maxMessageSize?: number, regions: readonly SharedRegion[] = []) {
+    const made = msgDeviceBench(name, maxMessageSize, regions);
     const body = (type: string, request: object = {}) => made.ask(type, request).body as Body;
     const queue = (index: number) => body('req.GET_VQUEUE', { index });
     const setQueue = (index: number, size: number, more: Body = {}) =>
@@ -349,6 +351,24 @@ describe.each(REVISIONS)('a device in %s', (name) => {
     expect(body('req.GET_SHM', { index: 3 })).toMatchObject({ index: 3, length: 0n, address: 0n });
     const bytes = bus.frames.at(-1)!.bytes;
     expect(toHex(bytes, 8)).toBe(`03000000${'00'.repeat(name === 'v2' ? 20 : 8)}`);
+  });
+
+  it('SHM-1 MUST: a region is told of by its length and its place', () => {
+    const { body, bus } = bench(104, [{ shmid: 2, address: 0x4012_3000, length: 0x5000 }]);
+    const answer = { index: 2, length: 0x5000n, address: 0x4012_3000n };
+    expect(body('req.GET_SHM', { index: 2 })).toMatchObject(answer);
+    const bytes = bus.frames.at(-1)!.bytes;
+    const words = ['00500000', '00301240'];
+    const wide = words.map((word) => `${word}00000000`);
+    expect(toHex(bytes, 8)).toBe(
+      `02000000${name === 'v2' ? `00000000${wide.join('')}` : words.join('')}`,
+    );
+  });
+
+  it('SHM-1 MUST: one that has no room in the response is not told of', () => {
+    const { body } = bench(104, [{ shmid: 0, address: 2 ** 32, length: 0x1000 }]);
+    const length = name === 'v2' ? 0x1000n : 0n;
+    expect(body('req.GET_SHM', { index: 0 })).toMatchObject({ length });
   });
 
   it('NTF-2 MUST: EVENT_AVAIL is handed on with its queue and offset', () => {

@@ -107,6 +107,7 @@ export function adminVqBench({
       broken: () => service.broken(),
     });
   const device = new AdminFunction({
+    node: bench.card,
     path,
     options,
     endpoint,

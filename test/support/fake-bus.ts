@@ -158,6 +158,7 @@ export class FakeBus implements Component {
       dmaOf: () => dma,
       attach: (number, client) => void this.devices.set(number, client),
       send: (bytes, length) => this.#carry('toDriver', bytes.slice(0, length)),
+      shareRegion: (_, { address }) => address,
     };
   }
 

@@ -5,6 +5,7 @@ import type {
   DeviceModel,
   DeviceTransport,
   QueueSetup,
+  SharedRegion,
 } from '../../platform/contracts/index.ts';
 import { F, STATUS } from '../../platform/virtio/index.ts';
 
@@ -27,6 +28,7 @@ export class FakeModel implements DeviceModel {
   /** Sizes of the queues; 0 for one that cannot be used. */
   queueSizes: readonly number[] = [256, 8];
   readonly setups: (QueueSetup | null)[] = [null, null];
+  regions: readonly SharedRegion[] = [];
   /** What a write of status 0 shows at first: not 0 while a reset takes its time. */
   resetStatus = 0;
   /** Whether FEATURES_OK sticks. */

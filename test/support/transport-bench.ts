@@ -2,6 +2,7 @@
 // with a listener in place of the driver and a model that does nothing.
 import type {
   Revision,
+  SharedRegion,
   TransportListener,
   TransportReply,
 } from '../../platform/contracts/index.ts';
@@ -15,10 +16,15 @@ import { testNodes } from './test-nodes.ts';
 export const DEVICE = 7;
 
 /** A model behind its transport, asked by hand. */
-export function msgDeviceBench(revision: Revision, maxMessageSize = 104) {
+export function msgDeviceBench(
+  revision: Revision,
+  maxMessageSize = 104,
+  regions: readonly SharedRegion[] = [],
+) {
   const { kernel, storage: node } = testNodes();
   const bus = new FakeBus({ node, revision, maxMessageSize });
   const model = new FakeModel();
+  model.regions = regions;
   new MsgDeviceTransport({ node, name: 'device', bus: bus.device, deviceNumber: DEVICE, model });
   let token = 0x4321;
   /** Hands a frame to the device; returns what it sent in turn, decoded. */

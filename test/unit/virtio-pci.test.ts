@@ -62,6 +62,7 @@ function setUp(own: Partial<VirtioPciOptions> = {}, model = new FakeModel()) {
   const options = virtioPciOptions.parse(own);
   const objections: string[] = [];
   const device = new DeviceFunction({
+    node: bench.card,
     path,
     options,
     endpoint,

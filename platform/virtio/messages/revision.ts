@@ -71,6 +71,8 @@ export interface RevisionRules {
   readonly eventOnDriverStatus: boolean;
   /** The bus has transport feature bits. */
   readonly hasTransportFeatures: boolean;
+  /** Places and lengths of shared memory regions lie below this. */
+  readonly regionsEnd: bigint;
   /** Device numbers that there are, from 0 on: 65536 in all drafts. */
   readonly deviceNumbers: number;
 }
@@ -95,6 +97,7 @@ const rfc3Rules: RevisionRules = {
   asynchronousReset: false,
   eventOnDriverStatus: false,
   hasTransportFeatures: false,
+  regionsEnd: 2n ** 32n,
   deviceNumbers: 2 ** 16,
 };
 
@@ -125,6 +128,7 @@ const v2Rules: RevisionRules = {
   queueStateVisible: true,
   asynchronousReset: true,
   hasTransportFeatures: true,
+  regionsEnd: 2n ** 64n,
 };
 
 /** How much of the variable messages one message of a given size holds. */

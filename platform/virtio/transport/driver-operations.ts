@@ -11,11 +11,19 @@ export type StandardMessage = MessageOf<StandardMessages>;
 export type Body<M> = M extends { type: infer T; body: infer B } ? { type: T; body: B } : never;
 export type RequestBody = Body<StandardMessage>;
 
+/** A region that the bus is to map, once the device has told of it. */
+export interface MapRequest {
+  readonly type: 'map';
+  readonly shmid: number;
+  readonly place: number;
+  readonly length: number;
+}
+
 /** What an operation says after a response: it has a reply, needs another request now, or later. */
 export type Progress = TransportReply | 'next' | 'later';
 
 export interface Operation {
-  request(): RequestBody;
+  request(): RequestBody | MapRequest;
   response(message: StandardMessage): Progress;
 }
 
@@ -218,5 +226,20 @@ export function resetQueue(index: number): Operation {
     request: () => ({ type: 'req.RESET_VQUEUE', body: { index } }),
     response: (message) =>
       message.type === 'res.RESET_VQUEUE' ? { type: 'reply.queueReset', index } : UNEXPECTED,
+  };
+}
+
+/** Asks where a region of shared memory is, and has the bus map it if there is one. */
+export function getRegion(shmid: number): Operation {
+  let found: MapRequest | null = null;
+  return {
+    request: () => found ?? { type: 'req.GET_SHM', body: { index: shmid } },
+    response: (message) => {
+      if (message.type !== 'res.GET_SHM') return UNEXPECTED;
+      const { length, address } = message.body;
+      if (length === 0n) return { type: 'reply.region', shmid, length: 0, address: 0 };
+      found = { type: 'map', shmid, place: Number(address), length: Number(length) };
+      return 'next';
+    },
   };
 }

@@ -7,6 +7,7 @@ import type {
   DeviceTransport,
   DmaPort,
 } from '../../contracts/index.ts';
+import { assert } from '../../errors.ts';
 import type { Node } from '../../node/index.ts';
 import { WireError } from '../../wire/index.ts';
 import { F, featureBlocks, withFeatureBlocks } from '../bits.ts';
@@ -70,6 +71,8 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
   readonly #featureBlocksMax: number;
   readonly #queues = new Map<number, QueueParameters>();
   readonly #frame: Uint8Array;
+  /** Place and length of the device's regions, by shmid. */
+  readonly #regions = new Map<number, { readonly place: bigint; readonly length: bigint }>();
   /** The driver has written features since the last reset. */
   #featuresWritten = false;
 
@@ -90,7 +93,20 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
     this.#featureBlocksMax = limits.featureBlocks;
     this.#frame = new Uint8Array(maxMessageSize);
     model.connect(this);
+    this.#shareRegions();
     bus.attach(deviceNumber, this);
+  }
+
+  /** A region whose place or length has no room in the response of the revision is not told of. */
+  #shareRegions(): void {
+    const { rules } = this.#revision;
+    for (const region of this.#model.regions ?? []) {
+      assert(this.#bus.shareRegion !== undefined, 'a bus without regions has no device with some');
+      const place = BigInt(this.#bus.shareRegion(this.#number, region));
+      const length = BigInt(region.length);
+      const fits = place < rules.regionsEnd && length < rules.regionsEnd;
+      if (fits) this.#regions.set(region.shmid, { place, length });
+    }
   }
 
   notifyUsed(queue: number): void {
@@ -175,11 +191,7 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
         this.#resetQueue(message.body.index);
         return { type: 'res.RESET_VQUEUE', body: {} };
       case 'req.GET_SHM':
-        // No device here has shared memory regions: length 0 says so.
-        return {
-          type: 'res.GET_SHM',
-          body: { index: message.body.index, length: 0n, address: 0n },
-        };
+        return this.#region(message.body.index);
       default:
         return null;
     }
@@ -237,6 +249,12 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
       type: 'res.SET_CONFIG',
       body: { generation: model.configGeneration, offset, length: echoed.length, data: echoed },
     };
+  }
+
+  /** SHM-1: length 0 for a region that is not there. */
+  #region(index: number): RequestBody {
+    const { place: address, length } = this.#regions.get(index) ?? { place: 0n, length: 0n };
+    return { type: 'res.GET_SHM', body: { index, length, address } };
   }
 
   #setStatus(status: number): RequestBody {

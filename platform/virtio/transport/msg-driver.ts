@@ -5,6 +5,8 @@ import type {
   DriverBusEnd,
   DriverTransport,
   QueueSetup,
+  RegionMapClient,
+  RegionPort,
   TransportListener,
   TransportReply,
 } from '../../contracts/index.ts';
@@ -30,7 +32,9 @@ import {
   getFeatures,
   getInfo,
   getQueue,
+  getRegion,
   getStatus,
+  type MapRequest,
   type Operation,
   resetQueue,
   type StandardMessage,
@@ -53,7 +57,7 @@ export interface MsgDriverOptions {
   readonly transportFeatures?: number;
 }
 
-export class MsgDriverTransport implements DriverTransport, DriverBusClient {
+export class MsgDriverTransport implements DriverTransport, DriverBusClient, RegionMapClient {
   /** Responses whose token nobody waits for; dropped (virtio-msg: Message Correlation). */
   strays = 0;
   readonly #node: Node;
@@ -67,6 +71,8 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient {
   readonly #frame: Uint8Array;
   #listener: TransportListener | null = null;
   #operation: Operation | 'allocate' | null = null;
+  /** The region that the bus is mapping. */
+  #mapping: MapRequest | null = null;
   #allocateLength = 0;
   #allocateCommon = 0;
   #token = 0;
@@ -126,7 +132,17 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient {
     this.#begin(getStatus());
   }
 
+  get regions(): RegionPort | null {
+    return this.#bus.regions ?? null;
+  }
+
+  getRegion(shmid: number): void {
+    this.#begin(getRegion(shmid));
+  }
+
   setStatus(status: number): void {
+    // virtio 1.4 §2.10: who is to reach a region after a reset looks for it anew.
+    if (status === 0) this.#bus.regions?.unmap(this.#number);
     this.#begin(setStatus(status));
   }
 
@@ -171,6 +187,7 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient {
   }
 
   offline(reason: string): void {
+    this.#bus.regions?.unmap(this.#number);
     this.#chart.send({ type: 'OFFLINE' });
     this.#listener!.offline(reason);
   }
@@ -178,7 +195,9 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient {
   away(reason: string): void {
     // Nobody waits for an operation under way any more.
     this.#operation = null;
+    this.#mapping = null;
     this.#awaited = -1;
+    this.#bus.regions?.unmap(this.#number);
     this.#chart.send({ type: 'OFFLINE' });
     this.#listener!.away(reason);
   }
@@ -193,6 +212,17 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient {
     if (this.#operation !== 'allocate') return;
     this.#reply =
       reason === null ? { type: 'reply.memory', address } : { type: 'reply.failed', reason };
+    this.#chart.send({ type: 'RESPONSE' });
+  }
+
+  regionMapped(address: number, reason: string | null): void {
+    if (this.#mapping === null) return;
+    const { shmid, length } = this.#mapping;
+    this.#mapping = null;
+    this.#reply =
+      reason === null
+        ? { type: 'reply.region', shmid, length, address }
+        : { type: 'reply.failed', reason };
     this.#chart.send({ type: 'RESPONSE' });
   }
 
@@ -252,8 +282,10 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient {
       this.#bus.allocate(this.#number, this.#allocateLength, this.#allocateCommon);
       return;
     }
+    const body = operation.request();
+    if (body.type === 'map') return this.#map(body);
     this.#token = (this.#token % 0xffff) + 1;
-    const request = { ...operation.request(), dev: this.#number, token: this.#token };
+    const request = { ...body, dev: this.#number, token: this.#token };
     const { codec } = this.#revision;
     const message = request as StandardMessage;
     const length = codec.encode(message, this.#frame, 0, this.#bus.maxMessageSize);
@@ -261,9 +293,17 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient {
     this.#bus.send(this.#frame, length);
   }
 
+  #map(request: MapRequest): void {
+    this.#mapping = request;
+    const { regions } = this.#bus;
+    if (regions === undefined) this.regionMapped(0, 'the bus carries no shared memory regions');
+    else regions.map(this.#number, request.place, request.length, this);
+  }
+
   #handle(): void {
     const operation = this.#operation!;
-    if (operation !== 'allocate') {
+    // What the bus itself was asked for has its reply already.
+    if (operation !== 'allocate' && this.#reply === null) {
       const progress = operation.response(this.#response!);
       if (progress === 'next') return this.#chart.send({ type: 'NEXT' });
       if (progress === 'later') return this.#chart.send({ type: 'LATER' });
@@ -274,6 +314,7 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient {
 
   #finish(reply: TransportReply): void {
     this.#operation = null;
+    this.#mapping = null;
     this.#awaited = -1;
     this.#reply = null;
     this.#listener!.reply(reply);
