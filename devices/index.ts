@@ -5,6 +5,7 @@ import { consoleDevice } from './console/index.ts';
 import { gpio } from './gpio/index.ts';
 import { i2c } from './i2c/index.ts';
 import { net } from './net/index.ts';
+import { pmem } from './pmem/index.ts';
 import { rng } from './rng/index.ts';
 import { vsock } from './vsock/index.ts';
 
@@ -17,4 +18,5 @@ export const devices = {
   net,
   balloon,
   vsock,
+  pmem,
 } as const;

@@ -6,6 +6,7 @@ import { consoleDriver } from './console/index.ts';
 import { gpio } from './gpio/index.ts';
 import { i2c } from './i2c/index.ts';
 import { net } from './net/index.ts';
+import { pmem } from './pmem/index.ts';
 import { rng } from './rng/index.ts';
 import { vsock } from './vsock/index.ts';
 import {
@@ -31,6 +32,7 @@ export const drivers = {
   net,
   balloon,
   vsock,
+  pmem,
 } as const;
 
 export const workloads = {

@@ -1,11 +1,15 @@
 // What a scenario may say of a block device.
-import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { DevicePlan, Finding, Topology } from '../../platform/contracts/index.ts';
-import { Backing } from '../../platform/memory/index.ts';
-import { count, inputFile, size, time } from '../../platform/scenario/fields.ts';
+import { count, size, time } from '../../platform/scenario/fields.ts';
 import { BLK_QUEUES_MAX } from '../../platform/virtio/index.ts';
-import { commonOptions, inOrderOption, queueSize } from '../common/index.ts';
+import {
+  checkWriteBack,
+  commonOptions,
+  imageOptions,
+  inOrderOption,
+  queueSize,
+} from '../common/index.ts';
 
 const SECTOR = 512;
 const sectors = (bounds: { readonly min?: number } = {}) =>
@@ -33,14 +37,11 @@ const lifetime = z.strictObject({
 });
 
 export const blkOptions = z.strictObject({
-  image: inputFile().optional().describe('Image file, relative to the scenario; read on demand.'),
+  image: imageOptions.image,
   capacity: size({ min: 512, multipleOf: 512 })
     .default(64 * 1024 * 1024)
     .describe('Size of a disk without an image; it begins as zeroes.'),
-  writeBack: z
-    .boolean()
-    .default(false)
-    .describe('Write changed bytes to the image when the run ends.'),
+  writeBack: imageOptions.writeBack,
   queueSize: queueSize({ min: 1 }).default(256).describe('Largest size of each request queue.'),
   queues: count({ min: 1, max: BLK_QUEUES_MAX })
     .default(1)
@@ -118,23 +119,4 @@ function checkSizes({ options }: DevicePlan): readonly Finding[] {
     findings.push({ field: 'capacity', message: 'the last block is cut short', expected });
   }
   return findings;
-}
-
-/** One disk alone may change an image, and only an image that there is, and that it may change. */
-function checkWriteBack(plan: DevicePlan, { devices, folder }: Topology): readonly Finding[] {
-  const { writeBack, image } = plan.options as BlkOptions;
-  if (!writeBack) return [];
-  const refuse = (message: string, expected: string) => [{ field: 'writeBack', message, expected }];
-  if (image === undefined) {
-    return refuse('there is no image to write to', "an 'image', or no writeBack");
-  }
-  if (!Backing.canWriteBack(resolve(folder, image))) {
-    return refuse(`'${image}' may not be written`, 'a file that may be written, or no writeBack');
-  }
-  const first = devices.find(({ type, options }) => {
-    const other = options as BlkOptions;
-    return type === plan.type && other.writeBack && other.image === image;
-  });
-  if (first === undefined || first.index === plan.index) return [];
-  return refuse(`'${image}' is already written back by '${first.name}'`, 'an image of its own');
 }

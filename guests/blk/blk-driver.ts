@@ -13,10 +13,10 @@ import {
   BLK_S,
   BLK_T,
 } from '../../platform/virtio/index.ts';
-import { FIRST_OWN_STEP, SlotTable, VirtioDriver, Watchdog } from '../common/index.ts';
+import { FIRST_OWN_STEP, FlushLedger, SlotTable, VirtioDriver, Watchdog } from '../common/index.ts';
 import { BLK_LOST, type BlkClient } from './blk-client.ts';
+import type { BlockDriver } from './block-driver.ts';
 import { capacityOf, configBytes, type DiskInfo, readDiskInfo } from './disk-info.ts';
-import { FlushLedger } from './flush-ledger.ts';
 import {
   type DiskRange,
   dataAlignment,
@@ -30,7 +30,7 @@ const STEP_SUBMIT = FIRST_OWN_STEP;
 const SEGMENTS = 3;
 const FEATURES = Object.values(BLK_F).reduce((sum, feature) => sum | feature, 0n);
 
-export class BlkDriver extends VirtioDriver {
+export class BlkDriver extends VirtioDriver implements BlockDriver {
   /** What the disk has said of itself. */
   disk: DiskInfo = readDiskInfo(new Uint8Array(BLK_CONFIG_SIZE_LEAST), 0n);
   readonly #slots = new SlotTable<BlkClient>();

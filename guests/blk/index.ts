@@ -4,6 +4,7 @@ import { BlkDriver } from './blk-driver.ts';
 
 export { BLK_LOST, type BlkClient } from './blk-client.ts';
 export { BlkDriver } from './blk-driver.ts';
+export type { BlockDriver } from './block-driver.ts';
 
 export const blk: DriverDefinition = {
   type: 'blk',

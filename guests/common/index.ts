@@ -2,6 +2,7 @@ export { adminChart } from './admin-chart.ts';
 export { defineWorkload } from './definition.ts';
 export { driverChart, RECOVERIES_MAX } from './driver-chart.ts';
 export { type DriverTraits, FIRST_OWN_STEP } from './driver-hooks.ts';
+export { FlushLedger } from './flush-ledger.ts';
 export {
   FIRST_SLOT_DRIVER_STEP,
   RequestEnd,

@@ -175,7 +175,7 @@ class BalloonCycle extends WorkloadBase implements BalloonClient {
 
 export const balloonCycle = defineWorkload({
   type: 'balloonCycle',
-  drives: 'balloon',
+  drives: ['balloon'],
   doc: 'Watches a balloon follow its target, verifies its size, and wants memory while it is large.',
   spec: 'virtio 1.4 §5.5',
   options: balloonCycleOptions,

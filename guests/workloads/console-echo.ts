@@ -178,7 +178,7 @@ class ConsoleEcho extends WorkloadBase implements ConsoleClient {
 
 export const consoleEcho = defineWorkload({
   type: 'consoleEcho',
-  drives: 'console',
+  drives: ['console'],
   doc: 'Writes to a console port with an echo behind it, and compares every byte that comes back.',
   spec: 'virtio 1.4 §5.3',
   options: consoleEchoOptions,

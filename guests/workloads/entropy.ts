@@ -110,7 +110,7 @@ function firstOf(bytes: Uint8Array, length: number): Uint8Array {
 
 export const entropy = defineWorkload({
   type: 'entropy',
-  drives: 'rng',
+  drives: ['rng'],
   doc: 'Reads random bytes and compares them with the stream of the seed.',
   spec: 'virtio 1.4 §5.4',
   options: entropyOptions,

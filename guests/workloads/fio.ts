@@ -6,7 +6,7 @@ import { Backing } from '../../platform/memory/index.ts';
 import { copyBytes } from '../../platform/node/index.ts';
 import { size, time } from '../../platform/scenario/fields.ts';
 import { BLK_S, BLK_T, SECTOR_SIZE } from '../../platform/virtio/index.ts';
-import { BLK_LOST, type BlkClient, type BlkDriver } from '../blk/index.ts';
+import { BLK_LOST, type BlkClient, type BlockDriver } from '../blk/index.ts';
 import { defineWorkload } from '../common/index.ts';
 import { arrivalOptions, arrivalProcess } from './arrivals.ts';
 import { BlockPicker } from './block-picker.ts';
@@ -66,8 +66,8 @@ function kindsOf({ rw, flushEvery, discardEvery }: FioOptions): number[] {
 
 class Fio extends WorkloadBase implements BlkClient {
   readonly #options: FioOptions;
-  readonly #environment: WorkloadEnvironment<FioOptions, BlkDriver>;
-  readonly #driver: BlkDriver;
+  readonly #environment: WorkloadEnvironment<FioOptions, BlockDriver>;
+  readonly #driver: BlockDriver;
   readonly #pattern: Uint8Array;
   readonly #scratch: Uint8Array;
   /** The same bytes, a word at a time. */
@@ -87,7 +87,7 @@ class Fio extends WorkloadBase implements BlkClient {
   #recoveries = 0;
   #resizes = 0;
 
-  constructor(environment: WorkloadEnvironment<FioOptions, BlkDriver>) {
+  constructor(environment: WorkloadEnvironment<FioOptions, BlockDriver>) {
     const { node, plan, driver, finished } = environment;
     const { options } = plan;
     const { operations: wanted, duration } = options;
@@ -193,11 +193,14 @@ class Fio extends WorkloadBase implements BlkClient {
 
   #makeExpected(capacity: number): ExpectedDisk {
     const { device, resolve } = this.#environment;
-    const { image, writeCache } = device.options;
+    const { image, writeCache, powerLoss } = device.options;
+    // Memory has no cache to speak of: what was not flushed is at risk where the power fails.
+    const failures = Array.isArray(powerLoss) ? powerLoss.length : 0;
+    const atRisk = Number(writeCache ?? failures);
     const backing =
       typeof image === 'string' ? Backing.ofFile(resolve(image)) : Backing.ofMemory(capacity);
     const { blockSize } = this.#options;
-    return new ExpectedDisk({ backing, blockSize, volatile: Number(writeCache ?? 0) > 0 });
+    return new ExpectedDisk({ backing, blockSize, volatile: atRisk > 0 });
   }
 
   #chooseOperation(): number {
@@ -268,10 +271,10 @@ class Fio extends WorkloadBase implements BlkClient {
 
 export const fio = defineWorkload({
   type: 'fio',
-  drives: 'blk',
+  drives: ['blk', 'pmem'],
   doc: 'Reads and writes on a disk, with verification of every block read.',
   spec: 'the options of fio',
   options: fioOptions,
   timing: [],
-  create: (environment: WorkloadEnvironment<FioOptions, BlkDriver>) => new Fio(environment),
+  create: (environment: WorkloadEnvironment<FioOptions, BlockDriver>) => new Fio(environment),
 });

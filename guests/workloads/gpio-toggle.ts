@@ -315,7 +315,7 @@ function checkGpioToggle(plan: WorkloadPlan, topology: Topology): readonly Findi
 
 export const gpioToggle = defineWorkload({
   type: 'gpioToggle',
-  drives: 'gpio',
+  drives: ['gpio'],
   doc: 'Toggles a GPIO line and waits for the interrupt of the line wired to it, or hears a signal.',
   spec: 'virtio 1.4 §5.18',
   options: gpioToggleOptions,

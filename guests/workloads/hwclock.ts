@@ -146,7 +146,7 @@ class Hwclock extends WorkloadBase implements I2cClient {
 
 export const hwclock = defineWorkload({
   type: 'hwclock',
-  drives: 'i2c',
+  drives: ['i2c'],
   doc: 'Sets and reads a clock chip on an I2C bus and compares it with simulated time.',
   spec: 'the options of hwclock',
   options: hwclockOptions,

@@ -121,7 +121,7 @@ class Ping extends NetWorkload {
 
 export const ping = defineWorkload({
   type: 'ping',
-  drives: 'net',
+  drives: ['net'],
   doc: 'Sends ICMP echo requests and measures their round trips.',
   spec: 'RFC 792, RFC 4443',
   options: pingOptions,

@@ -244,7 +244,7 @@ function checkSize(options: PktgenOptions): Finding[] {
 
 export const pktgen = defineWorkload({
   type: 'pktgen',
-  drives: 'net',
+  drives: ['net'],
   doc: 'Sends UDP datagrams at a rate; the far end counts them.',
   spec: 'pktgen of Linux',
   options: pktgenOptions,

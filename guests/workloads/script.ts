@@ -219,7 +219,7 @@ function fill(bytes: Uint8Array, length: number, pattern: number | string): void
 
 export const script = defineWorkload({
   type: 'script',
-  drives: 'blk',
+  drives: ['blk'],
   doc: 'Does on a disk what a list of steps says, and checks what comes of each.',
   spec: 'busbar',
   options: scriptOptions,

@@ -227,7 +227,7 @@ class StreamSender implements TcpHandler {
 
 export const stream = defineWorkload({
   type: 'stream',
-  drives: 'net',
+  drives: ['net'],
   doc: 'Sends bytes over TCP; the far end compares every one of them.',
   spec: 'RFC 9293',
   options: streamOptions,

@@ -222,7 +222,7 @@ class VsockEcho extends WorkloadBase implements VsockClient {
 
 export const vsockEcho = defineWorkload({
   type: 'vsockEcho',
-  drives: 'vsock',
+  drives: ['vsock'],
   doc: "Sends messages to the host's echo service over sockets, and compares every byte.",
   spec: 'virtio 1.4 §5.10',
   options: vsockEchoOptions,

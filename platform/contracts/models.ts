@@ -179,8 +179,8 @@ export interface Workload {
 }
 
 export interface WorkloadDefinition extends Definition {
-  /** Type of device that it needs. */
-  readonly drives: string;
+  /** Types of device that it can use. */
+  readonly drives: readonly string[];
   create(environment: WorkloadEnvironment<never, never>): Workload;
 }
 

@@ -207,6 +207,20 @@ export {
   packedRingAreas,
   RingEvents,
 } from './packed-ring.ts';
+export {
+  PMEM_CONFIG_SIZE,
+  PMEM_DEVICE_ID,
+  PMEM_F,
+  PMEM_REGION,
+  PMEM_REQUEST,
+  PMEM_REQUEST_SIZE,
+  PMEM_RESPONSE_SIZE,
+  PMEM_RET,
+  pmemConfig,
+  pmemFeatures,
+  pmemRequest,
+  pmemResponse,
+} from './pmem.ts';
 export { RNG_DEVICE_ID, rngStreamName } from './rng.ts';
 export {
   AVAIL,

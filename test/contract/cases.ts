@@ -142,6 +142,10 @@ export const DEVICE_CASES: Readonly<Record<string, DeviceCase>> = {
     device: { capacity: '1MiB' },
     workload: { type: 'fio', rw: 'randrw', depth: 8, operations: 150, flushEvery: 25 },
   },
+  pmem: {
+    device: { size: '1MiB' },
+    workload: { type: 'fio', rw: 'randrw', depth: 8, operations: 150, flushEvery: 25 },
+  },
   rng: {
     workload: { type: 'entropy', depth: 4, requestSize: '100B', operations: 50 },
   },
@@ -171,6 +175,7 @@ export const LONE_REQUESTS: Readonly<Record<string, Entry>> = {
   vsock: { streams: 1, operations: 4, thinkTime: '5ms' },
   balloon: {},
   blk: { depth: 1, operations: 20, flushEvery: 5, thinkTime: '5ms' },
+  pmem: { depth: 1, operations: 20, flushEvery: 5, thinkTime: '5ms' },
   rng: { depth: 1, operations: 10, thinkTime: '5ms' },
   i2c: { operations: 5, interval: '10ms' },
   gpio: { operations: 6, interval: '10ms' },
@@ -212,6 +217,12 @@ export function revisionsOver(bus: string): readonly Revision[] {
 export function carriesAll(bus: string): boolean {
   const { type, frontEnd = 'messages', dialect } = BUS_CASES[bus];
   return !OLDER_TRANSPORTS.has(type) && frontEnd === 'messages' && dialect !== 'alpha';
+}
+
+/** True for a bus that a device can be on: one with regions of shared memory needs a bus that carries them. */
+export function carriesDevice(bus: string, device: string): boolean {
+  const { regionsRefused } = tables.buses[BUS_CASES[bus].type];
+  return tables.devices[device].sharesMemory !== true || regionsRefused?.(BUS_CASES[bus]) === null;
 }
 
 /** Number of the device under test: one that takes more than 16 bits, where a bus has them. */
@@ -345,6 +356,7 @@ const OPERATIONS = [
   'getQueue',
   'setQueue',
   'resetQueue',
+  'getRegion',
   'allocate',
 ] as const satisfies readonly (keyof DriverTransport)[];
 

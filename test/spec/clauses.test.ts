@@ -38,7 +38,7 @@ describe('the list of rules', () => {
       'CNF 1',
       // Not of the reference, but of virtio 1.4.
       'ADM 16',
-      // Of the normative sections of virtio 1.4 chapters 2, 3 and 6.
+      // Of the normative sections of virtio 1.4 chapters 2, 3 and 6, and of regions.
       'DST 7',
       'DFB 10',
       'DRT 3',
@@ -46,6 +46,8 @@ describe('the list of rules', () => {
       'QRS 5',
       'SPR 25',
       'PKR 12',
+      'SMR 3',
+      'PMD 7',
       'DIN 6',
       'DCL 1',
       'DSU 13',

@@ -9,5 +9,7 @@ export const OPEN_RULES: Readonly<Record<string, string>> = {
   'CFG-4': 'devices here keep their generation over a reset, and no driver looks at its value',
   'CFG-13': 'changes are told as generic ones, of offset and length 0',
   'CNF-1': 'nothing here claims conformance',
+  'PMD-3': 'memory here is a region, and a driver without SHMEM_REGION is refused',
+  'PMD-5': 'the driver here gives up on a device without SHMEM_REGION',
   'RFB-9': 'virtio-msg forbids it, see FEA-8',
 };

@@ -446,7 +446,7 @@ describe.each(types)('the device %s', (type) => {
   });
 
   function required(): bigint {
-    return type === 'i2c' ? 1n : 0n;
+    return type === 'i2c' || type === 'pmem' ? 1n : 0n;
   }
 
   function create() {

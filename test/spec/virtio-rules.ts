@@ -1,4 +1,5 @@
-// The rules of virtio 1.4, chapters 2, 3 and 6, for rings, features and the life of a device, in own words.
+// The rules of virtio 1.4, chapters 2, 3 and 6, for rings, features and the life of a device, and those for regions of
+// shared memory and the device that has one, in own words.
 // They hold whatever carries the device. Same form as in clauses.ts, but for the section in place of
 // revisions: id | who | level | section | text
 
@@ -94,6 +95,20 @@ PKR-10 | driver | MUST NOT | 2.8.16.1 | The first descriptor of a list is made a
 PKR-11 | device | MUST | 2.8.16.2 | The descriptors of a list are used in their order.
 PKR-12 | driver | MUST NOT | 2.8.19.1 | INDIRECT is set unless negotiated or in a list, or a table has flags
   but WRITE.
+
+# Regions of shared memory, and persistent memory
+SMR-1 | device | MUST NOT | 2.10.2 | A region controls the device.
+SMR-2 | device | MUST | 4.1.4.7.1 | A region lies within the BAR that its capability names.
+SMR-3 | device | MUST | 4.1.4.7.1 | The ids of a device's capabilities for regions differ.
+PMD-1 | device | MUST | 5.19.5.1 | With SHMEM_REGION the memory is the region of id 0.
+PMD-2 | device | SHOULD | 5.19.5.1 | With SHMEM_REGION, start and size are 0.
+PMD-3 | device | MUST | 5.19.5.1 | Without SHMEM_REGION, start and size tell of physical addresses.
+PMD-4 | driver | MUST | 5.19.5.2 | With SHMEM_REGION the region of id 0 is asked for, and start and size are
+  left alone.
+PMD-5 | driver | MUST | 5.19.5.2 | Without SHMEM_REGION, start and size are read.
+PMD-6 | device | MUST | 5.19.7.1 | Writes completed before a flush survive resets and failures of the power once
+  it is completed.
+PMD-7 | device | MUST | 5.19.7.3 | A flush returns 0, whatever fails returns -1.
 
 # Initialisation and cleanup
 DIN-1 | driver | MUST | 3.1.1 | A device is brought up by these steps, in this order.

@@ -1,0 +1,151 @@
+// Regions of shared memory over every way of a bus to have them: what a core loads and stores is in the RAM of the
+// device's node, nothing else is reached, and access ends with a reset and with the device.
+import { describe, expect, it } from 'vitest';
+import { PAGE_SIZE } from '../../platform/node/index.ts';
+import { BUS_CASES, carriesDevice } from '../contract/cases.ts';
+import { RegionBench } from '../support/region-bench.ts';
+
+const MICROSECOND = 1_000_000;
+/** One case for each type of bus that carries regions. */
+const BUSES = Object.keys(BUS_CASES).filter((bus, index, all) => {
+  const { type } = BUS_CASES[bus];
+  const first = all.findIndex((other) => BUS_CASES[other].type === type);
+  return index === first && carriesDevice(bus, 'pmem');
+});
+/** Arbitrary. */
+const PATTERN = Array.from({ length: 200 }, (_, i) => (7 * i + 1) % 256);
+
+/** A bus whose workload is through. */
+function quiet(bus: string): RegionBench {
+  const bench = new RegionBench({ bus });
+  expect(bench.rig.run()).toBe('done');
+  return bench;
+}
+
+it('there is a case for each way to have regions', () => {
+  expect(BUSES.map((bus) => BUS_CASES[bus].type).sort()).toEqual([
+    'admin-vq',
+    'ffa',
+    'ivshmem',
+    'loopback',
+    'mailbox',
+    'pci',
+    'virtio-mmio',
+    'virtio-pci',
+    'xen',
+  ]);
+});
+
+describe.each(BUSES)('over %s', (bus) => {
+  it('a core stores to the RAM of the device node, and loads from it', () => {
+    const bench = quiet(bus);
+    const { address, length } = bench.region;
+    expect(length).toBe(2 ** 20);
+    // Across a page, and to the very last byte.
+    for (const offset of [PAGE_SIZE - 100, length - PATTERN.length]) {
+      expect(bench.store(address + offset, PATTERN)).toBe(true);
+      expect(bench.bytesAt(offset, PATTERN.length)).toEqual(PATTERN);
+      expect(bench.load(address + offset, PATTERN.length).bytes).toEqual(PATTERN);
+    }
+    expect(bench.rig.violations).toEqual([]);
+  });
+
+  it('an access that ends beyond the region is refused, reported and survived', () => {
+    const bench = quiet(bus);
+    const { address, length } = bench.region;
+    const before = bench.bytesAt(length - 8, 8);
+    expect(bench.load(address + length - 8, 16)).toMatchObject({ bytes: null });
+    expect(bench.store(address + length - 8, PATTERN.slice(0, 16))).toBe(false);
+    const texts = bench.rig.violations.map(({ code, text }) => `${code} ${text}`);
+    expect(texts).toHaveLength(2);
+    expect(texts[0]).toMatch(
+      /^ACCESS_FAULT \w+: load of 16 bytes at 0x\w+ refused: .*1048576 bytes/,
+    );
+    expect(texts[1]).toMatch(/^ACCESS_FAULT \w+: store of 16 bytes/);
+    expect(bench.bytesAt(length - 8, 8)).toEqual(before);
+    expect(bench.load(address, 16).bytes).toEqual(bench.bytesAt(0, 16));
+  });
+
+  it('nothing is reached between a reset and the next look for the region', () => {
+    const bench = new RegionBench({ bus, deviceOptions: { needsReset: ['400us', '400ms'] } });
+    const resets = () => bench.statuses.filter((status) => status === 0).length;
+    bench.runWhile(() => resets() < 2);
+    const { address } = bench.region;
+    expect(bench.load(address, 16)).toMatchObject({ reason: expect.stringMatching(/no region/) });
+    expect(bench.store(address, PATTERN)).toBe(false);
+    const faults = bench.rig.violations.filter(({ code }) => code === 'ACCESS_FAULT');
+    expect(faults).toHaveLength(2);
+    bench.runWhile(() => bench.regions.length < 2);
+    expect(bench.load(bench.region.address, 16).bytes).toEqual(bench.bytesAt(0, 16));
+  });
+});
+
+describe.each(['ffa with notifications', 'pci', 'virtio-pci'])('over %s', (bus) => {
+  it('nothing of a device that was removed is reached', () => {
+    const bench = new RegionBench({ bus, lone: true, deviceOptions: { removeAt: '150ms' } });
+    bench.runWhile(() => bench.driverState !== 'live', 100 * MICROSECOND);
+    const { address } = bench.region;
+    expect(bench.load(address, 16).bytes).toEqual(bench.bytesAt(0, 16));
+    bench.runWhile(() => bench.driverState === 'live', 100 * MICROSECOND);
+    expect(bench.rig.outcome.workloads[0].downReason).toBe('the device was removed');
+    expect(bench.load(address, 16).reason).toMatch(/no region/);
+    expect(bench.store(address, PATTERN)).toBe(false);
+    const codes = bench.rig.violations.map(({ code }) => code);
+    expect(codes).toEqual(['ACCESS_FAULT', 'ACCESS_FAULT']);
+  });
+});
+
+describe('what an access costs', () => {
+  it('over coherent memory: a round trip, and the time of the bytes', () => {
+    const bench = quiet('ffa with notifications');
+    const { address } = bench.region;
+    const { costs } = bench.driverNode!;
+    const line = costs.value(costs.idOf('memory.lineLatency'));
+    const bytes = (name: string, count: number) => costs.transfer(costs.idOf(name), count);
+    for (const length of [64, PAGE_SIZE]) {
+      const expected = 2 * line + bytes('memory.bandwidth', length) + bytes('cpu.copyRate', length);
+      expect(bench.load(address, length).time).toBe(expected);
+    }
+  });
+
+  it('behind a BAR: a round trip for every 64 bytes, and nothing to wait for when storing', () => {
+    const bench = quiet('pci');
+    const { address } = bench.region;
+    const one = bench.load(address, 64).time;
+    expect(one).toBeGreaterThan(0.5 * MICROSECOND);
+    expect(bench.load(address, PAGE_SIZE).time).toBe((PAGE_SIZE / 64) * one);
+    // Two lines, because it crosses from one to the other.
+    expect(bench.load(address + 60, 8).time).toBeGreaterThan(1.9 * one);
+    const before = bench.rig.outcome.buses[0].statistics;
+    expect(bench.store(address, PATTERN)).toBe(true);
+    const after = bench.rig.outcome.buses[0].statistics;
+    expect(after['loads']).toBe(before['loads']);
+    expect(after['stores'] - before['stores']).toBe(Math.ceil(PATTERN.length / 64));
+  });
+});
+
+describe('a driver side that maps what nobody shared', () => {
+  it('is refused by the owner of the memory', () => {
+    const bench = quiet('ivshmem');
+    const mapped: (string | null)[] = [];
+    const client = { regionMapped: (_: number, reason: string | null) => mapped.push(reason) };
+    const place = 2 ** 30;
+    bench.map.map(9, place, PAGE_SIZE, client);
+    expect(mapped).toEqual([null]);
+    const address = 2 ** 40 + place;
+    expect(bench.load(address, 8).reason).toMatch(/there is no such region/);
+    expect(bench.store(address, [1, 2, 3])).toBe(true);
+    const texts = bench.rig.violations.map(({ code, node, text }) => `${code} ${node} ${text}`);
+    expect(texts).toHaveLength(2);
+    expect(texts[0]).toMatch(/^DMA_FAULT storage bus0: read of 8 bytes by the driver side/);
+    expect(texts[1]).toMatch(/^DMA_FAULT storage bus0: write of 3 bytes/);
+  });
+
+  it('gets no memory for an FF-A handle that is not there', () => {
+    const bench = quiet('ffa with notifications');
+    const mapped: (string | null)[] = [];
+    bench.map.map(9, 77, PAGE_SIZE, { regionMapped: (_, reason) => mapped.push(reason) });
+    bench.runFor(100 * MICROSECOND);
+    expect(mapped).toEqual(['the memory of handle 77 could not be retrieved']);
+  });
+});
