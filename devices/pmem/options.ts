@@ -18,7 +18,7 @@ const SIZE_MAX = 1024 * 1024 * 1024;
 
 export const pmemOptions = z.strictObject({
   size: size({ min: PAGE_SIZE, max: SIZE_MAX, multipleOf: PAGE_SIZE })
-    .default(16 * 1024 * 1024)
+    .default(1024 * 1024)
     .describe('Bytes of the memory without an image; it begins as zeroes.'),
   ...imageOptions,
   queueSize: queueSize({ min: 2 }).default(64).describe('Largest size of the request queue.'),

@@ -169,7 +169,7 @@ describe.each(types)('the device %s', (type) => {
       device.setStatus(status);
       expect(device.setStatus(status | SUSPEND)).toBe(status);
     }
-    const options = { features: type === 'i2c' ? 1n : 0n, options: OFFERED };
+    const options = { features: type === 'i2c' || type === 'pmem' ? 1n : 0n, options: OFFERED };
     const without = new DeviceBench(type, options);
     expect(without.start()).toBe(LIVE);
     expect(without.device.setStatus(ASKED)).toBe(LIVE);
