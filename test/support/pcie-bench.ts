@@ -89,7 +89,11 @@ function makeNode(
     memory: 2 ** 24,
     placement: null,
   };
-  const values: Readonly<Record<string, number>> = { ...LATENCY, 'pcie.readBurst': readBurst };
+  const values: Readonly<Record<string, number>> = {
+    ...LATENCY,
+    'device.descriptorBurst': 64,
+    'pcie.readBurst': readBurst,
+  };
   const constants = [...PLATFORM_TIMING, ...pcieTiming, ...adminTiming].map(
     ({ name: constant, dimension }) => ({
       name: constant,
