@@ -8,6 +8,7 @@ import type {
 } from '../../platform/contracts/index.ts';
 import { type CpuClient, Milestone, Priority } from '../../platform/node/index.ts';
 import {
+  BLK_APPEND_SECTOR_SIZE,
   BLK_CONFIG,
   BLK_DEVICE_ID,
   BLK_F,
@@ -19,12 +20,13 @@ import {
   SECTOR_SIZE,
   STATUS,
 } from '../../platform/virtio/index.ts';
-import { writeU16 } from '../../platform/wire/index.ts';
+import { writeU16, writeU64 } from '../../platform/wire/index.ts';
 import { type Chain, type QueueEngine, scatter, VirtioDevice } from '../common/index.ts';
 import { configSpace, offeredFeatures } from './config-space.ts';
 import { Medium } from './medium.ts';
 import type { BlkOptions } from './options.ts';
 import { type DiskLimits, interpret, Request } from './request.ts';
+import { Zones } from './zones.ts';
 
 const STEP_SERVE = 0;
 const STEP_FINISH = 1;
@@ -34,7 +36,12 @@ const RESIZE = 3;
 const SLOTS = 2 ** 26;
 
 /** Types of request that bring data to the driver. */
-const READING: ReadonlySet<number> = new Set([BLK_T.IN, BLK_T.GET_ID, BLK_T.GET_LIFETIME]);
+const READING: ReadonlySet<number> = new Set([
+  BLK_T.IN,
+  BLK_T.GET_ID,
+  BLK_T.GET_LIFETIME,
+  BLK_T.ZONE_REPORT,
+]);
 
 export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
   readonly #options: BlkOptions;
@@ -42,9 +49,11 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
   readonly #requests: Request[] = [];
   readonly #freeSlots: number[] = [];
   readonly #statusByte = new Uint8Array(1);
+  readonly #place = new Uint8Array(BLK_APPEND_SECTOR_SIZE);
   /** Slots of each queue in the order in which they came; kept only while IN_ORDER is in force. */
   readonly #order: number[][];
   readonly #limits: DiskLimits;
+  readonly #zones: Zones | null;
   #keepsOrder = false;
   /** True while completed writes may still be volatile (§5.2.6.2). */
   #writesBack = false;
@@ -63,7 +72,14 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
     this.#options = options;
     this.#medium = medium;
     this.#order = this.queues.map(() => []);
+    const { zones: wanted, blockSize } = options;
+    const { backing } = medium;
+    const { size } = backing;
+    const erase = (start: number, length: number) => backing.zero(start, length);
+    const zoned = wanted === undefined ? null : { options: wanted, size, blockSize, erase };
+    this.#zones = zoned === null ? null : new Zones({ node, name, ...zoned });
     this.#limits = {
+      zones: this.#zones,
       size: medium.backing.size,
       readOnly: options.readOnly,
       features: 0n,
@@ -99,7 +115,9 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
 
   override setStatus(status: number): number {
     const before = this.status;
-    const after = super.setStatus(status);
+    // §5.2.5.2: a driver that knows nothing of zones can't use a disk that is all zones.
+    const blind = this.#zones !== null && !this.#has(BLK_F.ZONED);
+    const after = super.setStatus(blind ? status & ~STATUS.FEATURES_OK : status);
     if ((after & ~before & STATUS.FEATURES_OK) !== 0) this.#featuresAgreed();
     return after;
   }
@@ -150,7 +168,8 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
   }
 
   override statistics(): Statistics {
-    return { ...super.statistics(), ...this.#medium.statistics() };
+    const zoned = this.#zones?.statistics() ?? {};
+    return { ...super.statistics(), ...this.#medium.statistics(), ...zoned };
   }
 
   /** Writes changes to the image when the scenario asks for it. Called once, after the run. */
@@ -213,6 +232,12 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
       this.#medium.forget(request);
       request.fail(BLK_S.IOERR);
     }
+    // What was written to a zone before it was reset is gone.
+    const writes = type === BLK_T.OUT || type === BLK_T.ZONE_APPEND;
+    if (request.status === BLK_S.OK && writes && this.#zones !== null) {
+      const resets = this.#zones.resetsAt(offset);
+      if (resets !== request.zoneResets) request.fail(BLK_S.ZONE_INVALID_CMD);
+    }
     if (request.status === BLK_S.OK) this.#medium.finish(request);
     if (!this.#keepsOrder) return this.#return(request, slot);
     request.served = true;
@@ -230,9 +255,14 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
     let written = Math.min(1, chain.writableBytes);
     if (request.status === BLK_S.OK && request.type === BLK_T.GET_ID) this.#loadName(request);
     if (request.status === BLK_S.OK && request.type === BLK_T.GET_LIFETIME) this.#loadWear(request);
+    if (request.status === BLK_S.OK && request.type === BLK_T.ZONE_REPORT)
+      this.#loadReport(request);
     const reads = READING.has(request.type);
     if (request.status === BLK_S.OK && reads) {
       written += scatter(this.dma, chain, 0, request.bytes, 0, request.dataLength);
+    }
+    if (request.status === BLK_S.OK && request.type === BLK_T.ZONE_APPEND) {
+      written += this.#writePlace(request, chain);
     }
     this.#writeStatus(request, chain);
     if (!queue.complete(chain, written)) {
@@ -257,6 +287,19 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
     writeU16(bytes, BLK_LIFETIME.preEol, preEol);
     writeU16(bytes, BLK_LIFETIME.typeA, typeA);
     writeU16(bytes, BLK_LIFETIME.typeB, typeB);
+  }
+
+  #loadReport(request: Request): void {
+    const room = request.dataLength;
+    if (request.bytes.length < room) request.bytes = new Uint8Array(room);
+    request.dataLength = this.#zones!.report(request.offset, request.bytes, room);
+  }
+
+  /** Where an append has put its data stands before the status. */
+  #writePlace({ offset }: Request, chain: Chain): number {
+    writeU64(this.#place, 0, BigInt(offset / SECTOR_SIZE));
+    const at = chain.writableBytes - 1 - BLK_APPEND_SECTOR_SIZE;
+    return scatter(this.dma, chain, at, this.#place, 0, BLK_APPEND_SECTOR_SIZE);
   }
 
   /** The status byte is the last writable byte of the chain, if it has any. */

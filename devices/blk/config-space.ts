@@ -2,7 +2,9 @@
 import {
   BLK_CONFIG_SIZE,
   BLK_CONFIG_SIZE_PLAIN,
+  BLK_CONFIG_SIZE_UNZONED,
   BLK_F,
+  BLK_Z,
   blkConfig,
   SECTOR_SIZE,
 } from '../../platform/virtio/index.ts';
@@ -27,13 +29,14 @@ export function offeredFeatures(options: BlkOptions): bigint {
     when(options.discard, BLK_F.DISCARD) |
     when(options.writeZeroes, BLK_F.WRITE_ZEROES) |
     when(options.lifetime !== undefined, BLK_F.LIFETIME) |
-    when(options.secureErase, BLK_F.SECURE_ERASE)
+    when(options.secureErase, BLK_F.SECURE_ERASE) |
+    when(options.zones !== undefined, BLK_F.ZONED)
   );
 }
 
 /** The configuration space of a disk of so many bytes. Fields of features not offered are 0. */
 export function configSpace(options: BlkOptions, bytes: number): Uint8Array {
-  const { blockSize, topology, discard, writeZeroes, secureErase } = options;
+  const { blockSize, topology, discard, writeZeroes, secureErase, zones } = options;
   const config = new Uint8Array(BLK_CONFIG_SIZE);
   const ranges = (offered: boolean) => ({
     sectors: offered ? RANGE_SECTORS_MAX : 0,
@@ -59,7 +62,14 @@ export function configSpace(options: BlkOptions, bytes: number): Uint8Array {
     maxSecureEraseSectors: ranges(secureErase).sectors,
     maxSecureEraseSeg: ranges(secureErase).count,
     secureEraseSectorAlignment: secureErase ? blockSize / SECTOR_SIZE : 0,
+    zoneSectors: (zones?.size ?? 0) / SECTOR_SIZE,
+    maxOpenZones: zones?.maxOpen ?? 0,
+    maxActiveZones: zones?.maxActive ?? 0,
+    maxAppendSectors: (zones?.append ?? 0) / SECTOR_SIZE,
+    writeGranularity: zones === undefined ? 0 : blockSize,
+    zoneModel: zones === undefined ? BLK_Z.NONE : BLK_Z.HM,
   };
   blkConfig.encode(value, config, 0);
-  return secureErase ? config : config.subarray(0, BLK_CONFIG_SIZE_PLAIN);
+  if (zones !== undefined) return config;
+  return config.subarray(0, secureErase ? BLK_CONFIG_SIZE_UNZONED : BLK_CONFIG_SIZE_PLAIN);
 }

@@ -5,7 +5,7 @@ import { blkOptions, checkBlk } from './options.ts';
 
 export const blk = defineDevice({
   type: 'blk',
-  doc: 'A disk of one or many queues, with discard, write cache and power failures; backed by an image file or by memory.',
+  doc: 'A disk of one or many queues, with discard, zones, write cache and power failures; backed by an image file or by memory.',
   spec: 'virtio 1.4 §5.2',
   options: blkOptions,
   check: checkBlk,
@@ -28,7 +28,7 @@ export const blk = defineDevice({
     {
       name: 'blk.serviceDiscard',
       dimension: 'time',
-      doc: 'The medium deallocates a range.',
+      doc: 'The medium deallocates a range, or opens, closes, finishes or resets a zone.',
     },
     {
       name: 'blk.cacheWrite',

@@ -67,6 +67,7 @@ export class Medium {
         if (request.bytes.length < dataLength) request.bytes = new Uint8Array(dataLength);
         return backing.read(offset, request.bytes, 0, dataLength);
       case BLK_T.OUT:
+      case BLK_T.ZONE_APPEND:
         return this.#write(request);
       case BLK_T.FLUSH:
         this.#counts.flushes++;
@@ -121,8 +122,16 @@ export class Medium {
         return request.reserved > 0
           ? this.#time(cacheWrite, 1, cacheRate, dataLength)
           : this.#time(write, 1, mediaRate, dataLength);
+      case BLK_T.ZONE_APPEND:
+        return this.#time(write, 1, mediaRate, dataLength);
       case BLK_T.FLUSH:
         return this.#time(flush, 1, mediaRate, this.#cache.bytes);
+      case BLK_T.ZONE_OPEN:
+      case BLK_T.ZONE_CLOSE:
+      case BLK_T.ZONE_FINISH:
+      case BLK_T.ZONE_RESET:
+      case BLK_T.ZONE_RESET_ALL:
+        return this.#time(discard, 1, mediaRate, 0);
       case BLK_T.DISCARD:
         return this.#time(discard, rangeCount, mediaRate, 0);
       case BLK_T.WRITE_ZEROES:
@@ -133,7 +142,7 @@ export class Medium {
         // What was there is written over.
         return this.#time(write, rangeCount, mediaRate, dataLength);
       default:
-        // The name of the disk is known without its medium.
+        // The name of the disk and the state of its zones are known without its medium.
         return 0;
     }
   }

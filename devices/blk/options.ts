@@ -36,6 +36,26 @@ const lifetime = z.strictObject({
   typeB: wear().describe('Likewise of MLC cells.'),
 });
 
+/** Each zone has a chart of its own. */
+const ZONES_MAX = 4096;
+
+const zones = z.strictObject({
+  size: sectors({ min: SECTOR }).describe('Size of a zone; the last one may be smaller.'),
+  capacity: sectors({ min: SECTOR })
+    .optional()
+    .describe('What of a zone can be written. Default: all of it.'),
+  conventional: count({ min: 0 })
+    .default(0)
+    .describe('Zones at the start of the disk that can be written anywhere.'),
+  maxOpen: count({ min: 0 }).default(0).describe('Open zones at the most; 0 for no limit.'),
+  maxActive: count({ min: 0 }).default(0).describe('Active zones at the most; 0 for no limit.'),
+  append: size({ min: 0, multipleOf: SECTOR })
+    .default(64 * 1024)
+    .describe('Largest append; 0 to take none.'),
+});
+
+export type ZoneOptions = z.output<typeof zones>;
+
 export const blkOptions = z.strictObject({
   image: imageOptions.image,
   capacity: size({ min: 512, multipleOf: 512 })
@@ -62,6 +82,9 @@ export const blkOptions = z.strictObject({
   discard: z.boolean().default(false).describe('Offer DISCARD.'),
   writeZeroes: z.boolean().default(false).describe('Offer WRITE_ZEROES.'),
   secureErase: z.boolean().default(false).describe('Offer SECURE_ERASE.'),
+  zones: zones
+    .optional()
+    .describe('Offer ZONED: the disk is host-managed, its zones are written sequentially.'),
   lifetime: lifetime.optional().describe('What GET_LIFETIME answers; not offered when left out.'),
   writeCache: size({ min: 0 })
     .default(0)
@@ -100,7 +123,7 @@ const isPowerOfTwo = (value: number) => value >= 1 && Number.isInteger(Math.log2
 
 /** What the schema cannot say: block sizes fit one another, and an image can be written back. */
 export function checkBlk(plan: DevicePlan, topology: Topology): readonly Finding[] {
-  return [...checkSizes(plan), ...checkWriteBack(plan, topology)];
+  return [...checkSizes(plan), ...checkZones(plan), ...checkWriteBack(plan, topology)];
 }
 
 function checkSizes({ options }: DevicePlan): readonly Finding[] {
@@ -117,6 +140,37 @@ function checkSizes({ options }: DevicePlan): readonly Finding[] {
   if (image === undefined && capacity % blockSize !== 0) {
     const expected = 'a multiple of blockSize';
     findings.push({ field: 'capacity', message: 'the last block is cut short', expected });
+  }
+  return findings;
+}
+
+/** Zones fit blocks and disk, and there is nothing that would write around their pointers. */
+function checkZones({ options }: DevicePlan): readonly Finding[] {
+  const { zones: wanted, blockSize, capacity, image, ...rest } = options as BlkOptions;
+  if (wanted === undefined) return [];
+  const findings: Finding[] = [];
+  const refuse = (message: string, expected: string) =>
+    findings.push({ field: 'zones', message, expected });
+  const { size: zoneSize, capacity: writable = zoneSize, conventional, append } = wanted;
+  if ([zoneSize, writable, append].some((bytes) => bytes % blockSize !== 0)) {
+    refuse('a zone ends within a block', `sizes that are multiples of ${blockSize}B`);
+  }
+  if (writable > zoneSize) refuse('more can be written than the zone has', 'a smaller capacity');
+  const zoneCount = Math.ceil(capacity / zoneSize);
+  if (zoneCount > ZONES_MAX) refuse(`${zoneCount} zones are too many`, `no more than ${ZONES_MAX}`);
+  if (image !== undefined) refuse('zones begin empty', 'no image');
+  if (conventional >= zoneCount) {
+    refuse('no zone is left to be written sequentially', 'fewer conventional zones');
+  }
+  const around = [
+    ['discard', rest.discard],
+    ['writeZeroes', rest.writeZeroes],
+    ['secureErase', rest.secureErase],
+    ['writeCache', rest.writeCache > 0],
+    ['resize', rest.resize.length > 0],
+  ].flatMap(([field, set]) => (set === true ? [String(field)] : []));
+  for (const field of around) {
+    findings.push({ field, message: 'a disk with zones has no such thing', expected: 'no zones' });
   }
   return findings;
 }

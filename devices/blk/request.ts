@@ -1,6 +1,7 @@
 // One request under way, and what its header asks for (virtio 1.4 §5.2.6). Whatever bytes a driver
 // sends, the outcome is a request that can be served or one that ends with an error status.
 import {
+  BLK_APPEND_SECTOR_SIZE,
   BLK_F,
   BLK_HEADER_SIZE,
   BLK_ID_SIZE,
@@ -10,11 +11,13 @@ import {
   BLK_RANGE_UNMAP,
   BLK_S,
   BLK_T,
+  BLK_ZONE_TYPES,
   SECTOR_SIZE,
 } from '../../platform/virtio/index.ts';
 import { readU32 } from '../../platform/wire/index.ts';
 import type { Chain, QueueEngine } from '../common/index.ts';
 import { RANGE_SECTORS_MAX, RANGES_MAX } from './config-space.ts';
+import type { Zones } from './zones.ts';
 
 /** Slots are reused; their buffers grow to the largest request seen. */
 export class Request {
@@ -31,6 +34,8 @@ export class Request {
   reserved = 0;
   /** It is served, and waits until those before it are, too. */
   served = false;
+  /** How often its zone had been reset when it was admitted; only on zoned disks. */
+  zoneResets = 0;
   /** Ranges of a discard, write-zeroes or secure-erase request; they lie in `bytes` behind the header. */
   rangeCount = 0;
   /** Header and data as read from the driver, or the data to be written to it. */
@@ -61,6 +66,8 @@ export class Request {
 
 /** What decides whether a request is possible. */
 export interface DiskLimits {
+  /** The zones of a disk that has some. */
+  readonly zones: Zones | null;
   size: number;
   readonly readOnly: boolean;
   /** Features that the driver has accepted. */
@@ -86,19 +93,24 @@ export function interpret(request: Request, length: number, limits: DiskLimits):
   }
   request.type = readU32(bytes, 0);
   request.offset = readSector(bytes, 8) * SECTOR_SIZE;
-  if (segmentsAreTooMany(chain, limits)) {
+  const tail = 1 + (request.type === BLK_T.ZONE_APPEND ? BLK_APPEND_SECTOR_SIZE : 0);
+  if (segmentsAreTooMany(chain, tail, limits)) {
     request.fail(BLK_S.IOERR);
     return 'more or longer segments than the disk has said that it takes';
   }
   const readable = length - BLK_HEADER_SIZE;
   const writable = chain.writableBytes - 1;
+  if (BLK_ZONE_TYPES.has(request.type)) {
+    checkZoneRequest(request, { readable, writable }, limits);
+    return null;
+  }
   switch (request.type) {
     case BLK_T.IN:
       checkTransfer(request, writable, limits);
       break;
     case BLK_T.OUT:
-      checkTransfer(request, readable, limits);
       if (limits.readOnly) request.fail(BLK_S.IOERR);
+      else checkTransfer(request, readable, limits);
       break;
     case BLK_T.FLUSH:
       break;
@@ -121,7 +133,11 @@ export function interpret(request: Request, length: number, limits: DiskLimits):
 }
 
 /** Framing is free (§2.7.4): of each segment only what holds data counts, not header and status. */
-function segmentsAreTooMany(chain: Chain, { segmentsMax, segmentSizeMax }: DiskLimits): boolean {
+function segmentsAreTooMany(
+  chain: Chain,
+  tail: number,
+  { segmentsMax, segmentSizeMax }: DiskLimits,
+): boolean {
   let count = 0;
   let end = 0;
   for (let i = 0; i < chain.count; i++) {
@@ -131,7 +147,7 @@ function segmentsAreTooMany(chain: Chain, { segmentsMax, segmentSizeMax }: DiskL
     const data =
       i < chain.readableCount
         ? end - Math.max(start, BLK_HEADER_SIZE)
-        : Math.min(end, chain.writableBytes - 1) - start;
+        : Math.min(end, chain.writableBytes - tail) - start;
     if (data <= 0) continue;
     count++;
     if (data > segmentSizeMax) return true;
@@ -139,10 +155,38 @@ function segmentsAreTooMany(chain: Chain, { segmentsMax, segmentSizeMax }: DiskL
   return count > segmentsMax;
 }
 
-function checkTransfer(request: Request, length: number, { size }: DiskLimits): void {
+function checkTransfer(request: Request, length: number, limits: DiskLimits): void {
   request.dataLength = length;
   const whole = length % SECTOR_SIZE === 0;
-  if (!whole || request.offset + length > size) request.fail(BLK_S.IOERR);
+  if (!whole || request.offset + length > limits.size) request.fail(BLK_S.IOERR);
+  else if (limits.zones !== null) admit(request, limits.zones);
+}
+
+/** Requests that only disks with zones have (§5.2.6). */
+function checkZoneRequest(
+  request: Request,
+  { readable, writable }: { readonly readable: number; readonly writable: number },
+  { zones, features, readOnly, size }: DiskLimits,
+): void {
+  const { type, offset } = request;
+  if (zones === null || (features & BLK_F.ZONED) === 0n) return request.fail(BLK_S.UNSUPP);
+  const reports = type === BLK_T.ZONE_REPORT;
+  if (readOnly && !reports) return request.fail(BLK_S.IOERR);
+  if (offset >= size && type !== BLK_T.ZONE_RESET_ALL) return request.fail(BLK_S.ZONE_INVALID_CMD);
+  if (type === BLK_T.ZONE_APPEND) {
+    const framed = readable % SECTOR_SIZE === 0 && writable >= BLK_APPEND_SECTOR_SIZE;
+    if (!framed) return request.fail(BLK_S.IOERR);
+    request.dataLength = readable;
+  }
+  if (reports) request.dataLength = writable;
+  admit(request, zones);
+}
+
+function admit(request: Request, zones: Zones): void {
+  const { status, offset } = zones.admit(request.type, request.offset, request.dataLength);
+  if (status !== BLK_S.OK) return request.fail(status);
+  request.offset = offset;
+  request.zoneResets = zones.resetsAt(offset);
 }
 
 /** The feature that each type of request with ranges needs. */

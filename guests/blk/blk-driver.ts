@@ -113,6 +113,11 @@ export class BlkDriver extends VirtioDriver implements BlockDriver {
     this.#start(slot, this.node.charge(timing.submit) + this.node.charge(timing.ringAdd));
   }
 
+  /** Where the append of a slot has put its data, in bytes from the start of the disk. */
+  appendedAt(slot: number): number {
+    return this.#requests.appendedAt(slot);
+  }
+
   /** Resets one queue while the others go on; `done` tells whether it is in use again. */
   resetQueue(queue: number, done: (restarted: boolean) => void): void {
     if (this.#resets.has(queue) || !this.restartQueue(queue)) return done(false);
@@ -202,10 +207,12 @@ export class BlkDriver extends VirtioDriver implements BlockDriver {
     this.#interrupted = true;
     this.#watchdog.clear();
     this.#ledger.failed();
+    const lost = this.#requests.unrepeatable(this.disk);
     const { state } = this.#requests;
     for (let slot = 0; slot < state.length; slot++) {
       if (state[slot] === SlotState.withDevice) state[slot] = SlotState.waiting;
     }
+    for (const slot of lost) this.#finish(slot, BLK_LOST);
   }
 
   protected override queueStopped(queue: number): void {
@@ -216,8 +223,11 @@ export class BlkDriver extends VirtioDriver implements BlockDriver {
     this.#stopped[queue] = false;
     this.#slotOfHead[queue] = new Int32Array(this.rings[queue].size);
     this.#waiting[queue].length = 0;
+    const lost = this.#requests.unrepeatable(this.disk);
     for (const slot of this.#requests.unfinished()) {
-      if (this.#queueOf(slot) === queue) this.#again(slot);
+      if (this.#queueOf(slot) !== queue) continue;
+      if (lost.includes(slot)) this.#finish(slot, BLK_LOST);
+      else this.#again(slot);
     }
     const done = this.#resets.get(queue);
     this.#resets.delete(queue);
@@ -378,13 +388,9 @@ export class BlkDriver extends VirtioDriver implements BlockDriver {
     // A device that is suspended answers nothing.
     if (this.suspended) return;
     // The signal may have got lost while the work was done.
-    let found = false;
-    for (let queue = 0; queue < this.rings.length; queue++) {
-      if (!this.rings[queue].hasUsed) continue;
-      this.used(queue);
-      found = true;
-    }
-    if (found) return;
+    const answered = [...this.rings.keys()].filter((queue) => this.rings[queue].hasUsed);
+    for (const queue of answered) this.used(queue);
+    if (answered.length > 0) return;
     this.node.violations.report('TIMEOUT', `${this.name}: requests were not answered in time`);
     this.recover();
   }

@@ -5,8 +5,10 @@ import {
   BLK_CONFIG_SIZE,
   BLK_CONFIG_SIZE_LEAST,
   BLK_CONFIG_SIZE_PLAIN,
+  BLK_CONFIG_SIZE_UNZONED,
   BLK_F,
   BLK_T,
+  BLK_Z,
   SECTOR_SIZE,
 } from '../../platform/virtio/index.ts';
 import { readU16, readU32 } from '../../platform/wire/index.ts';
@@ -17,6 +19,18 @@ export interface RangeLimits {
   readonly bytesMax: number;
   /** Ranges of one request. */
   readonly countMax: number;
+}
+
+/** What a host-managed disk says of its zones; sizes in bytes. */
+export interface ZoneInfo {
+  readonly size: number;
+  /** Zones that may be open, or active, at a time. */
+  readonly openMax: number;
+  readonly activeMax: number;
+  /** Largest append; 0 where there are none. */
+  readonly appendMax: number;
+  /** What writes must end at a multiple of. */
+  readonly granularity: number;
 }
 
 /** Where the limits of each type of request with ranges are, and the feature that they come with. */
@@ -56,6 +70,8 @@ export interface DiskInfo {
   readonly ranges: Readonly<Partial<Record<number, RangeLimits>>>;
   /** GET_LIFETIME can be asked. */
   readonly tellsLifetime: boolean;
+  /** Null for a disk that is not zoned, or sees to its zones itself. */
+  readonly zones: ZoneInfo | null;
   /** Write zeroes may deallocate. */
   readonly unmaps: boolean;
 }
@@ -63,7 +79,8 @@ export interface DiskInfo {
 /** Bytes of the configuration space that exist and matter under these features. */
 export function configBytes(features: bigint): number {
   const has = (feature: bigint) => (features & feature) !== 0n;
-  if (has(BLK_F.SECURE_ERASE)) return BLK_CONFIG_SIZE;
+  if (has(BLK_F.ZONED)) return BLK_CONFIG_SIZE;
+  if (has(BLK_F.SECURE_ERASE)) return BLK_CONFIG_SIZE_UNZONED;
   if (has(BLK_F.WRITE_ZEROES)) return BLK_CONFIG_SIZE_PLAIN;
   if (has(BLK_F.DISCARD)) return BLK_CONFIG.maxWriteZeroesSectors;
   if (has(BLK_F.MQ)) return BLK_CONFIG.numQueues + 2;
@@ -93,7 +110,21 @@ export function readDiskInfo(config: Uint8Array, features: bigint): DiskInfo {
     writesBack: flushes && mode !== 0,
     ranges: Object.fromEntries(ranges),
     tellsLifetime: has(BLK_F.LIFETIME),
+    zones: has(BLK_F.ZONED) ? readZoneInfo(config) : null,
     unmaps: has(BLK_F.WRITE_ZEROES) && config[BLK_CONFIG.writeZeroesMayUnmap] === 1,
+  };
+}
+
+function readZoneInfo(config: Uint8Array): ZoneInfo | null {
+  const short = config.length < BLK_CONFIG_SIZE;
+  if (short || config[BLK_CONFIG.zoneModel] !== BLK_Z.HM) return null;
+  const unlimited = (at: number) => readU32(config, at) || Infinity;
+  return {
+    size: readU32(config, BLK_CONFIG.zoneSectors) * SECTOR_SIZE,
+    openMax: unlimited(BLK_CONFIG.maxOpenZones),
+    activeMax: unlimited(BLK_CONFIG.maxActiveZones),
+    appendMax: readU32(config, BLK_CONFIG.maxAppendSectors) * SECTOR_SIZE,
+    granularity: readU32(config, BLK_CONFIG.writeGranularity),
   };
 }
 

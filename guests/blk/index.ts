@@ -8,7 +8,7 @@ export type { BlockDriver } from './block-driver.ts';
 
 export const blk: DriverDefinition = {
   type: 'blk',
-  doc: 'Block driver: many queues bound to CPUs, recovery of a disk that fails, flush, discard.',
+  doc: 'Block driver: many queues bound to CPUs, recovery of a disk that fails, flush, discard, zones.',
   spec: 'virtio 1.4 §5.2',
   create: (environment) => new BlkDriver(environment),
 };

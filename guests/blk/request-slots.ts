@@ -2,11 +2,13 @@
 // shared with the device.
 //
 //   slot: header 16 │ status 1 │ … │ 2 ranges of 16 at 32   64 bytes, then somewhere else the data
+//         header 16 │ … │ place of an append 8 at 24 │ status 1
 //
 // More ranges than fit lie where the data of other requests is.
 import type { DriverTransport } from '../../platform/contracts/index.ts';
 import type { Memory } from '../../platform/node/index.ts';
 import {
+  BLK_APPEND_SECTOR_SIZE,
   BLK_HEADER_SIZE,
   BLK_RANGE,
   BLK_RANGE_SIZE,
@@ -14,6 +16,7 @@ import {
   BLK_RANGE_UNMAP,
   BLK_S,
   BLK_T,
+  BLK_ZONE_TYPES,
   type DriverRing,
   SECTOR_SIZE,
 } from '../../platform/virtio/index.ts';
@@ -26,6 +29,8 @@ export const SlotState = { idle: 0, submitting: 1, waiting: 2, withDevice: 3 } a
 const SLOT_HEADER = 64;
 const STATUS_OFFSET = BLK_HEADER_SIZE;
 const RANGE_OFFSET = 32;
+/** An append is answered with the sector where its data went, and the status behind it. */
+const APPEND_OFFSET = 24;
 const RANGES_IN_HEADER = 2;
 /** Data of a page or more begins at a page, like a page-cache page. */
 const PAGE = 4096;
@@ -37,6 +42,8 @@ export interface DiskRange {
 }
 
 const NO_RANGES: readonly DiskRange[] = [];
+/** Types of request that change a zone. */
+const CHANGES_ZONES = new Set([...BLK_ZONE_TYPES].filter((type) => type !== BLK_T.ZONE_REPORT));
 
 export class RequestSlots {
   state = new Uint8Array(0);
@@ -76,7 +83,26 @@ export class RequestSlots {
 
   /** The status that the device has written. */
   statusOf(slot: number): number {
-    return this.#memory.readU8(this.#headerOf(slot) + STATUS_OFFSET);
+    return this.#memory.readU8(this.#headerOf(slot) + this.#statusOffset(slot));
+  }
+
+  /** Where an append has put its data, in bytes from the start of the disk. */
+  appendedAt(slot: number): number {
+    const at = this.#headerOf(slot) + APPEND_OFFSET;
+    return (this.#memory.readU32(at) + this.#memory.readU32(at + 4) * 2 ** 32) * SECTOR_SIZE;
+  }
+
+  /**
+   * Slots whose requests are with the device and can't be made once more when nobody knows whether they were
+   * done: one that moves the write pointer of a zone would find it elsewhere.
+   */
+  unrepeatable({ zones }: DiskInfo): number[] {
+    if (zones === null) return [];
+    return [...this.state.keys()].filter((slot) => {
+      const type = this.type[slot];
+      const changes = type === BLK_T.OUT || CHANGES_ZONES.has(type);
+      return changes && this.state[slot] === SlotState.withDevice;
+    });
   }
 
   /** Slots whose requests wait or are with the device, oldest request first. */
@@ -98,7 +124,12 @@ export class RequestSlots {
     if (type === BLK_T.FLUSH) return disk.flushes ? -1 : BLK_S.OK;
     if (type === BLK_T.GET_LIFETIME && !disk.tellsLifetime) return BLK_S.UNSUPP;
     if (BLK_RANGE_TYPES.has(type)) return this.#rangeRefusal(slot, disk, room);
-    if (type === BLK_T.OUT && disk.readOnly) return BLK_S.IOERR;
+    if (BLK_ZONE_TYPES.has(type) && disk.zones === null) return BLK_S.UNSUPP;
+    const writes = type === BLK_T.OUT || CHANGES_ZONES.has(type);
+    if (writes && disk.readOnly) return BLK_S.IOERR;
+    if (type === BLK_T.ZONE_APPEND && this.length[slot] > disk.zones!.appendMax) {
+      return disk.zones!.appendMax === 0 ? BLK_S.UNSUPP : BLK_S.ZONE_INVALID_CMD;
+    }
     const transfers = type === BLK_T.OUT || type === BLK_T.IN;
     if (transfers && this.offset[slot] + this.length[slot] > disk.capacity) return BLK_S.IOERR;
     return this.segments(slot, disk) > disk.segmentsMax + 2 ? BLK_S.IOERR : -1;
@@ -129,11 +160,13 @@ export class RequestSlots {
     const transport = this.#transport;
     const header = this.#headerOf(slot);
     const type = this.type[slot];
-    const transfers = type === BLK_T.IN || type === BLK_T.OUT;
+    const hasPlace = type === BLK_T.IN || type === BLK_T.OUT || BLK_ZONE_TYPES.has(type);
+    const fromDriver = type === BLK_T.OUT || type === BLK_T.ZONE_APPEND;
     memory.writeU32(header, type);
     memory.writeU32(header + 4, 0);
-    memory.writeU64(header + 8, transfers ? this.offset[slot] / SECTOR_SIZE : 0);
-    memory.writeU8(header + STATUS_OFFSET, 0xff);
+    memory.writeU64(header + 8, hasPlace ? this.offset[slot] / SECTOR_SIZE : 0);
+    const status = this.#statusOffset(slot);
+    memory.writeU8(header + status, 0xff);
     ring.addSegment(transport.busAddress(header), BLK_HEADER_SIZE, false);
     if (BLK_RANGE_TYPES.has(type)) {
       const { length } = this.ranges[slot];
@@ -144,11 +177,17 @@ export class RequestSlots {
       const length = this.length[slot];
       for (let done = 0; done < length; done += disk.segmentSizeMax) {
         const step = Math.min(disk.segmentSizeMax, length - done);
-        ring.addSegment(transport.busAddress(data + done), step, type !== BLK_T.OUT);
+        ring.addSegment(transport.busAddress(data + done), step, !fromDriver);
       }
     }
-    ring.addSegment(transport.busAddress(header + STATUS_OFFSET), 1, true);
+    const tail = type === BLK_T.ZONE_APPEND ? APPEND_OFFSET : status;
+    ring.addSegment(transport.busAddress(header + tail), status - tail + 1, true);
     return ring.commit();
+  }
+
+  #statusOffset(slot: number): number {
+    const appends = this.type[slot] === BLK_T.ZONE_APPEND;
+    return appends ? APPEND_OFFSET + BLK_APPEND_SECTOR_SIZE : STATUS_OFFSET;
   }
 
   #headerOf(slot: number): number {

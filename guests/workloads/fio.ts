@@ -1,49 +1,18 @@
 // A block workload after fio: reads and writes on a disk, in a closed or an open loop. With `verify` every
 // block that is read is compared with what was last written there, or with the image.
-import { z } from 'zod';
 import type { WorkloadEnvironment, WorkloadResult } from '../../platform/contracts/index.ts';
 import { Backing } from '../../platform/memory/index.ts';
 import { copyBytes } from '../../platform/node/index.ts';
-import { size, time } from '../../platform/scenario/fields.ts';
-import { BLK_S, BLK_T, SECTOR_SIZE } from '../../platform/virtio/index.ts';
-import { BLK_LOST, type BlkClient, type BlockDriver } from '../blk/index.ts';
+import { BLK_S, BLK_T } from '../../platform/virtio/index.ts';
+import { BLK_LOST, type BlkClient, type BlkDriver, type BlockDriver } from '../blk/index.ts';
 import { defineWorkload } from '../common/index.ts';
-import { arrivalOptions, arrivalProcess } from './arrivals.ts';
+import { arrivalProcess } from './arrivals.ts';
 import { BlockPicker } from './block-picker.ts';
 import { ExpectedDisk } from './expected-disk.ts';
+import { checkFio, type FioOptions, fioOptions } from './fio-options.ts';
 import { totalOf } from './progress.ts';
 import { WorkloadBase } from './workload-base.ts';
-
-const fioOptions = z.strictObject({
-  rw: z
-    .enum(['read', 'write', 'rw', 'randread', 'randwrite', 'randrw'])
-    .default('randread')
-    .describe('Access pattern: sequential or random, reads, writes or both.'),
-  readPercent: z.int().min(0).max(100).default(50).describe('Share of reads when both are done.'),
-  blockSize: size({ min: SECTOR_SIZE, multipleOf: SECTOR_SIZE, max: 1024 * 1024 })
-    .default(4096)
-    .describe('Bytes of one request.'),
-  depth: z.int().min(1).max(4096).default(1).describe('Requests under way at the same time.'),
-  operations: z
-    .int()
-    .min(1)
-    .optional()
-    .describe('Requests in all. Default: until `duration`, or 1000.'),
-  duration: time({ min: 1 }).optional().describe('How long to submit requests.'),
-  thinkTime: time({ min: 0 })
-    .default(0)
-    .describe('Time between the end of a request and the next on its slot.'),
-  ...arrivalOptions,
-  verify: z.boolean().default(true).describe('Compare every block that is read.'),
-  flushEvery: z.int().min(0).default(0).describe('A flush after this many requests; 0 for none.'),
-  discardEvery: z
-    .int()
-    .min(0)
-    .default(0)
-    .describe('A discard of a block after this many requests; 0 for none.'),
-});
-
-type FioOptions = z.output<typeof fioOptions>;
+import { ZonedFio } from './zoned-fio.ts';
 
 const DEFAULT_OPERATIONS = 1000;
 /** Written data is a window of a random pattern, stamped with block and count. */
@@ -276,5 +245,10 @@ export const fio = defineWorkload({
   spec: 'the options of fio',
   options: fioOptions,
   timing: [],
-  create: (environment: WorkloadEnvironment<FioOptions, BlockDriver>) => new Fio(environment),
+  check: checkFio,
+  create: (environment: WorkloadEnvironment<FioOptions, BlockDriver>) => {
+    if (environment.plan.options.zoned === undefined) return new Fio(environment);
+    // Only disks have zones.
+    return new ZonedFio(environment as WorkloadEnvironment<FioOptions, BlkDriver>);
+  },
 });

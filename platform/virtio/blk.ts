@@ -14,9 +14,24 @@ export const BLK_T = {
   DISCARD: 11,
   WRITE_ZEROES: 13,
   SECURE_ERASE: 14,
+  ZONE_APPEND: 15,
+  ZONE_REPORT: 16,
+  ZONE_OPEN: 18,
+  ZONE_CLOSE: 20,
+  ZONE_FINISH: 22,
+  ZONE_RESET: 24,
+  ZONE_RESET_ALL: 26,
 } as const;
 /** Request results, the last byte of every chain (§5.2.6). */
-export const BLK_S = { OK: 0, IOERR: 1, UNSUPP: 2 } as const;
+export const BLK_S = {
+  OK: 0,
+  IOERR: 1,
+  UNSUPP: 2,
+  ZONE_INVALID_CMD: 3,
+  ZONE_UNALIGNED_WP: 4,
+  ZONE_OPEN_RESOURCE: 5,
+  ZONE_ACTIVE_RESOURCE: 6,
+} as const;
 
 /** The request header: type le32, reserved le32, sector le64. */
 export const BLK_HEADER_SIZE = 16;
@@ -40,6 +55,49 @@ export const BLK_RANGE_SIZE = 16;
 /** The only flag of a range. */
 export const BLK_RANGE_UNMAP = 1;
 
+/** Types of request that there are on zoned disks only. */
+export const BLK_ZONE_TYPES: ReadonlySet<number> = new Set([
+  BLK_T.ZONE_APPEND,
+  BLK_T.ZONE_REPORT,
+  BLK_T.ZONE_OPEN,
+  BLK_T.ZONE_CLOSE,
+  BLK_T.ZONE_FINISH,
+  BLK_T.ZONE_RESET,
+  BLK_T.ZONE_RESET_ALL,
+]);
+
+/** What the disk writes before the status of an append: the sector where the data went. */
+export const BLK_APPEND_SECTOR_SIZE = 8;
+
+/** How a disk is zoned; the driver must know of host-managed ones. */
+export const BLK_Z = { NONE: 0, HM: 1, HA: 2 } as const;
+/** Types and states of zones (§5.2.6). */
+export const BLK_ZT = { CONV: 1, SWR: 2, SWP: 3 } as const;
+export const BLK_ZS = {
+  NOT_WP: 0,
+  EMPTY: 1,
+  IOPEN: 2,
+  EOPEN: 3,
+  CLOSED: 4,
+  RDONLY: 13,
+  FULL: 14,
+  OFFLINE: 15,
+} as const;
+
+/** The header of a zone report, and the description of each zone behind it. */
+export const blkZoneReport = new LayoutCodec('blk zone report', {
+  nrZones: le64,
+  reserved: reserved(56),
+});
+export const blkZone = new LayoutCodec('blk zone', {
+  zCap: le64,
+  zStart: le64,
+  zWp: le64,
+  zType: u8,
+  zState: u8,
+  reserved: reserved(38),
+});
+
 /** Queues that `num_queues` can tell of, as far as this project goes. */
 export const BLK_QUEUES_MAX = 1024;
 
@@ -58,6 +116,7 @@ export const blkFeatures = defineBits({
   WRITE_ZEROES: { bit: 14, spec: SPEC, doc: 'WRITE_ZEROES requests.' },
   LIFETIME: { bit: 15, spec: SPEC, doc: 'GET_LIFETIME requests.' },
   SECURE_ERASE: { bit: 16, spec: SPEC, doc: 'SECURE_ERASE requests.' },
+  ZONED: { bit: 17, spec: SPEC, doc: 'The disk has zones, which are written sequentially.' },
 });
 
 /** Masks of the feature bits. */
@@ -74,9 +133,10 @@ export const BLK_F = {
   WRITE_ZEROES: 1n << 14n,
   LIFETIME: 1n << 15n,
   SECURE_ERASE: 1n << 16n,
+  ZONED: 1n << 17n,
 } as const;
 
-/** The configuration space (§5.2.4) but for zoned disks; sizes in sectors of 512 bytes. */
+/** The configuration space (§5.2.4); sizes in sectors of 512 bytes, but for the granularity of writes. */
 export const blkConfig = new LayoutCodec('blk config', {
   capacity: le64,
   sizeMax: le32,
@@ -100,6 +160,13 @@ export const blkConfig = new LayoutCodec('blk config', {
   maxSecureEraseSectors: le32,
   maxSecureEraseSeg: le32,
   secureEraseSectorAlignment: le32,
+  zoneSectors: le32,
+  maxOpenZones: le32,
+  maxActiveZones: le32,
+  maxAppendSectors: le32,
+  writeGranularity: le32,
+  zoneModel: u8,
+  unused2: reserved(3),
 });
 
 /** Offsets in the configuration space. */
@@ -117,9 +184,16 @@ export const BLK_CONFIG = {
   writeZeroesMayUnmap: blkConfig.offsetOf('writeZeroesMayUnmap'),
   maxSecureEraseSectors: blkConfig.offsetOf('maxSecureEraseSectors'),
   maxSecureEraseSeg: blkConfig.offsetOf('maxSecureEraseSeg'),
+  zoneSectors: blkConfig.offsetOf('zoneSectors'),
+  maxOpenZones: blkConfig.offsetOf('maxOpenZones'),
+  maxActiveZones: blkConfig.offsetOf('maxActiveZones'),
+  maxAppendSectors: blkConfig.offsetOf('maxAppendSectors'),
+  writeGranularity: blkConfig.offsetOf('writeGranularity'),
+  zoneModel: blkConfig.offsetOf('zoneModel'),
 } as const;
 export const BLK_CONFIG_SIZE = blkConfig.fixedSize;
-/** Bytes up to what SECURE_ERASE needs: what a disk without it has. */
+/** Bytes up to what ZONED needs, and up to what SECURE_ERASE needs: what a disk without these has. */
+export const BLK_CONFIG_SIZE_UNZONED = BLK_CONFIG.zoneSectors;
 export const BLK_CONFIG_SIZE_PLAIN = BLK_CONFIG.maxSecureEraseSectors;
 /** Bytes up to and including `blkSize`: what every disk has. */
 export const BLK_CONFIG_SIZE_LEAST = 24;

@@ -44,10 +44,12 @@ export {
   withFeatureBlocks,
 } from './bits.ts';
 export {
+  BLK_APPEND_SECTOR_SIZE,
   BLK_CONFIG,
   BLK_CONFIG_SIZE,
   BLK_CONFIG_SIZE_LEAST,
   BLK_CONFIG_SIZE_PLAIN,
+  BLK_CONFIG_SIZE_UNZONED,
   BLK_DEVICE_ID,
   BLK_F,
   BLK_HEADER_SIZE,
@@ -61,8 +63,14 @@ export {
   BLK_RANGE_UNMAP,
   BLK_S,
   BLK_T,
+  BLK_Z,
+  BLK_ZONE_TYPES,
+  BLK_ZS,
+  BLK_ZT,
   blkConfig,
   blkFeatures,
+  blkZone,
+  blkZoneReport,
   SECTOR_SIZE,
 } from './blk.ts';
 export {

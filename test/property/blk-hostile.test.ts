@@ -48,6 +48,8 @@ const requestArbitrary = fc.record({
   writable: fc.array(fc.constantFrom(0, 1, 16, 20, 511, 512, 513, 1024), { maxLength: 4 }),
 });
 
+type Drawn = typeof requestArbitrary extends fc.Arbitrary<infer T> ? T : never;
+
 /** Cuts bytes at these places. */
 function cut(bytes: readonly number[], cuts: readonly number[]): number[][] {
   const places = [...new Set([...cuts, bytes.length])].sort((a, b) => a - b);
@@ -60,6 +62,29 @@ function cut(bytes: readonly number[], cuts: readonly number[]): number[][] {
   return pieces;
 }
 
+/** Sends requests, lets them be served, and looks that each is answered, once. */
+function answersEach(dut: DeviceBench, requests: readonly Drawn[]): void {
+  const heads = requests.flatMap(({ header, headerLength, data, cuts, writable }) => {
+    const readable = cut([...header.slice(0, headerLength), ...data], cuts);
+    // A chain has one segment at least.
+    return readable.length + writable.length === 0 ? [] : [dut.send(0, readable, writable)];
+  });
+  dut.device.available(0, 0);
+  const returned = dut.run().map(({ head }) => head);
+  expect(returned.sort()).toEqual(heads.sort());
+  expect(dut.violations.every((code) => code === 'BAD_REQUEST')).toBe(true);
+}
+
+/** Reads a sector; the status comes last. */
+function read(dut: DeviceBench, sector: number): Uint8Array {
+  return dut.request(0, [le([BLK_T.IN, 4], [0, 4], [sector, 8])], [SECTOR, 1])[0].bytes;
+}
+
+function write(dut: DeviceBench, sector: number, value: number): void {
+  const header = le([BLK_T.OUT, 4], [0, 4], [sector, 8]);
+  dut.request(0, [header, new Array<number>(SECTOR).fill(value)], [1]);
+}
+
 describe('a disk with a hostile driver', () => {
   it('answers every chain once and goes on, seed 1, 300 runs', () => {
     const options = { capacity: '64KiB', discard: true, writeZeroes: true, writeCache: '8KiB' };
@@ -67,26 +92,31 @@ describe('a disk with a hostile driver', () => {
       fc.property(fc.array(requestArbitrary, { minLength: 1, maxLength: 8 }), (requests) => {
         const dut = new DeviceBench('blk', { options });
         expect(dut.start() & STATUS.DRIVER_OK).not.toBe(0);
-        const guard = [
-          le([BLK_T.OUT, 4], [0, 4], [GUARD, 8]),
-          new Array<number>(SECTOR).fill(0xa5),
-        ];
-        dut.request(0, guard, [1]);
-        const heads = requests.flatMap(({ header, headerLength, data, cuts, writable }) => {
-          const readable = cut([...header.slice(0, headerLength), ...data], cuts);
-          // A chain has one segment at least.
-          return readable.length + writable.length === 0 ? [] : [dut.send(0, readable, writable)];
-        });
-        dut.device.available(0, 0);
-        const returned = dut.run().map(({ head }) => head);
-        expect(returned.sort()).toEqual(heads.sort());
-        expect(dut.violations.every((code) => code === 'BAD_REQUEST')).toBe(true);
-        const read = [le([BLK_T.IN, 4], [0, 4], [GUARD, 8])];
-        const [{ bytes }] = dut.request(0, read, [SECTOR, 1]);
+        write(dut, GUARD, 0xa5);
+        answersEach(dut, requests);
+        const bytes = read(dut, GUARD);
         expect(bytes.at(-1)).toBe(BLK_S.OK);
         expect(bytes.subarray(0, SECTOR).every((byte) => byte === 0xa5)).toBe(true);
       }),
       { seed: 1, numRuns: 300 },
+    );
+  });
+
+  it('does so with zones, and changes no conventional one by requests for others', () => {
+    const zones = { size: '8KiB', capacity: '6KiB', conventional: 1, maxOpen: 1, maxActive: 2 };
+    const conventional = 16;
+    const elsewhere = ({ header }: Drawn) => header[0] !== BLK_T.OUT || header[8] >= conventional;
+    fc.assert(
+      fc.property(fc.array(requestArbitrary, { minLength: 1, maxLength: 8 }), (drawn) => {
+        const dut = new DeviceBench('blk', { options: { capacity: '64KiB', zones } });
+        expect(dut.start() & STATUS.DRIVER_OK).not.toBe(0);
+        write(dut, 5, 0xa5);
+        answersEach(dut, drawn.filter(elsewhere));
+        const bytes = read(dut, 5);
+        expect(bytes.at(-1)).toBe(BLK_S.OK);
+        expect(bytes.subarray(0, SECTOR).every((byte) => byte === 0xa5)).toBe(true);
+      }),
+      { seed: 1, numRuns: 200 },
     );
   });
 });

@@ -38,7 +38,7 @@ describe('the list of rules', () => {
       'CNF 1',
       // Not of the reference, but of virtio 1.4.
       'ADM 16',
-      // Of the normative sections of virtio 1.4 chapters 2, 3 and 6, and of regions.
+      // Of the normative sections of virtio 1.4 chapters 2, 3 and 6, of regions, and of zoned disks.
       'DST 7',
       'DFB 10',
       'DRT 3',
@@ -52,6 +52,7 @@ describe('the list of rules', () => {
       'DCL 1',
       'DSU 13',
       'RFB 9',
+      'ZBD 13',
     ]);
   });
 

@@ -1,5 +1,5 @@
 // The rules of virtio 1.4, chapters 2, 3 and 6, for rings, features and the life of a device, and those for regions of
-// shared memory and the device that has one, in own words.
+// shared memory, the device that has one, and zoned disks, in own words.
 // They hold whatever carries the device. Same form as in clauses.ts, but for the section in place of
 // revisions: id | who | level | section | text
 
@@ -147,4 +147,23 @@ RFB-7 | device | SHOULD | 6.2 | ACCESS_PLATFORM is offered where memory is reach
   addresses.
 RFB-8 | device | MUST NOT | 6.2 | SR_IOV is offered by what has no such capability.
 RFB-9 | driver | SHOULD | 6.1 | NOTIF_CONFIG_DATA is accepted.
+
+# Zoned disks
+ZBD-1 | device | MUST | 5.2.5.2 | Host-managed, it does not let FEATURES_OK stick without ZONED.
+ZBD-2 | device | MUST | 5.2.5.2 | Size of zones, limits, largest append, granularity and model are in the
+  configuration; padding is 0.
+ZBD-3 | device | MUST | 5.2.6.2 | Without ZONED, requests for zones are not supported.
+ZBD-4 | device | MUST | 5.2.6.2 | A write elsewhere than at the pointer, or not to a multiple of the
+  granularity, ends as not aligned.
+ZBD-5 | device | MUST | 5.2.6.2 | A range that is more than is left, or in more than one zone, is invalid.
+ZBD-6 | device | MUST | 5.2.6.2 | A successful append tells the first sector of its data.
+ZBD-7 | device | MUST | 5.2.6.2 | An append to no sequential zone, not to its first sector, or larger than
+  appends may be is invalid; where there are none, it is not supported.
+ZBD-8 | device | MUST | 5.2.6.2 | Sectors from the pointer on are unwritten.
+ZBD-9 | device | MUST | 5.2.6.2 | A request for a step that a zone cannot take is invalid, and changes nothing.
+ZBD-10 | device | MUST | 5.2.6.2 | OPEN, CLOSE, FINISH and RESET of a conventional zone are invalid.
+ZBD-11 | device | MUST | 5.2.6.2 | RESET_ALL makes all sequential zones empty.
+ZBD-12 | device | MUST | 5.2.6 | What would take too many active zones ends so, even if it would take too
+  many open ones as well.
+ZBD-13 | device | MUST | 5.2.6 | What would take too many open zones ends so, unless the disk closes one.
 `;
