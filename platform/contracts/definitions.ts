@@ -66,6 +66,8 @@ export interface Definition<
   beyondDrafts?(options: Readonly<Record<string, unknown>>): readonly string[];
   /** For a bus: how wide its device numbers are; 16 bits when left out. */
   deviceBits?(options: Readonly<Record<string, unknown>>): DeviceBits;
+  /** For a workload: types of device that it can use; all when left out. */
+  readonly drives?: readonly string[];
   /** For a device: it has regions of shared memory. */
   readonly sharesMemory?: boolean;
   /** For a bus: why its devices cannot have such regions, or null when they can; without it they cannot. */

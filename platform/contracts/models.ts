@@ -179,7 +179,6 @@ export interface Workload {
 }
 
 export interface WorkloadDefinition extends Definition {
-  /** Types of device that it can use. */
   readonly drives: readonly string[];
   create(environment: WorkloadEnvironment<never, never>): Workload;
 }

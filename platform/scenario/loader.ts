@@ -37,6 +37,7 @@ import {
   workloadFrame,
 } from './schema.ts';
 import { EntryParser, isMapping, parseWith } from './typed-entry.ts';
+import { checkWorkloadDevice } from './workload-devices.ts';
 import { type Path, YamlSource } from './yaml-source.ts';
 
 /** A topology with what only the tools around a run need. */
@@ -324,6 +325,11 @@ class Loader {
     ];
     for (const { plans, table } of sections) {
       for (const plan of plans) this.#runCheck(plan, table[plan.type], topology);
+    }
+    for (const plan of topology.workloads) {
+      const path = this.#paths.get(plan) ?? [];
+      const device = topology.devices[plan.device];
+      checkWorkloadDevice(this.#source, { plan, device, path, tables: this.#tables });
     }
     for (const plan of topology.devices) {
       const path = this.#paths.get(plan) ?? [];

@@ -180,10 +180,17 @@ describe('a scenario', () => {
     ['type: virtio-ccw', 'host', 'virtio-ccw has no regions'],
     ['type: xen, data: inBand', 'vm', 'with data in band, nodes share no memory'],
     ['type: xen, frontEnd: mmio', 'vm', 'behind a proxy for virtio-mmio they are not modelled'],
-    ['type: virtio-pci, emulated: true', 'host', 'those of a device model are not modelled'],
   ])('cannot have it on a bus of %s', (bus, node, why) => {
     const text = scenario({ bus, node, options: 'size: 1MiB' });
     expect(problemsOf(text)).toEqual([`7:27 REFUSED bus 'bus0' ${refused}: ${why}`]);
+  });
+
+  it('cannot have a workload on it that is for other devices', () => {
+    const workloads = 'workloads: [{ type: entropy, device: mem }]\n';
+    expect(problemsOf(scenario() + workloads)).toEqual([
+      "8:38 REFUSED 'entropy' cannot use 'mem', which is of type pmem",
+    ]);
+    expect(problemsOf(scenario() + workloads.replace('entropy', 'fio'))).toEqual([]);
   });
 
   it('cannot have more of it than its node has RAM', () => {
