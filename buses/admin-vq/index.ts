@@ -6,7 +6,6 @@ import {
   checkFunctionOptions,
   FunctionDeviceEnd,
   functionLatencies,
-  functionRegionsRefused,
   functionTiming,
 } from '../virtio-pci/index.ts';
 import { AdminFunction } from './admin-function.ts';
@@ -25,7 +24,7 @@ export const adminVq = defineTransport({
   latencies: functionLatencies,
   calls: ['exits', 'notifications'],
   hotPlug: true,
-  regionsRefused: functionRegionsRefused,
+  regionsRefused: () => null,
   messages: [IOMMU_MAP],
   check: (plan, topology) => checkFunctionOptions(plan as BusPlan, topology),
   createDriverEnd: (environment) => new AdminVqDriverEnd(environment),

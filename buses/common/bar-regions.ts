@@ -3,7 +3,7 @@
 import type { RegionClient, RegionMap, RegionMapClient } from '../../platform/contracts/index.ts';
 import { type CpuClient, copyBytes, type Node } from '../../platform/node/index.ts';
 import { type LoadClient, pcieTimingIds, type RootPort } from '../../platform/pcie/index.ts';
-import { MappedRegions } from './mapped-regions.ts';
+import { type MappedRegion, MappedRegions } from './mapped-regions.ts';
 
 /** Bytes that a core moves at once. */
 const ACCESS_MAX = 64;
@@ -43,14 +43,14 @@ export class BarRegions implements RegionMap, LoadClient, CpuClient {
 
   map(device: number, place: number, length: number, client: RegionMapClient): void {
     if (this.#bar === 0) return client.regionMapped(0, 'the function has no BAR for regions');
-    this.open(device, this.#bar + place, length);
-    client.regionMapped(this.#bar + place, null);
+    const address = this.#bar + place;
+    this.open({ device, place, handle: 0, address, length });
+    client.regionMapped(address, null);
   }
 
-  /** Maps a region whose address is known. */
-  open(device: number, address: number, length: number): void {
-    if (this.#mapped.find(address) !== null) return;
-    this.#mapped.add({ device, place: address, handle: 0, address, length });
+  /** Maps a region of which everything is known. */
+  open(region: MappedRegion): void {
+    if (this.#mapped.find(region.address) === null) this.#mapped.add(region);
   }
 
   unmap(device: number): void {

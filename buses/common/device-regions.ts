@@ -51,6 +51,11 @@ export class DeviceRegions {
     return handle * PAGE_SIZE;
   }
 
+  /** Shares a region under a handle that both sides know. */
+  shareAs(handle: number, region: SharedRegion): void {
+    this.#shared.set(handle, region);
+  }
+
   /** Takes a packet that is about regions; false for others. */
   receive(packet: Packet): boolean {
     if (packet.kind !== REGION_READ && packet.kind !== REGION_WRITE) return false;

@@ -17,7 +17,7 @@ import {
   Priority,
 } from '../../platform/node/index.ts';
 import type { OrderedLink } from './link.ts';
-import { MappedRegions } from './mapped-regions.ts';
+import { type MappedRegion, MappedRegions } from './mapped-regions.ts';
 import { REGION_DATA, REGION_KINDS, REGION_REFUSED, SharedMemoryPort } from './shared-memory.ts';
 
 export interface DriverRegionsOptions {
@@ -94,6 +94,11 @@ export class DriverRegions implements RegionMap, DmaClient, CpuClient {
     if (retrieve !== undefined) retrieve(place, length, done);
     else if (this.#options.pageMapping === undefined) done(null);
     else this.#mapPages(length, () => done(null));
+  }
+
+  /** Maps a region of which everything is known. */
+  open(region: MappedRegion): void {
+    if (this.#mapped.find(region.address) === null) this.#mapped.add(region);
   }
 
   unmap(device: number): void {

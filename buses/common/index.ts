@@ -24,6 +24,7 @@ export {
   headerSizeOf,
   pingInterval,
 } from './link-options.ts';
+export type { MappedRegion } from './mapped-regions.ts';
 export { MessageBacklog } from './message-backlog.ts';
 export { MessageCounter } from './message-counter.ts';
 export type { DeviceLink, DriverLink, DriverMemory, LinkClient } from './message-link.ts';

@@ -9,9 +9,10 @@ import type {
 } from '../../platform/contracts/index.ts';
 import { type CpuClient, InterruptLine, type Node, Priority } from '../../platform/node/index.ts';
 import { Endpoint, type PciePath, pathOf } from '../../platform/pcie/index.ts';
-import { planHotPlug, planSlot } from '../common/index.ts';
+import { DeviceRegions, planHotPlug, planSlot } from '../common/index.ts';
 import { mmioTimingIds } from '../virtio-mmio/index.ts';
 import { emulatedCardWay, emulatedPath } from './emulated.ts';
+import { regionHandle } from './function-regions.ts';
 import type { FunctionOptions, FunctionPlan } from './options.ts';
 
 /** What a function of a device is made from. */
@@ -34,6 +35,8 @@ export class FunctionDeviceEnd<Options extends FunctionOptions> implements Devic
   readonly #makeFunction: (options: DeviceFunctionOptions<Options>) => unknown;
   readonly #path: PciePath;
   readonly #endpoint: Endpoint;
+  /** Regions of devices whose functions are made believe. */
+  readonly #regions: DeviceRegions | null;
   readonly #line: InterruptLine;
   /** Constant: a device model comes to a notification. */
   readonly #emulate: number;
@@ -54,6 +57,8 @@ export class FunctionDeviceEnd<Options extends FunctionOptions> implements Devic
     const { options } = plan;
     const { emulated } = options;
     this.#path = emulated ? emulatedPath(node, pathOf(options)) : pathOf(options);
+    const way = emulated ? emulatedCardWay(node) : null;
+    this.#regions = way === null ? null : new DeviceRegions({ node, plan, link: way.memory });
     this.#endpoint = new Endpoint({
       node,
       path: this.#path,
@@ -61,7 +66,8 @@ export class FunctionDeviceEnd<Options extends FunctionOptions> implements Devic
       hostPort: plan.driverPort,
       ownPort: plan.devicePort,
       iommu: options.iommu && !emulated,
-      ...(emulated ? { way: emulatedCardWay(node) } : {}),
+      ...(way === null ? {} : { way }),
+      beside: (packet) => this.#regions?.receive(packet) ?? false,
     });
     this.#endpoint.bind();
     planSlot(node, this.#endpoint, options);
@@ -71,6 +77,9 @@ export class FunctionDeviceEnd<Options extends FunctionOptions> implements Devic
 
   connect(device: DevicePlan, model: DeviceModel): void {
     const { name, number } = device;
+    for (const region of model.regions ?? []) {
+      this.#regions?.shareAs(regionHandle(number, region.shmid), region);
+    }
     this.#makeFunction({
       node: this.#node,
       path: this.#path,

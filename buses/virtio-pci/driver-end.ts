@@ -17,7 +17,7 @@ import {
   RootPort,
   type Translation,
 } from '../../platform/pcie/index.ts';
-import { HostPages } from '../common/index.ts';
+import { DriverRegions, HostPages } from '../common/index.ts';
 import { emulatedHostWay, emulatedPath } from './emulated.ts';
 import type { FunctionTransport, FunctionTransportOptions } from './function-transport.ts';
 import type { FunctionOptions } from './options.ts';
@@ -41,6 +41,8 @@ export class FunctionDriverEnd<
   readonly #port: RootPort;
   readonly #faults: FaultInjector;
   readonly #pages: HostPages;
+  /** Regions of devices whose functions are made believe. */
+  readonly #regions: DriverRegions | null;
   /** What has come or gone in slots, until a core comes to the interrupt. */
   readonly #slotChanges: { readonly functionId: number; readonly present: boolean }[] = [];
   #slotLine: InterruptLine | null = null;
@@ -63,6 +65,8 @@ export class FunctionDriverEnd<
       iommu,
       faults: this.#faults,
     });
+    const way = emulated ? emulatedHostWay(node) : null;
+    this.#regions = way === null ? null : new DriverRegions({ node, plan, link: way.memory });
     this.#port = new RootPort({
       node,
       path: this.#path,
@@ -71,7 +75,8 @@ export class FunctionDriverEnd<
       cardPort: plan.devicePort,
       ownPort: plan.driverPort,
       name: plan.name,
-      ...(emulated ? { way: emulatedHostWay(node) } : {}),
+      ...(way === null ? {} : { way }),
+      beside: (packet) => this.#regions?.receive(packet) ?? false,
       linkChanged: (isUp) => {
         for (const transport of this.transports) transport.linkChanged(isUp);
       },
@@ -93,6 +98,7 @@ export class FunctionDriverEnd<
       path: this.#path,
       port: this.#port,
       pages: this.#pages,
+      ...(this.#regions === null ? {} : { regions: this.#regions }),
     });
     this.transports.push(transport);
     if (plan.addAt !== undefined || plan.removeAt !== undefined) {
@@ -126,6 +132,7 @@ export class FunctionDriverEnd<
       notifications,
       ...interruptTotals(lines),
       ...this.#port.statistics(),
+      ...this.#regions?.statistics(),
       ...(way.storesTrap ? { exits: loads + stores + configAccesses - notifications } : {}),
       faultsInjected: this.#faults.acted,
     };

@@ -19,11 +19,17 @@ export function emulatedPath(node: Node, path: PciePath): PciePath {
   return { ...path, maxReadRequest: 2 ** 30, tags: 2 ** 20, credit, uplink: null, line };
 }
 
+/** The way of all that is stored in memory, beside that of registers and messages. */
+interface Memory {
+  readonly memory: OrderedLink;
+}
+
 /** The VM's way to the device model. */
-export function emulatedHostWay(node: Node): HostWay {
+export function emulatedHostWay(node: Node): HostWay & Memory {
   const { exit, wake } = mmioTimingIds(node.costs);
   const memory = coherentLink(node);
   return {
+    memory,
     // What is answered leaves the VM; what is not, is an ioeventfd that wakes a thread.
     registers: new Crossing(node, { answered: exit, posted: wake, behind: memory }),
     data: new MemoryLane(memory),
@@ -34,10 +40,11 @@ export function emulatedHostWay(node: Node): HostWay {
 }
 
 /** The device model's way to the VM. Neither answers nor interrupts overtake writes of memory. */
-export function emulatedCardWay(node: Node): CardWay {
+export function emulatedCardWay(node: Node): CardWay & Memory {
   const { exit, inject, emulate } = mmioTimingIds(node.costs);
   const memory = coherentLink(node);
   return {
+    memory,
     answers: new Crossing(node, { answered: exit, posted: exit, behind: memory }),
     data: new MemoryLane(memory),
     signals: new Crossing(node, { answered: inject, posted: inject, behind: memory }),

@@ -24,6 +24,11 @@ export interface RegionPlace {
   readonly length: number;
 }
 
+/** How both sides name a region where a device model makes the function believe: it is in no BAR's way then. */
+export function regionHandle(functionId: number, shmid: number): number {
+  return functionId * 256 + shmid;
+}
+
 /** The regions of a device, and the capabilities that tell of them. */
 export class FunctionRegions extends CardRegions {
   readonly capabilities: readonly CapabilityPlan[];

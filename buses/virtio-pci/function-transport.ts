@@ -16,10 +16,10 @@ import {
   pcieTimingIds,
   type RootPort,
 } from '../../platform/pcie/index.ts';
-import { BarRegions, type HostPages } from '../common/index.ts';
+import { BarRegions, type DriverRegions, type HostPages } from '../common/index.ts';
 import { mmioTimingIds } from '../virtio-mmio/index.ts';
 import { DOORBELL_SIZE, writeDoorbell } from './doorbell.ts';
-import { type RegionPlace, regionsOf } from './function-regions.ts';
+import { type RegionPlace, regionHandle, regionsOf } from './function-regions.ts';
 import type { FunctionOptions } from './options.ts';
 
 export interface FunctionTransportOptions {
@@ -30,6 +30,8 @@ export interface FunctionTransportOptions {
   readonly path: PciePath;
   readonly port: RootPort;
   readonly pages: HostPages;
+  /** Regions that are memory of the host itself; behind the function's BAR when left out. */
+  readonly regions?: DriverRegions;
 }
 
 export abstract class FunctionTransport
@@ -49,7 +51,7 @@ export abstract class FunctionTransport
   protected readonly pages: HostPages;
   protected readonly runner: AccessRunner;
   protected listener: TransportListener | null = null;
-  readonly #regions: BarRegions;
+  readonly #regions: BarRegions | DriverRegions;
   /** Regions of the function that was found, by shmid. */
   #places: ReadonlyMap<number, RegionPlace> = new Map();
   /** Number of the first of the function's vectors; -1 without any. */
@@ -70,7 +72,7 @@ export abstract class FunctionTransport
     this.port = port;
     this.pages = options.pages;
     this.runner = new AccessRunner(node, port);
-    this.#regions = new BarRegions({ node, name: plan.name, port });
+    this.#regions = options.regions ?? new BarRegions({ node, name: plan.name, port });
     const { emulated } = options.options;
     this.#notifyCost = emulated
       ? mmioTimingIds(node.costs).kernelExit
@@ -107,7 +109,10 @@ export abstract class FunctionTransport
   getRegion(shmid: number): void {
     const found = this.#places.get(shmid) ?? { address: 0, length: 0 };
     const { address, length } = found;
-    if (length > 0) this.#regions.open(this.number, address, length);
+    if (length > 0) {
+      const handle = regionHandle(this.number, shmid);
+      this.#regions.open({ device: this.number, place: address, handle, address, length });
+    }
     this.listener!.reply({ type: 'reply.region', shmid, length, address });
   }
 

@@ -8,7 +8,7 @@ import { FunctionDeviceEnd } from './device-end.ts';
 import { DeviceFunction } from './device-function.ts';
 import { FunctionDriverEnd } from './driver-end.ts';
 import { VirtioPciDriver } from './driver-transport.ts';
-import { checkFunctionOptions, functionRegionsRefused, virtioPciOptions } from './options.ts';
+import { checkFunctionOptions, virtioPciOptions } from './options.ts';
 
 export { type DeviceFunctionOptions, FunctionDeviceEnd } from './device-end.ts';
 export { doorbellNext, numberOf } from './doorbell.ts';
@@ -19,7 +19,6 @@ export {
   checkFunctionOptions,
   type FunctionOptions,
   functionOptions,
-  functionRegionsRefused,
 } from './options.ts';
 export { CLASS_CODE, NO_VECTOR, REGIONS_BAR, REVISION, VENDOR_ID } from './structures.ts';
 
@@ -43,7 +42,7 @@ export const virtioPci = defineTransport({
   latencies: functionLatencies,
   calls: ['exits', 'notifications'],
   hotPlug: true,
-  regionsRefused: functionRegionsRefused,
+  regionsRefused: () => null,
   messages: [IOMMU_MAP],
   check: (plan, topology) => checkFunctionOptions(plan as BusPlan, topology),
   createDriverEnd: (environment) =>

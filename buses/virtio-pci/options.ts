@@ -36,11 +36,6 @@ export type VirtioPciOptions = z.output<typeof virtioPciOptions>;
 /** A bus's plan with its options. */
 export type FunctionPlan<Options extends FunctionOptions> = WithOptions<BusPlan, Options>;
 
-/** Regions are behind a BAR of a card; those of functions made believe are not modelled. */
-export function functionRegionsRefused(options: Readonly<Record<string, unknown>>): string | null {
-  return options['emulated'] === true ? 'those of a device model are not modelled' : null;
-}
-
 /** Looks at what the schema alone cannot check. */
 export function checkFunctionOptions(plan: BusPlan, topology: Topology): readonly Finding[] {
   const { emulated, ...rest } = plan.options as FunctionOptions;

@@ -44,6 +44,8 @@ export interface EndpointOptions {
   readonly iommu: boolean;
   /** How the host is reached; over links when left out. */
   readonly way?: CardWay;
+  /** Takes packets of the bus that are none of the path's; false for others. */
+  beside?(packet: Packet): boolean;
 }
 
 interface BarPlace {
@@ -150,7 +152,7 @@ export class Endpoint implements Component, CpuClient {
   }
 
   receive(packet: Packet): void {
-    if (!this.dma.linkUp) return;
+    if (this.#options.beside?.(packet) || !this.dma.linkUp) return;
     this.#heard = true;
     switch (packet.kind) {
       case DMA_COMPLETION:

@@ -63,6 +63,8 @@ export interface RootPortOptions {
   readonly way?: HostWay;
   /** The card went or came. */
   linkChanged(isUp: boolean): void;
+  /** Takes packets of the bus that are none of the path's; false for others. */
+  beside?(packet: Packet): boolean;
   /** An interrupt of the port: what is in the slot of a function went or came. */
   slotChanged?(functionId: number, present: boolean): void;
 }
@@ -246,6 +248,7 @@ export class RootPort implements RegisterPort, Component, CpuClient {
   }
 
   receive(packet: Packet): void {
+    if (this.#options.beside?.(packet)) return;
     if (this.#uplink !== null && packet.kind < TAKEN_IN && this.#waitsForUplink(packet)) return;
     switch (packet.kind & ~CROSSED) {
       case COMPLETION:

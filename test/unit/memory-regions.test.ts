@@ -6,11 +6,12 @@ import { BUS_CASES, carriesDevice } from '../contract/cases.ts';
 import { RegionBench } from '../support/region-bench.ts';
 
 const MICROSECOND = 1_000_000;
-/** One case for each type of bus that carries regions. */
+/** One case for each type of bus that carries regions, and functions that a device model makes believe. */
 const BUSES = Object.keys(BUS_CASES).filter((bus, index, all) => {
   const { type } = BUS_CASES[bus];
   const first = all.findIndex((other) => BUS_CASES[other].type === type);
-  return index === first && carriesDevice(bus, 'pmem');
+  const counts = index === first || bus === 'virtio-pci of a device model';
+  return counts && carriesDevice(bus, 'pmem');
 });
 /** Arbitrary. */
 const PATTERN = Array.from({ length: 200 }, (_, i) => (7 * i + 1) % 256);
@@ -31,6 +32,7 @@ it('there is a case for each way to have regions', () => {
     'mailbox',
     'pci',
     'virtio-mmio',
+    'virtio-pci',
     'virtio-pci',
     'xen',
   ]);
@@ -106,6 +108,12 @@ describe('what an access costs', () => {
       const expected = 2 * line + bytes('memory.bandwidth', length) + bytes('cpu.copyRate', length);
       expect(bench.load(address, length).time).toBe(expected);
     }
+  });
+
+  it('of a function that a device model makes believe: no more than that, for nothing traps', () => {
+    const [near, emulated] = ['virtio-mmio', 'virtio-pci of a device model'].map(quiet);
+    const times = [near, emulated].map((bench) => bench.load(bench.region.address, 64).time);
+    expect(times[1]).toBe(times[0]);
   });
 
   it('behind a BAR: a round trip for every 64 bytes, and nothing to wait for when storing', () => {

@@ -1,9 +1,11 @@
 // The virtio-mmio baseline: its register table, the register block as a device model serves it, and what
 // a guest pays for its accesses.
+
 import { describe, expect, it } from 'vitest';
 import { MmioDeviceTransport } from '../../buses/virtio-mmio/mmio-device.ts';
 import { MAGIC, registers } from '../../buses/virtio-mmio/registers.ts';
 import { tables } from '../../platform/cli/tables.ts';
+import type { SharedRegion } from '../../platform/contracts/index.ts';
 import { parseScenario, ScenarioError } from '../../platform/scenario/index.ts';
 import { F, STATUS } from '../../platform/virtio/index.ts';
 import { FakeDma } from '../support/fake-dma.ts';
@@ -32,14 +34,15 @@ function rigOf(text: string): Rig {
 }
 
 /** The register block of a disk, without a bus. */
-function block() {
+function block(regions: readonly SharedRegion[] = []) {
   const { kernel, linux, storage } = testNodes();
   const objections: string[] = [];
   let interrupts = 0;
-  const model = makeDevice(storage, 'blk', { capacity: '1MiB' });
+  const model = Object.assign(makeDevice(storage, 'blk', { capacity: '1MiB' }), { regions });
   const transport = new MmioDeviceTransport({
     model,
     dma: new FakeDma({ kernel, node: 1, memory: linux.memory }),
+    mapRegion: () => 0x80_0000_5000,
     interrupt: () => interrupts++,
     objected: (text) => objections.push(text),
   });
@@ -86,6 +89,18 @@ describe('the register block', () => {
     transport.write(at('Status'), 0);
     expect([model.status, transport.read(at('QueueReady'))]).toEqual([0, 0]);
     expect(model.queueSetup(0)).toBeNull();
+  });
+
+  it('tells of its shared memory regions by length and base', () => {
+    const region = { shmid: 3, address: 0x4000_0000, length: 2 ** 33 + 0x1000 };
+    const { transport, at } = block([region]);
+    const words = (shmid: number) => {
+      transport.write(at('SHMSel'), shmid);
+      const names = ['SHMLenLow', 'SHMLenHigh', 'SHMBaseLow', 'SHMBaseHigh'] as const;
+      return names.map((name) => transport.read(at(name)));
+    };
+    expect(words(3)).toEqual([0x1000, 2, 0x5000, 0x80]);
+    expect(words(2)).toEqual(new Array(4).fill(0xffff_ffff));
   });
 
   it('has no shared memory region, whichever is selected', () => {
