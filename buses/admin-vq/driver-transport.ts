@@ -14,6 +14,7 @@ import {
   decodeAdminList,
   encodeAdminList,
   encodeAdminRequest,
+  F,
 } from '../../platform/virtio/index.ts';
 import {
   FunctionTransport,
@@ -55,6 +56,7 @@ const ALL_ONES = 0xffff_ffff;
 const TWO_32 = 2 ** 32;
 
 export class AdminVqDriver extends FunctionTransport implements DriverTransport {
+  readonly impossible = F.NOTIF_CONFIG_DATA;
   readonly #channel: AdminChannel;
   readonly #chart: Chart<unknown, SessionEvent>;
   /** Addresses of doorbells by queue. */
@@ -101,6 +103,7 @@ export class AdminVqDriver extends FunctionTransport implements DriverTransport 
   }
 
   setFeatures(features: bigint): void {
+    this.tellsNext = (features & F.NOTIFICATION_DATA) !== 0n;
     this.#ask(operations.setFeatures(features));
   }
 

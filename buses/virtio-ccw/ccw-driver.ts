@@ -6,7 +6,7 @@ import type {
   TransportReply,
 } from '../../platform/contracts/index.ts';
 import { type Node, PAGE_SIZE } from '../../platform/node/index.ts';
-import { featureBlocks, STATUS } from '../../platform/virtio/index.ts';
+import { F, featureBlocks, STATUS } from '../../platform/virtio/index.ts';
 import { readU32 } from '../../platform/wire/index.ts';
 import type { AdapterIndicators } from './adapter-indicators.ts';
 import {
@@ -54,6 +54,7 @@ export interface CcwDriverOptions {
 }
 
 export class CcwDriverTransport implements DriverTransport {
+  readonly impossible = F.NOTIF_CONFIG_DATA;
   readonly #options: CcwDriverOptions;
   readonly #runner: ProgramRunner;
   #listener: TransportListener | null = null;

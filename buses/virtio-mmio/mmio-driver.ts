@@ -9,6 +9,7 @@ import type {
   TransportReply,
 } from '../../platform/contracts/index.ts';
 import { type Node, PAGE_SIZE } from '../../platform/node/index.ts';
+import { F } from '../../platform/virtio/index.ts';
 import { readU32 } from '../../platform/wire/index.ts';
 import { REGION_WINDOW } from '../common/index.ts';
 import {
@@ -58,6 +59,7 @@ export interface MmioDriverOptions {
 }
 
 export class MmioDriverTransport implements DriverTransport, RegionMapClient {
+  readonly impossible = F.NOTIF_CONFIG_DATA;
   readonly #options: MmioDriverOptions;
   #listener: TransportListener | null = null;
   /** An operation is being made of accesses. */

@@ -2,10 +2,10 @@
 // that it signals.
 import type { DeviceTransport, DmaPort } from '../../platform/contracts/index.ts';
 import type { FunctionModel, PcieFunction } from '../../platform/pcie/index.ts';
-import { F, featureBlocks, withFeatureBlocks } from '../../platform/virtio/index.ts';
+import { F, featureBlocks, STATUS, withFeatureBlocks } from '../../platform/virtio/index.ts';
 import { readU16, readU32, writeU32 } from '../../platform/wire/index.ts';
 import type { DeviceFunctionOptions } from './device-end.ts';
-import { doorbellNext, numberOf } from './doorbell.ts';
+import { doorbellNext, nameOfQueue, numberOf, queueOfName } from './doorbell.ts';
 import { functionConfig, pciCfgCapability } from './function-config.ts';
 import { FunctionRegions } from './function-regions.ts';
 import type { VirtioPciOptions } from './options.ts';
@@ -65,6 +65,9 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
   readonly #options: DeviceFunctionOptions<VirtioPciOptions>;
   readonly #queues = new Map<number, QueueRegisters>();
   readonly #common = new Uint8Array(COMMON_SIZE);
+  /** Features that are the function's own, and those of them that the driver has accepted. */
+  readonly #ownFeatures: bigint;
+  #ownAccepted = 0n;
   readonly #vectors: number;
   readonly #regions: FunctionRegions;
   /** Where the capability of type PCI_CFG is. */
@@ -78,6 +81,7 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
   constructor(options: DeviceFunctionOptions<VirtioPciOptions>) {
     this.#options = options;
     const { endpoint, functionId, model, path } = options;
+    this.#ownFeatures = options.options.notifConfigData ? F.NOTIF_CONFIG_DATA : 0n;
     this.#vectors = model.info.queuesMax + 1;
     const pciCfg = pciCfgCapability();
     const plan = { path, options: options.options, info: model.info, vectors: this.#vectors };
@@ -125,12 +129,18 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
         this.#options.model.writeConfig(at, source.slice(0, length));
         return;
       case NOTIFY_START:
-        return this.#options.notified(readU16(source, 0), doorbellNext(source, length));
+        return this.#notified(readU16(source, 0), doorbellNext(source, length));
     }
   }
 
   claims(bar: number, offset: number, length: number): boolean {
     return bar !== REGIONS_BAR || this.#regions.claims(offset, length);
+  }
+
+  #notified(name: number, next: number): void {
+    const queue = this.#ownAccepted === 0n ? name : queueOfName(name);
+    if (queue >= 0) return this.#options.notified(queue, next);
+    this.#options.objected(`a notification of 0x${name.toString(16)}, which is no queue`);
   }
 
   /** A read of the data of PCI_CFG is one of the BAR that it names. */
@@ -190,9 +200,13 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
     const hasAdmin = (model.driverFeatures & F.ADMIN_VQ) !== 0n;
     const value = {
       deviceFeatureSelect: this.#deviceFeatureSelect,
-      deviceFeature: featureBlocks(model.features, this.#deviceFeatureSelect, 1)[0],
+      deviceFeature: featureBlocks(
+        model.features | this.#ownFeatures,
+        this.#deviceFeatureSelect,
+        1,
+      )[0],
       driverFeatureSelect: this.#driverFeatureSelect,
-      driverFeature: featureBlocks(model.driverFeatures, this.#driverFeatureSelect, 1)[0],
+      driverFeature: featureBlocks(this.#accepted, this.#driverFeatureSelect, 1)[0],
       configMsixVector: this.#configVector,
       numQueues: queuesMax - adminCount,
       deviceStatus: model.status,
@@ -205,7 +219,7 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
       queueDesc: BigInt(queue?.descriptor ?? 0),
       queueDriver: BigInt(queue?.driver ?? 0),
       queueDevice: BigInt(queue?.device ?? 0),
-      queueNotifConfigData: 0,
+      queueNotifConfigData: this.#ownAccepted === 0n ? 0 : nameOfQueue(index),
       queueReset: 0,
       adminQueueIndex: hasAdmin ? adminStart : 0,
       adminQueueNum: hasAdmin ? adminCount : 0,
@@ -215,7 +229,6 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
   }
 
   #writeCommon(at: number, value: number): void {
-    const { model } = this.#options;
     switch (at) {
       case AT.deviceFeatureSelect:
         this.#deviceFeatureSelect = value;
@@ -225,7 +238,7 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
         return;
       case AT.driverFeature: {
         const block = this.#driverFeatureSelect;
-        return model.setDriverFeatures(withFeatureBlocks(model.driverFeatures, block, [value]));
+        return this.#accept(withFeatureBlocks(this.#accepted, block, [value]));
       }
       case AT.configMsixVector:
         this.#configVector = this.#grant(value);
@@ -238,6 +251,20 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
       default:
         this.#writeQueue(at, value);
     }
+  }
+
+  get #accepted(): bigint {
+    return this.#options.model.driverFeatures | this.#ownAccepted;
+  }
+
+  /** The model knows nothing of features that are the function's own. */
+  #accept(features: bigint): void {
+    const { model } = this.#options;
+    // Like all others they are settled by FEATURES_OK.
+    if ((model.status & STATUS.FEATURES_OK) === 0) {
+      this.#ownAccepted = features & this.#ownFeatures;
+    }
+    model.setDriverFeatures(features & ~this.#ownFeatures);
   }
 
   #writeQueue(at: number, value: number): void {
@@ -297,6 +324,7 @@ export class DeviceFunction implements FunctionModel, DeviceTransport {
       this.#queueSelect = 0;
       this.#configVector = NO_VECTOR;
       this.#isr = 0;
+      this.#ownAccepted = 0n;
     }
     this.#options.model.setStatus(status);
   }

@@ -65,6 +65,9 @@ export class DriverScripts {
   readonly #found: ProbedFunction;
   /** ADMIN_VQ was taken: the registers that speak of it count. */
   #hasAdmin = false;
+  /** NOTIF_CONFIG_DATA was taken: queues have names, which are asked for. */
+  #asksNames = false;
+  readonly #names = new Map<number, number>();
 
   constructor(structures: Structures, found: ProbedFunction) {
     this.#structures = structures;
@@ -98,6 +101,8 @@ export class DriverScripts {
 
   *setFeatures(features: bigint): Script<TransportReply> {
     this.#hasAdmin = (features & F.ADMIN_VQ) !== 0n;
+    this.#asksNames = (features & F.NOTIF_CONFIG_DATA) !== 0n;
+    this.#names.clear();
     for (let block = 0; block < FEATURE_BLOCKS; block++) {
       yield this.#store('driverFeatureSelect', block);
       yield this.#store('driverFeature', featureBlocks(features, block, 1)[0]);
@@ -170,6 +175,7 @@ export class DriverScripts {
     yield* this.#storeAddress('queueDesc', setup.descriptorArea);
     yield* this.#storeAddress('queueDriver', setup.driverArea);
     yield* this.#storeAddress('queueDevice', setup.deviceArea);
+    if (this.#asksNames) this.#names.set(index, yield this.#load('queueNotifConfigData'));
     yield this.#store('queueEnable', 1);
     return { type: 'reply.queueSet', index };
   }
@@ -201,6 +207,11 @@ export class DriverScripts {
   /** Where a queue is notified. Its notification offset is its index, which the device says as well. */
   notifyAddress(queue: number): number {
     return this.#structures.notify + queue * this.#structures.notifyMultiplier;
+  }
+
+  /** What a notification calls a queue: its index, unless the device has said otherwise. */
+  nameOf(queue: number): number {
+    return this.#names.get(queue) ?? queue;
   }
 
   #load(field: CommonField): Access {

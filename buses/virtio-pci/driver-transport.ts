@@ -6,6 +6,7 @@ import type {
   TransportReply,
 } from '../../platform/contracts/index.ts';
 import type { ProbedFunction, Script } from '../../platform/pcie/index.ts';
+import { F } from '../../platform/virtio/index.ts';
 import { DriverScripts, structuresOf } from './driver-scripts.ts';
 import { FunctionTransport } from './function-transport.ts';
 import { DEVICE_ID_BASE, ISR, VENDOR_ID } from './structures.ts';
@@ -15,6 +16,7 @@ const CONFIG_VECTOR = 0;
 const FIRST_QUEUE_VECTOR = 1;
 
 export class VirtioPciDriver extends FunctionTransport implements DriverTransport {
+  readonly impossible = 0n;
   /** Queues that have been set up. */
   readonly #queues = new Set<number>();
   #scripts: DriverScripts | null = null;
@@ -28,6 +30,7 @@ export class VirtioPciDriver extends FunctionTransport implements DriverTranspor
   }
 
   setFeatures(features: bigint): void {
+    this.tellsNext = (features & F.NOTIFICATION_DATA) !== 0n;
     this.#run((scripts) => scripts.setFeatures(features));
   }
 
@@ -102,6 +105,10 @@ export class VirtioPciDriver extends FunctionTransport implements DriverTranspor
 
   protected override doorbellOf(queue: number): number {
     return this.#scripts?.notifyAddress(queue) ?? -1;
+  }
+
+  protected override nameOf(queue: number): number {
+    return this.#scripts?.nameOf(queue) ?? queue;
   }
 
   /** Runs an operation; its reply is the listener's. */

@@ -22,6 +22,10 @@ import { DOORBELL_SIZE, writeDoorbell } from './doorbell.ts';
 import { type RegionPlace, regionHandle, regionsOf } from './function-regions.ts';
 import type { FunctionOptions } from './options.ts';
 
+/** Forms of a notification: without and with how far the ring is. */
+const SHORT = 0;
+const LONG = 1;
+
 export interface FunctionTransportOptions {
   readonly node: Node;
   readonly plan: DevicePlan;
@@ -61,6 +65,8 @@ export abstract class FunctionTransport
   /** Constant: a posted store, or an ioeventfd. */
   readonly #notifyCost: number;
   readonly #doorbell = new Uint8Array(DOORBELL_SIZE);
+  /** NOTIFICATION_DATA was negotiated: notifications say how far the ring is. */
+  protected tellsNext = false;
   #wasReset = false;
   #allocating = false;
 
@@ -141,20 +147,27 @@ export abstract class FunctionTransport
   }
 
   notify(queue: number, next: number): void {
-    this.ring(queue, next);
+    this.ring(queue, next, this.tellsNext ? LONG : SHORT);
   }
 
   /** Lets a core come to the doorbell of a queue. */
-  protected ring(queue: number, next: number): void {
+  protected ring(queue: number, next: number, form = SHORT): void {
     const cost = this.node.charge(this.#notifyCost);
-    this.node.cpu.submit(Priority.task, cost, this, 0, queue, next);
+    this.node.cpu.submit(Priority.task, cost, this, form, queue, next);
   }
 
-  deliver(_kind: number, queue: number, next: number): void {
-    const address = this.doorbellOf(queue);
+  deliver(form: number, index: number, next: number): void {
+    const address = this.doorbellOf(index);
     if (address < 0) return;
     this.notifications++;
-    this.port.store(address, this.#doorbell, 0, writeDoorbell(this.#doorbell, queue, next));
+    const queue = this.nameOf(index);
+    const length = writeDoorbell(this.#doorbell, { queue, next, tellsNext: form === LONG });
+    this.port.store(address, this.#doorbell, 0, length);
+  }
+
+  /** What a queue is called in notifications. */
+  protected nameOf(queue: number): number {
+    return queue;
   }
 
   /** The card went or came, or what is in the device's own slot. */

@@ -28,6 +28,10 @@ export const virtioPciOptions = z.strictObject({
   interrupts: oneOfNames(['msix', 'intx'])
     .default('msix')
     .describe('MSI-X, with a vector for each queue and one for the configuration, or INTx.'),
+  notifConfigData: z
+    .boolean()
+    .default(false)
+    .describe('Offer NOTIF_CONFIG_DATA: the device says what notifications call a queue.'),
   ...functionOptions,
 });
 

@@ -9,6 +9,7 @@ const CORE_FEATURES =
   F.EVENT_IDX |
   F.INDIRECT_DESC |
   F.NOTIFICATION_DATA |
+  F.NOTIF_CONFIG_DATA |
   F.IN_ORDER |
   F.ORDER_PLATFORM |
   F.RING_RESET |
@@ -25,10 +26,14 @@ export interface FeatureTraits {
   readonly dependentFeatures?: readonly { readonly feature: bigint; readonly needs: bigint }[];
 }
 
-/** What is offered and known to the driver, but for features that lack another which they need. */
-export function agreeableFeatures(offered: bigint, traits: FeatureTraits): bigint {
+/** What is offered, known to the driver and possible, but for features that lack another which they need. */
+export function agreeableFeatures(
+  offered: bigint,
+  traits: FeatureTraits,
+  { impossible }: { readonly impossible: bigint },
+): bigint {
   const { features, dependentFeatures = [] } = traits;
-  let agreeable = offered & (features | CORE_FEATURES);
+  let agreeable = offered & (features | CORE_FEATURES) & ~impossible;
   for (let before = -1n; before !== agreeable; ) {
     before = agreeable;
     for (const { feature, needs } of dependentFeatures) {

@@ -311,7 +311,7 @@ export abstract class VirtioDriver
         if (this.#unproven) this.released();
         return transport.getFeatures();
       case 'setFeatures':
-        this.features = agreeableFeatures(this.#offered, this.traits);
+        this.features = agreeableFeatures(this.#offered, this.traits, transport);
         this.#queues.plan(this.features);
         return transport.setFeatures(this.features);
       case 'getConfig':

@@ -69,6 +69,8 @@ export interface TransportListener {
 }
 
 export interface DriverTransport {
+  /** Features of the core that the transport has no way to do: a driver leaves them alone (virtio 1.4 §2.2.1). */
+  readonly impossible: bigint;
   /** Largest queue memory alignment etc. are the driver's; these are the device's operations. */
   connect(listener: TransportListener): void;
   getInfo(): void;

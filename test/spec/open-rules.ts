@@ -11,5 +11,4 @@ export const OPEN_RULES: Readonly<Record<string, string>> = {
   'CNF-1': 'nothing here claims conformance',
   'PMD-3': 'memory here is a region, and a driver without SHMEM_REGION is refused',
   'PMD-5': 'the driver here gives up on a device without SHMEM_REGION',
-  'RFB-9': 'virtio-msg forbids it, see FEA-8',
 };

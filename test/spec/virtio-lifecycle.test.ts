@@ -129,6 +129,16 @@ describe.each(types)('the driver of %s', (type) => {
     expect([other.outcome.workloads[0].result.errors, other.violations]).toEqual([0, []]);
   });
 
+  it('RFB-9 SHOULD: accepts NOTIF_CONFIG_DATA where its transport can do it', () => {
+    const made = listeningTables();
+    const busOptions = { notifConfigData: true };
+    const topology = contractTopology({ bus: 'virtio-pci', device: type, busOptions });
+    const other = new Rig(topology, { tables: made.tables });
+    expect(other.run()).toBe('done');
+    expect(taken(made.operations) & F.NOTIF_CONFIG_DATA).toBe(F.NOTIF_CONFIG_DATA);
+    expect([other.outcome.workloads[0].result.errors, other.violations]).toEqual([0, []]);
+  });
+
   it('DST-4 SHOULD NOT: relies on nothing that a device with DEVICE_NEEDS_RESET had to do', () => {
     // It was reset once more, and its workload is through with what it verified.
     expect(statuses(operations).filter((status) => status === 0)).toHaveLength(2);

@@ -5,10 +5,15 @@ import { HostPages } from '../../buses/common/index.ts';
 import { DeviceFunction } from '../../buses/virtio-pci/device-function.ts';
 import { VirtioPciDriver } from '../../buses/virtio-pci/driver-transport.ts';
 import { type VirtioPciOptions, virtioPciOptions } from '../../buses/virtio-pci/options.ts';
-import { commonConfig, structureCapability } from '../../buses/virtio-pci/structures.ts';
+import {
+  commonConfig,
+  NOTIFY_START,
+  structureCapability,
+} from '../../buses/virtio-pci/structures.ts';
 import { FaultInjector } from '../../platform/faults/index.ts';
 import { AccessRunner, type Script } from '../../platform/pcie/index.ts';
 import { F, STATUS } from '../../platform/virtio/index.ts';
+import { toHex } from '../../platform/wire/index.ts';
 import { FakeModel } from '../support/fake-model.ts';
 import { hearTransport } from '../support/heard-transport.ts';
 import { busCounters, disk, fio, linkRig, linkTopology } from '../support/link-scenarios.ts';
@@ -241,14 +246,57 @@ describe('operations', () => {
 
 describe('notifications', () => {
   it('are one store, and the device hears queue and offset', () => {
-    const { driver, model, port, run } = setUp();
+    const { ask, driver, model, port, run } = setUp();
     const before = port.stores;
     driver.notify(1, 0);
-    // NOTIFICATION_DATA: offset 5, wrap counter set.
-    driver.notify(0, 2 ** 31 + 5);
     run();
-    expect(model.log).toEqual(['available 1 0', `available 0 ${2 ** 31 + 5}`]);
-    expect(port.stores - before).toBe(2);
+    ask((transport) => transport.setFeatures(F.NOTIFICATION_DATA));
+    const between = port.stores;
+    // Offset 5, wrap counter set; and the beginning of the ring.
+    driver.notify(0, 2 ** 31 + 5);
+    driver.notify(0, 0);
+    run();
+    const heard = ['available 1 0', `available 0 ${2 ** 31 + 5}`, 'available 0 0'];
+    expect(model.log.filter((line) => line.startsWith('available'))).toEqual(heard);
+    expect([before, port.stores - between]).toEqual([before, 2]);
+  });
+
+  it.each([0n, F.NOTIFICATION_DATA])('have the name that the device gives a queue (%s)', (more) => {
+    const bytes: string[] = [];
+    const { ask, driver, device, model, objections, run } = setUp({ notifConfigData: true });
+    const writeBar = device.writeBar.bind(device);
+    device.writeBar = (bar, offset, source, length) => {
+      if (offset >= NOTIFY_START) bytes.push(toHex(source.subarray(0, length)));
+      writeBar(bar, offset, source, length);
+    };
+    const offered = ask((transport) => transport.getFeatures());
+    expect(offered).toEqual({
+      type: 'reply.features',
+      features: model.features | F.NOTIF_CONFIG_DATA,
+    });
+    ask((transport) => transport.setFeatures(F.VERSION_1 | F.NOTIF_CONFIG_DATA | more));
+    // It is the function's own: the model has not offered it.
+    expect(model.driverFeatures).toBe(F.VERSION_1 | more);
+    ask((transport) => transport.setQueue(SETUP));
+    driver.notify(1, more === 0n ? 0 : 5);
+    run();
+    expect(bytes).toEqual([more === 0n ? '1080' : '10800500']);
+    expect(model.log.at(-1)).toBe(`available 1 ${more === 0n ? 0 : 5}`);
+    // An index is no name.
+    device.writeBar(4, NOTIFY_START, Uint8Array.of(1, 0), 2);
+    expect([model.log.at(-1), objections.length]).toEqual([
+      `available 1 ${more === 0n ? 0 : 5}`,
+      1,
+    ]);
+  });
+
+  it('have its index when the driver does not want names', () => {
+    const { ask, driver, model, run } = setUp({ notifConfigData: true });
+    ask((transport) => transport.setFeatures(F.VERSION_1));
+    ask((transport) => transport.setQueue(SETUP));
+    driver.notify(1, 0);
+    run();
+    expect(model.log.at(-1)).toBe('available 1 0');
   });
 
   it('of used buffers come by the vector of their queue', () => {

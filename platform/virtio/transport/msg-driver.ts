@@ -14,6 +14,7 @@ import { assert } from '../../errors.ts';
 import type { Chart } from '../../machine/index.ts';
 import type { Node } from '../../node/index.ts';
 import { WireError } from '../../wire/index.ts';
+import { F } from '../bits.ts';
 import {
   capacity,
   isEventUsed,
@@ -60,6 +61,8 @@ export interface MsgDriverOptions {
 export class MsgDriverTransport implements DriverTransport, DriverBusClient, RegionMapClient {
   /** Responses whose token nobody waits for; dropped (virtio-msg: Message Correlation). */
   strays = 0;
+  /** virtio-msg forbids it (FEA-8). */
+  readonly impossible = F.NOTIF_CONFIG_DATA;
   readonly #node: Node;
   readonly #name: string;
   readonly #bus: DriverBusEnd;
