@@ -160,7 +160,7 @@ export class BalloonDevice extends VirtioDevice implements Component {
     if (kind === EVENT_HINT_DONE) return this.#setHint(BALLOON_HINT.DONE);
     const { pages } = this.#options.pressure[index];
     writeU32(this.config, BALLOON_CONFIG.numPages, pages);
-    this.configChanged();
+    this.configChanged(BALLOON_CONFIG.numPages, 4);
   }
 
   protected serve(queue: QueueEngine, chain: Chain): void {
@@ -255,7 +255,7 @@ export class BalloonDevice extends VirtioDevice implements Component {
 
   #setHint(id: number): void {
     writeU32(this.config, BALLOON_CONFIG.freePageHintCmdId, id);
-    this.configChanged();
+    this.configChanged(BALLOON_CONFIG.freePageHintCmdId, 4);
   }
 
   /** What the driver fills pages with is settled before it is live (§5.5.6.6.1). */

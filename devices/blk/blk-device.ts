@@ -330,6 +330,6 @@ export class BlkDevice extends VirtioDevice implements DmaClient, CpuClient {
     this.#limits.size = capacity;
     const view = new DataView(this.config.buffer);
     view.setBigUint64(BLK_CONFIG.capacity, BigInt(capacity / SECTOR_SIZE), true);
-    this.configChanged();
+    this.configChanged(BLK_CONFIG.capacity, 8);
   }
 }

@@ -71,8 +71,8 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
   #stepBit = 0;
   /** The configuration as it was when the device was suspended: it does not change until it is resumed. */
   #frozenConfig: Uint8Array | null = null;
-  /** The driver is to be told of a change when it resumes the device. */
-  #changedUnheard = false;
+  /** Bytes of which the driver is to be told when it resumes the device: from, to. */
+  #unheard: readonly [from: number, to: number] | null = null;
   #suspensions = 0;
 
   constructor(node: Node, plan: DeviceEntry, traits: DeviceTraits) {
@@ -259,14 +259,15 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
     this.#chart.send({ type: 'ERROR' });
   }
 
-  /** The device has changed its configuration by itself: a new generation, and the driver is told. */
-  protected configChanged(): void {
+  /** The device has changed these bytes of its configuration: a new generation, and the driver is told. */
+  protected configChanged(offset: number, length: number): void {
     if (this.#frozenConfig !== null) {
-      this.#changedUnheard = true;
+      const [from, to] = this.#unheard ?? [Infinity, 0];
+      this.#unheard = [Math.min(from, offset), Math.max(to, offset + length)];
       return;
     }
     this.configGeneration = (this.configGeneration + 1) >>> 0;
-    if ((this.status & STATUS.DRIVER) !== 0) this.#transport!.notifyConfig();
+    if ((this.status & STATUS.DRIVER) !== 0) this.#transport!.notifyConfig(offset, length);
   }
 
   notifyUsed(queue: number): void {
@@ -331,9 +332,10 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
     for (const queue of this.queues) queue.resume();
     this.#administration.resume();
     this.resumed();
-    if (!this.#changedUnheard) return;
-    this.#changedUnheard = false;
-    this.configChanged();
+    if (this.#unheard === null) return;
+    const [from, to] = this.#unheard;
+    this.#unheard = null;
+    this.configChanged(from, to - from);
   }
 
   #fail(): void {
@@ -366,7 +368,7 @@ export abstract class VirtioDevice implements DeviceModel, QueueOwner {
     this.#halt();
     this.status = 0;
     this.#frozenConfig = null;
-    this.#changedUnheard = false;
+    this.#unheard = null;
     this.driverFeatures = 0n;
     this.wasReset();
   }

@@ -123,7 +123,7 @@ export class ConsoleDevice extends VirtioDevice implements Component {
     this.#rows = rows;
     writeU16(this.config, CONSOLE_CONFIG.cols, cols);
     writeU16(this.config, CONSOLE_CONFIG.rows, rows);
-    this.configChanged();
+    this.configChanged(CONSOLE_CONFIG.cols, 4);
     for (const port of this.#ports) if (port.ready) this.#tellSize(port);
   }
 

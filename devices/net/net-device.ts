@@ -222,7 +222,7 @@ export class NetDevice extends VirtioDevice implements Component, ControlTarget 
       if (this.linkUp) this.config[NET_CONFIG.status] |= NET_S.LINK_UP;
       else this.config[NET_CONFIG.status] &= ~NET_S.LINK_UP;
     }
-    this.configChanged();
+    this.configChanged(NET_CONFIG.status, 2);
   }
 
   networkStatistics(): Statistics {

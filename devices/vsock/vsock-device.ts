@@ -331,7 +331,7 @@ export class VsockDevice extends VirtioDevice implements ConnectionOwner, Compon
     this.#guestCid = cid;
     vsockConfig.encode({ guestCid: BigInt(cid) }, this.config, 0);
     this.#forgetConnections();
-    this.configChanged();
+    this.configChanged(0, this.config.length);
     if (this.queueSetup(VSOCK_QUEUE.event) === null) return;
     this.#pendingEvents++;
     this.#sendEvents();

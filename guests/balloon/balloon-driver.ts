@@ -17,7 +17,7 @@ import {
   balloonStat,
 } from '../../platform/virtio/index.ts';
 import { readU32, writeU32 } from '../../platform/wire/index.ts';
-import { FIRST_OWN_STEP, VirtioDriver } from '../common/index.ts';
+import { FIRST_OWN_STEP, StaleRange, VirtioDriver } from '../common/index.ts';
 import { type BalloonEffect, type BalloonEvent, balloonChart } from './balloon-chart.ts';
 import type { BalloonClient } from './balloon-client.ts';
 import { BalloonPages } from './balloon-pages.ts';
@@ -52,7 +52,7 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
   #told = 0;
   #telling = 0;
   /** The configuration has changed since it was read. */
-  #stale = false;
+  readonly #stale = new StaleRange();
   /** Reads of the configuration under way, oldest first: true for one that a client asked for. */
   readonly #reads: boolean[] = [];
   /** Pages that the guest needs back, whatever the target. */
@@ -122,7 +122,7 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
 
   /** Asks for what the device's configuration says. */
   inspect(): void {
-    this.#read(true);
+    this.#read(true, { offset: 0, length: this.configWanted() });
   }
 
   protected override queuesWanted(): number {
@@ -171,7 +171,7 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
     this.#told = 0;
     this.#needed = 0;
     this.#relieved = false;
-    this.#stale = false;
+    this.#stale.clear();
     this.#reads.length = 0;
     if (this.#has(BALLOON_F.STATS_VQ)) this.#reportStatistics();
     this.#pages.giveBack();
@@ -200,17 +200,18 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
     for (const client of this.#clients) client.balloonDown(reason);
   }
 
-  protected override configurationChanged(): void {
-    this.#stale = true;
+  protected override configurationChanged(offset: number, length: number): void {
+    this.#stale.mark(offset, length);
     this.#relieved = false;
     this.#chartOf.send({ type: 'CHANGED' });
   }
 
-  protected override configRead(_offset: number, data: Uint8Array): void {
-    const numPages = readU32(data, BALLOON_CONFIG.numPages);
-    this.#followHints(data);
+  protected override configRead(offset: number, data: Uint8Array): void {
+    this.config.set(data, offset);
+    const numPages = readU32(this.config, BALLOON_CONFIG.numPages);
+    this.#followHints(this.config);
     if (this.#reads.shift()) {
-      const actual = readU32(data, BALLOON_CONFIG.actual);
+      const actual = readU32(this.config, BALLOON_CONFIG.actual);
       for (const client of this.#clients) client.balloonInspected(numPages, actual);
       return;
     }
@@ -249,7 +250,6 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
   #do(effect: BalloonEffect): void {
     switch (effect.type) {
       case 'read':
-        this.#stale = false;
         return this.#read(false);
       case 'choose':
         return this.#choose();
@@ -262,7 +262,7 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
       case 'settled':
         // With nothing to do it has done all it can.
         this.proven();
-        for (; this.#inspections > 0; this.#inspections--) this.#read(true);
+        for (; this.#inspections > 0; this.#inspections--) this.inspect();
         for (const client of this.#clients) client.balloonSettled(this.#pages.held.length);
     }
   }
@@ -289,15 +289,15 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
     this.#hinter.stop();
   }
 
-  #read(forClient: boolean): void {
+  #read(forClient: boolean, { offset, length } = this.#stale.take(this.configWanted())): void {
     this.#reads.push(forClient);
-    this.readConfig(0, this.configWanted());
+    this.readConfig(offset, length);
   }
 
   #choose(): void {
     const held = this.#pages.held.length;
     const chart = this.#chartOf;
-    if (this.#stale) chart.send({ type: 'REREAD' });
+    if (!this.#stale.isEmpty) chart.send({ type: 'REREAD' });
     else if (this.#needed > 0 && held > 0) chart.send({ type: 'DEFLATE' });
     else if (held > this.#target) chart.send({ type: 'DEFLATE' });
     else if (held < this.#target && !this.#relieved) chart.send({ type: 'INFLATE' });

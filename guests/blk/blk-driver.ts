@@ -234,8 +234,9 @@ export class BlkDriver extends VirtioDriver implements BlockDriver {
     done?.(true);
   }
 
-  protected override configurationChanged(): void {
-    this.readConfig(BLK_CONFIG.capacity, 8);
+  protected override configurationChanged(offset: number, length: number): void {
+    const { capacity } = BLK_CONFIG;
+    if (this.concerns(offset, length, capacity, 8)) this.readConfig(capacity, 8);
   }
 
   protected override configRead(offset: number, data: Uint8Array): void {

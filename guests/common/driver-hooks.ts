@@ -99,8 +99,12 @@ export abstract class DriverHooks {
   /** The queue has a new ring, and what the device had not returned is available on it again. */
   protected queueRestarted(_queue: number): void {}
 
-  /** The device says that its configuration changed; the driver may want to read it. */
-  protected configurationChanged(): void {}
+  /** True when a change, of anything if its length is 0, concerns any of `size` bytes from `at` on. */
+  protected concerns(offset: number, length: number, at: number, size: number): boolean {
+    return length === 0 || (offset < at + size && at < offset + length);
+  }
+  /** The device says that these bytes of its configuration changed, or, with length 0, any. */
+  protected configurationChanged(_offset: number, _length: number): void {}
   /** What `readConfig` asked for. */
   protected configRead(_offset: number, _data: Uint8Array): void {}
   /** What became of a `writeConfig`; a write that was not applied changed nothing. */

@@ -10,5 +10,6 @@ export {
   type SlotDriverTraits,
 } from './slot-driver.ts';
 export { type SlotRange, SlotTable } from './slots.ts';
+export { StaleRange } from './stale-range.ts';
 export { VirtioDriver } from './virtio-driver.ts';
 export { Watchdog, watchdogChart } from './watchdog.ts';

@@ -127,9 +127,9 @@ export abstract class VirtioDriver
     if (this.live) this.#reaper.used(queue);
   }
 
-  configChanged(status: number): void {
+  configChanged(status: number, offset = 0, length = 0): void {
     if ((status & STATUS.DEVICE_NEEDS_RESET) !== 0) this.recover();
-    else if (this.live) this.configurationChanged();
+    else if (this.live) this.configurationChanged(offset, length);
     else this.#configStale = true;
   }
 
@@ -255,7 +255,7 @@ export abstract class VirtioDriver
     this.downReason = null;
     this.wentLive(this.#queues.end);
     this.#queues.admin.begin();
-    if (this.#configStale) this.configurationChanged();
+    if (this.#configStale) this.configurationChanged(0, 0);
     this.#configStale = false;
   }
 

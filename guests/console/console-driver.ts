@@ -222,14 +222,15 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
   }
 
   /** The size in the configuration is that of port 0. */
-  protected override configurationChanged(): void {
-    this.readConfig(0, consoleConfig.fixedSize);
+  protected override configurationChanged(offset: number, length: number): void {
+    const { cols } = CONSOLE_CONFIG;
+    if (this.concerns(offset, length, cols, 4)) this.readConfig(cols, 4);
   }
 
+  /** Columns, and behind them rows. */
   protected override configRead(_offset: number, data: Uint8Array): void {
-    const { cols, rows } = consoleConfig.decode(data, 0, data.length);
-    this.#ports[0].cols = cols;
-    this.#ports[0].rows = rows;
+    this.#ports[0].cols = readU16(data, 0);
+    this.#ports[0].rows = readU16(data, 2);
   }
 
   /** The queue that a step of work adds to. */

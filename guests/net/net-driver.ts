@@ -268,8 +268,9 @@ export class NetDriver extends VirtioDriver {
 
   protected override work(): void {}
 
-  protected override configurationChanged(): void {
-    if (this.#has(NET_F.STATUS)) this.readConfig(NET_CONFIG.status, 2);
+  protected override configurationChanged(offset: number, length: number): void {
+    if (!this.#has(NET_F.STATUS) || !this.concerns(offset, length, NET_CONFIG.status, 2)) return;
+    this.readConfig(NET_CONFIG.status, 2);
   }
 
   protected override configRead(_offset: number, data: Uint8Array): void {

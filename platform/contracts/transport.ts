@@ -64,8 +64,11 @@ export interface TransportListener {
   reply(reply: TransportReply): void;
   /** The device has used buffers of this queue. */
   used(queue: number): void;
-  /** Configuration or status changed by the device's own doing. */
-  configChanged(status: number): void;
+  /**
+   * Configuration or status changed by the device's own doing: these bytes, or with length 0, as most transports
+   * say it, nobody knows which.
+   */
+  configChanged(status: number, offset?: number, length?: number): void;
 }
 
 export interface DriverTransport {
@@ -103,8 +106,8 @@ export interface DeviceTransport {
   readonly dma: DmaPort;
   /** Tells the driver that buffers were used. */
   notifyUsed(queue: number): void;
-  /** Tells the driver that configuration or status changed. */
-  notifyConfig(): void;
+  /** Tells the driver that these bytes of the configuration changed, or, with length 0, the status alone. */
+  notifyConfig(offset?: number, length?: number): void;
 }
 
 /** Whoever executes the commands of an administration virtqueue. */

@@ -6,8 +6,6 @@ export const OPEN_RULES: Readonly<Record<string, string>> = {
   'PAR-9': 'says nothing of its own: it is the sum of the rules of earlier revisions',
   'PAR-12': 'a bus cannot tell ids beyond the revision without judging them, which ERR-4 forbids',
   'NUM-2': 'no bus here gives out numbers: the scenario does',
-  'CFG-4': 'devices here keep their generation over a reset, and no driver looks at its value',
-  'CFG-13': 'changes are told as generic ones, of offset and length 0',
   'CNF-1': 'nothing here claims conformance',
   'PMD-3': 'memory here is a region, and a driver without SHMEM_REGION is refused',
   'PMD-5': 'the driver here gives up on a device without SHMEM_REGION',

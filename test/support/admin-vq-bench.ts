@@ -52,7 +52,7 @@ class TestDevice extends VirtioDevice {
   /** Says that something has changed. */
   change(byte: number): void {
     this.config[0] = byte;
-    this.configChanged();
+    this.configChanged(0, 1);
   }
 
   fail(): void {

@@ -20,6 +20,7 @@ import {
   type AlphaName,
   CONFIG_BYTES,
   decodeAlpha,
+  EVENT_CONFIG_BYTES,
   encodeAlpha,
   FEATURE_WORDS,
   rangeOf,
@@ -222,10 +223,16 @@ function bodyOf(message: Message): AlphaBody {
     case 'res.GET_VQUEUE':
       return { index: message.body.index, maxSize: message.body.maxSize };
     case 'req.EVENT_CONFIG':
-      return { status: BigInt(message.body.status), ...configOf(message.body, 16) };
+      return { status: BigInt(message.body.status), ...changeOf(message.body) };
     default:
       return message.body as unknown as AlphaBody;
   }
+}
+
+/** A change with its bytes, or one of anything if they don't fit. */
+function changeOf(body: { readonly offset: number; readonly data: Uint8Array }): AlphaBody {
+  const fits = body.data.length <= EVENT_CONFIG_BYTES;
+  return configOf(fits ? body : { offset: 0, data: new Uint8Array(0) }, EVENT_CONFIG_BYTES);
 }
 
 /** A range and its bytes, of which so many fit. */

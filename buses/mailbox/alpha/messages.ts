@@ -24,7 +24,7 @@ const HEADER_SIZE = 4;
 export const FEATURE_WORDS = 8;
 /** Bytes of the configuration in one message, and in an event. */
 export const CONFIG_BYTES = 32;
-const EVENT_CONFIG_BYTES = 16;
+export const EVENT_CONFIG_BYTES = 16;
 /** Version that DEVICE_INFO tells. */
 export const ALPHA_VERSION = 1;
 

@@ -68,6 +68,8 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
   /** A SET_CONFIG of a stale generation is not applied. */
   readonly #refusesStale: boolean;
   readonly #configBytesMax: number;
+  /** Bytes of configuration that an event carries. */
+  readonly #eventBytesMax: number;
   readonly #featureBlocksMax: number;
   readonly #queues = new Map<number, QueueParameters>();
   readonly #frame: Uint8Array;
@@ -90,6 +92,7 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
     this.#headerSize = this.#revision.codec.headerSize;
     const limits = capacity(bus.revision, maxMessageSize, deviceBits);
     this.#configBytesMax = limits.configBytes;
+    this.#eventBytesMax = limits.eventConfigBytes;
     this.#featureBlocksMax = limits.featureBlocks;
     this.#frame = new Uint8Array(maxMessageSize);
     model.connect(this);
@@ -114,10 +117,12 @@ export class MsgDeviceTransport implements DeviceTransport, DeviceBusClient {
     this.#bus.send(frame, writeEventUsed(frame, this.#number, 0, queue, this.#headerSize));
   }
 
-  notifyConfig(): void {
+  /** The bytes go with the event where it has room for all of them; otherwise it says where they are. */
+  notifyConfig(offset = 0, length = 0): void {
     const { status, configGeneration: generation } = this.#model;
-    const body = { status, generation, offset: 0, length: 0, data: new Uint8Array(0) };
-    this.#send({ type: 'req.EVENT_CONFIG', body }, 0);
+    const data = new Uint8Array(length <= this.#eventBytesMax ? length : 0);
+    this.#model.readConfig(offset, data, 0, data.length);
+    this.#send({ type: 'req.EVENT_CONFIG', body: { status, generation, offset, length, data } }, 0);
   }
 
   reset(): void {

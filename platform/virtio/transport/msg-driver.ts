@@ -83,6 +83,8 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient, Reg
   #awaited = -1;
   #response: StandardMessage | null = null;
   #reply: TransportReply | null = null;
+  /** What the last EVENT_CONFIG has brought, for the next read of the configuration. */
+  #news: { readonly offset: number; readonly data: Uint8Array } | null = null;
 
   constructor({ node, name, bus, deviceNumber, transportFeatures = 0 }: MsgDriverOptions) {
     this.#node = node;
@@ -144,16 +146,20 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient, Reg
   }
 
   setStatus(status: number): void {
+    this.#news = null;
     // virtio 1.4 §2.10: who is to reach a region after a reset looks for it anew.
     if (status === 0) this.#bus.regions?.unmap(this.#number);
     this.#begin(setStatus(status));
   }
 
   getConfig(offset: number, length: number): void {
-    this.#begin(getConfig(this.#memory, offset, length));
+    const news = this.#takeNews(offset, length);
+    if (news === null) return this.#begin(getConfig(this.#memory, offset, length));
+    this.#listener!.reply({ type: 'reply.config', data: news });
   }
 
   setConfig(offset: number, data: Uint8Array): void {
+    this.#news = null;
     this.#begin(setConfig(this.#memory, offset, data));
   }
 
@@ -244,8 +250,10 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient, Reg
     const message = this.#decode(bytes, length);
     if (message === null) return;
     if (message.type === 'req.EVENT_CONFIG') {
-      this.#memory.generation = message.body.generation;
-      this.#listener!.configChanged(message.body.status);
+      const { status, generation, offset, length: size, data } = message.body;
+      this.#memory.generation = generation;
+      this.#news = data.length === 0 ? null : { offset, data: data.slice() };
+      this.#listener!.configChanged(status, offset, size);
     } else if (message.type.startsWith('res.')) {
       this.#awaited = -1;
       this.#response = message;
@@ -253,6 +261,15 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient, Reg
     } else {
       this.#violation('UNEXPECTED_MESSAGE', `${message.type} at the driver`);
     }
+  }
+
+  /** Bytes of the configuration that came with an event, if they have not been asked for before; or null. */
+  #takeNews(offset: number, length: number): Uint8Array | null {
+    const news = this.#news;
+    this.#news = null;
+    const end = offset + length;
+    if (news === null || offset < news.offset || end > news.offset + news.data.length) return null;
+    return news.data.slice(offset - news.offset, end - news.offset);
   }
 
   #begin(operation: Operation | 'allocate'): void {
