@@ -52,7 +52,6 @@ export class BlkDriver extends VirtioDriver implements BlockDriver {
   #pendingSubmits = new Int32Array(0);
   #waiting: number[][] = [];
   #stopped: boolean[] = [];
-  readonly #resets = new Map<number, (restarted: boolean) => void>();
 
   constructor(environment: DriverEnvironment) {
     super(environment, {
@@ -116,17 +115,6 @@ export class BlkDriver extends VirtioDriver implements BlockDriver {
   /** Where the append of a slot has put its data, in bytes from the start of the disk. */
   appendedAt(slot: number): number {
     return this.#requests.appendedAt(slot);
-  }
-
-  /** Resets one queue while the others go on; `done` tells whether it is in use again. */
-  resetQueue(queue: number, done: (restarted: boolean) => void): void {
-    if (this.#resets.has(queue) || !this.restartQueue(queue)) return done(false);
-    this.#resets.set(queue, done);
-  }
-
-  /** Resets the device; what is under way is submitted again. */
-  resetDevice(): void {
-    this.restart();
   }
 
   /** Chooses the cache mode; `done` tells whether the device lets the driver choose, and has done so. */
@@ -198,7 +186,6 @@ export class BlkDriver extends VirtioDriver implements BlockDriver {
     for (let slot = 0; slot < state.length; slot++) {
       if (state[slot] !== SlotState.idle) this.#finish(slot, BLK_LOST);
     }
-    this.#endResets(false);
     this.#tellMode();
   }
 
@@ -229,9 +216,6 @@ export class BlkDriver extends VirtioDriver implements BlockDriver {
       if (lost.includes(slot)) this.#finish(slot, BLK_LOST);
       else this.#again(slot);
     }
-    const done = this.#resets.get(queue);
-    this.#resets.delete(queue);
-    done?.(true);
   }
 
   protected override configurationChanged(offset: number, length: number): void {
@@ -297,7 +281,6 @@ export class BlkDriver extends VirtioDriver implements BlockDriver {
   /** The device is back after a reset; nothing is written before its cache mode is right. */
   #cameBack(capacityBefore: number): void {
     const { capacity, writesBack } = this.disk;
-    this.#endResets(true);
     for (const { client } of this.#slots.ranges) {
       client.blkRecovered?.();
       if (capacity !== capacityBefore) client.blkResized?.(capacity);
@@ -321,12 +304,6 @@ export class BlkDriver extends VirtioDriver implements BlockDriver {
     // With nothing to do it has done all it can.
     if (unfinished.length === 0) this.proven();
     for (const slot of unfinished) this.#again(slot);
-  }
-
-  #endResets(restarted: boolean): void {
-    const ended = [...this.#resets.values()];
-    this.#resets.clear();
-    for (const done of ended) done(restarted);
   }
 
   #resize(capacity: number): void {

@@ -18,8 +18,19 @@ import { type SuspendEffect, type SuspendEvent, suspendChart } from './suspend-c
 const LOOKS_MAX = 10_000;
 
 export type LiveOperation =
-  | { readonly type: 'readConfig'; readonly offset: number; readonly length: number }
-  | { readonly type: 'writeConfig'; readonly offset: number; readonly data: Uint8Array }
+  | {
+      readonly type: 'readConfig';
+      readonly offset: number;
+      readonly length: number;
+      /** Told in place of the driver; null when the device was lost or reset before it has answered. */
+      readonly done?: (data: Uint8Array | null) => void;
+    }
+  | {
+      readonly type: 'writeConfig';
+      readonly offset: number;
+      readonly data: Uint8Array;
+      readonly done?: (applied: boolean) => void;
+    }
   | { readonly type: 'resetQueue'; readonly queue: number }
   | { readonly type: 'suspend'; readonly time: number };
 
@@ -62,9 +73,13 @@ export class LiveOperations {
 
   /** Forgets all operations: the device is not live any more. */
   clear(): void {
-    this.#line.length = 0;
+    const given = this.#line.splice(0);
     this.#chart?.send({ type: 'ABORT' });
     this.#suspendChart?.send({ type: 'ABORT' });
+    for (const operation of given) {
+      if (operation.type === 'readConfig') operation.done?.(null);
+      else if (operation.type === 'writeConfig') operation.done?.(false);
+    }
   }
 
   /** A reply to the operation under way. */
@@ -75,8 +90,14 @@ export class LiveOperations {
     if (operation.type === 'suspend') return this.#suspension().send(reply);
     this.#end();
     const { configRead, configWritten } = this.#options;
-    if (reply.type === 'reply.config') configRead(operation.offset, reply.data);
-    else configWritten(operation.offset, reply.type === 'reply.configSet' && reply.applied);
+    const { offset } = operation;
+    if (operation.type === 'writeConfig') {
+      const applied = reply.type === 'reply.configSet' && reply.applied;
+      return operation.done ? operation.done(applied) : configWritten(offset, applied);
+    }
+    const data = reply.type === 'reply.config' ? reply.data : null;
+    if (operation.done) operation.done(data);
+    else if (data !== null) configRead(offset, data);
   }
 
   #begin(): void {

@@ -19,10 +19,11 @@ import {
   type DriverEvent,
   driverChart,
 } from './driver-chart.ts';
-import { chartInput, DriverHooks, type DriverTraits, FIRST_OWN_STEP } from './driver-hooks.ts';
+import { DriverControl } from './driver-control.ts';
+import { chartInput, type DriverTraits, FIRST_OWN_STEP } from './driver-hooks.ts';
 import { DriverQueues } from './driver-queues.ts';
 import { agreeableFeatures } from './features.ts';
-import { LiveOperations } from './live-operations.ts';
+import { type LiveOperation, LiveOperations } from './live-operations.ts';
 import { QueueRestarts } from './queue-restarts.ts';
 import { Reaper } from './reaper.ts';
 import { SEGMENTS_DEFAULT } from './ring-set.ts';
@@ -30,7 +31,7 @@ import { SEGMENTS_DEFAULT } from './ring-set.ts';
 const STEP_REPEAT = 0;
 
 export abstract class VirtioDriver
-  extends DriverHooks
+  extends DriverControl
   implements Driver, TransportListener, CpuClient
 {
   readonly node: Node;
@@ -129,8 +130,11 @@ export abstract class VirtioDriver
 
   configChanged(status: number, offset = 0, length = 0): void {
     if ((status & STATUS.DEVICE_NEEDS_RESET) !== 0) this.recover();
-    else if (this.live) this.configurationChanged(offset, length);
-    else this.#configStale = true;
+    else if (!this.live) this.#configStale = true;
+    else {
+      this.configurationChanged(offset, length);
+      this.reportConfigChanged();
+    }
   }
 
   deliver(step: number, a: number, epoch: number): void {
@@ -141,22 +145,14 @@ export abstract class VirtioDriver
     if (this.live && epoch === this.#queues.own.epochOf(a)) this.#repeat(a);
   }
 
-  /** Reads configuration bytes of a live device; `configRead` is called with them. */
-  protected readConfig(offset: number, length: number): void {
-    if (this.live) this.#operations.add({ type: 'readConfig', offset, length });
+  protected override operate(operation: LiveOperation): boolean {
+    if (this.live) this.#operations.add(operation);
+    return this.live;
   }
 
-  /** Writes configuration bytes of a live device; `configWritten` is called in the end. */
-  protected writeConfig(offset: number, data: Uint8Array): void {
-    if (this.live) this.#operations.add({ type: 'writeConfig', offset, data });
-  }
-
-  /** Resets one queue of a live device and sets it up again. False when that can't be done. */
-  protected restartQueue(queue: number): boolean {
+  protected override restartQueue(queue: number): boolean {
     const possible = (this.features & F.RING_RESET) !== 0n && queue < this.rings.length;
-    if (!this.live || !possible) return false;
-    this.#operations.add({ type: 'resetQueue', queue });
-    return true;
+    return possible && this.operate({ type: 'resetQueue', queue });
   }
 
   /**
@@ -189,8 +185,7 @@ export abstract class VirtioDriver
     this.#chart.send({ type: 'NEEDS_RESET', busy: this.#busy });
   }
 
-  /** Resets a live device because somebody wants it, and goes on with it. */
-  protected restart(): void {
+  protected override restart(): void {
     this.#chart.send({ type: 'RESTART', busy: this.#busy });
   }
 
@@ -257,6 +252,7 @@ export abstract class VirtioDriver
     this.#queues.admin.begin();
     if (this.#configStale) this.configurationChanged(0, 0);
     this.#configStale = false;
+    this.reportLive();
   }
 
   /** The device does what it should again. */
@@ -297,6 +293,7 @@ export abstract class VirtioDriver
     this.queueRestarted(queue);
     for (const { step, a } of parked) this.work(step, a);
     this.kick(queue);
+    this.reportRestarted(queue);
   }
 
   #perform(effect: DriverEffect): void {
@@ -338,10 +335,12 @@ export abstract class VirtioDriver
         this.#stop();
         this.recoveries++;
         this.#unproven = true;
+        this.reportInterrupted();
         return this.interrupted();
       case 'down':
         this.#stop();
         this.downReason ??= effect.reason;
+        this.reportDown(this.downReason);
         return this.wentDown(this.downReason);
     }
   }
