@@ -68,6 +68,8 @@ export interface Definition<
   deviceBits?(options: Readonly<Record<string, unknown>>): DeviceBits;
   /** For a workload: types of device that it can use; all when left out. */
   readonly drives?: readonly string[];
+  /** For a workload: what the scenario may set where it uses this device, if that is not `options`. */
+  optionsOn?(device: DevicePlan): ZodObject;
   /** For a device: it has regions of shared memory. */
   readonly sharesMemory?: boolean;
   /** For a bus: why its devices cannot have such regions, or null when they can; without it they cannot. */

@@ -5,7 +5,13 @@ export type {
   DriverBusClient,
   DriverBusEnd,
 } from './bus.ts';
-export type { Definition, Finding, Limits, Tables, TimingDefinition } from './definitions.ts';
+export type {
+  Definition,
+  Finding,
+  Limits,
+  Tables,
+  TimingDefinition,
+} from './definitions.ts';
 export type { DmaClient, DmaFault, DmaPort } from './dma.ts';
 export type {
   BusDefinition,
@@ -25,6 +31,7 @@ export type {
   Observed,
   OperationResult,
   Statistics,
+  StepsResult,
   WithOptions,
   Workload,
   WorkloadDefinition,

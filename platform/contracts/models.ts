@@ -153,6 +153,13 @@ export interface OperationResult {
   readonly latency: LatencySummary;
 }
 
+/** Steps that a scenario gave a workload, with what must come of each. */
+export interface StepsResult {
+  readonly total: number;
+  /** Those that ended otherwise. */
+  readonly wrong: number;
+}
+
 /** What a workload has to tell when the run is over. */
 export interface WorkloadResult {
   readonly requests: number;
@@ -169,6 +176,8 @@ export interface WorkloadResult {
   readonly operations?: Readonly<Record<string, OperationResult>>;
   /** Figures that only this type of workload has. */
   readonly extra?: Statistics;
+  /** Of a workload that consists of steps. */
+  readonly steps?: StepsResult;
 }
 
 export interface Workload {

@@ -38,7 +38,7 @@ function valueText(value: unknown, schema: Schema | undefined): string {
   if (kind !== null && kind !== 'inputFile' && typeof value === 'number') {
     return writeQuantity(value, kind);
   }
-  const { shape, element } = partsOf(schema);
+  const { shape, element } = partsOf(schema, value);
   if (Array.isArray(value)) return `[${value.map((each) => valueText(each, element)).join(', ')}]`;
   if (typeof value !== 'object' || value === null) return String(value);
   const inner = entriesOf(value).map(([key, each]) => `${key}: ${valueText(each, shape?.[key])}`);
@@ -78,8 +78,13 @@ function indented(rows: readonly Row[], columns: number): string[] {
   return alignColumns(rows, { columns: columns - 2 }).map((line) => `  ${line}`);
 }
 
-function optionsOf(plan: BusPlan | DevicePlan | WorkloadPlan, table?: Record<string, Definition>) {
+function optionsOf(plan: BusPlan | DevicePlan, table?: Record<string, Definition>) {
   return describeOptions(plan.options, table?.[plan.type]?.options);
+}
+
+function workloadOptions({ type, options }: WorkloadPlan, device: DevicePlan, tables?: Tables) {
+  const row = tables?.workloads[type];
+  return describeOptions(options, row?.optionsOn?.(device) ?? row?.options);
 }
 
 function networkRow(network: NetworkPlan, { devices }: Topology): Row {
@@ -159,7 +164,7 @@ export function describeTopology(
     return [device.name, device.type, place + from + to, optionsOf(device, tables?.devices)];
   });
   const workloadRows = workloads.map((workload) => {
-    const options = optionsOf(workload, tables?.workloads);
+    const options = workloadOptions(workload, devices[workload.device], tables);
     return [workload.name, workload.type, `on ${deviceName(workload.device)}`, options];
   });
   const sweep = 'sweep' in topology ? topology.sweep : {};

@@ -97,17 +97,36 @@ export interface SchemaParts {
   readonly valueType?: z.core.$ZodType;
 }
 
-/** Looks into a schema, through its `optional`, `default`, `preprocess` and other wrappers. */
-export function partsOf(schema: z.core.$ZodType | undefined): SchemaParts {
+/** What may be seen of any schema. */
+interface AnyDefinition extends SchemaParts {
+  readonly type?: string;
+  readonly innerType?: z.core.$ZodType;
+  readonly out?: z.core.$ZodType;
+  readonly discriminator?: string;
+  readonly options?: readonly z.core.$ZodType[];
+}
+
+/**
+ * Looks into a schema, through its `optional`, `default`, `preprocess` and other wrappers. Of a union of
+ * mappings, the one that `value` chooses is looked into.
+ */
+export function partsOf(schema: z.core.$ZodType | undefined, value?: unknown): SchemaParts {
   let current = schema;
   for (;;) {
-    const definition = (current?._zod.def ?? {}) as SchemaParts & {
-      type?: string;
-      innerType?: z.core.$ZodType;
-      out?: z.core.$ZodType;
-    };
-    const inner = definition.innerType ?? (definition.type === 'pipe' ? definition.out : undefined);
+    const definition = (current?._zod.def ?? {}) as AnyDefinition;
+    const inner =
+      definition.innerType ??
+      (definition.type === 'pipe' ? definition.out : chosenOf(definition, value));
     if (inner === undefined) return definition;
     current = inner;
   }
+}
+
+function chosenOf({ discriminator, options }: AnyDefinition, value: unknown) {
+  if (discriminator === undefined || typeof value !== 'object' || value === null) return undefined;
+  const name = (value as Readonly<Record<string, unknown>>)[discriminator];
+  return options?.find((option) => {
+    const names = partsOf(option).shape?.[discriminator]?._zod.values;
+    return names?.has(name as string) === true;
+  });
 }

@@ -15,7 +15,7 @@ export {
   size,
   time,
 } from './fields.ts';
-export { scenarioSchema, scenarioSchemaText } from './json-schema.ts';
+export { jsonSchemaOf, scenarioSchema, scenarioSchemaText } from './json-schema.ts';
 export { type LoadedScenario, loadScenario, parseScenario, type ScenarioText } from './loader.ts';
 export { nearestName } from './nearest.ts';
 export { formatProblem, type Problem, ScenarioError, type ScenarioErrorCode } from './problem.ts';

@@ -97,9 +97,9 @@ function wholeScenario(tables: Tables): ZodObject {
   return scenarioFrame.extend(sections);
 }
 
-/** Builds the JSON Schema (draft 7, which editors know best) of scenario files. */
-export function scenarioSchema(tables: Tables): Readonly<Record<string, unknown>> {
-  const schema = z.toJSONSchema(wholeScenario(tables), {
+/** The JSON Schema (draft 7, which editors know best) of what a schema lets a scenario say. */
+export function jsonSchemaOf(schema: ZodType): Readonly<Record<string, unknown>> {
+  return z.toJSONSchema(schema, {
     io: 'input',
     target: 'draft-7',
     override: ({ zodSchema, jsonSchema }) => {
@@ -113,9 +113,13 @@ export function scenarioSchema(tables: Tables): Readonly<Record<string, unknown>
       jsonSchema.default = writeQuantity(definition.defaultValue as number, kind);
     },
   });
+}
+
+/** Builds the JSON Schema of scenario files. */
+export function scenarioSchema(tables: Tables): Readonly<Record<string, unknown>> {
   const description = "The file's own: a place for anchors that entries take over by `<<`.";
   return {
-    ...schema,
+    ...jsonSchemaOf(wholeScenario(tables)),
     patternProperties: { [OWN_KEYS]: { description } },
     title: 'busbar scenario',
   };

@@ -291,19 +291,31 @@ class Loader {
     for (const [position, value] of raw.entries()) {
       const path = ['workloads', position];
       for (const entry of expandCopies(this.#source, path, '', value)) {
-        const parsed = parser.parse(entry);
+        const devices = this.#devicesOf(entry);
+        const parsed = parser.parse(entry, ({ type, options }) => {
+          const first = this.#devices[devices[0] ?? -1] as DevicePlan | undefined;
+          return (first && this.#tables.workloads[type].optionsOn?.(first)) ?? options;
+        });
         if (parsed === null) continue;
         const { frame, options } = parsed;
-        const reference = { name: frame.device, path: [...path, 'device'] };
-        for (const device of this.#deviceNames.findAll(reference)) {
+        for (const device of devices) {
           const index = this.#workloads.length;
           const name = this.#workloadName(frame, device, index);
           const plan = { index, name, type: frame.type, device, options };
           this.#paths.set(plan, path);
-          this.#workloads.push(plan);
+          const used = this.#devices[device];
+          const place = { plan, device: used, path, tables: this.#tables };
+          if (checkWorkloadDevice(this.#source, place)) this.#workloads.push(plan);
         }
       }
     }
+  }
+
+  /** The devices that a workload's entry names. */
+  #devicesOf({ raw, path }: Entry): readonly number[] {
+    const name = isMapping(raw) ? raw.device : undefined;
+    if (typeof name !== 'string') return [];
+    return this.#deviceNames.findAll({ name, path: [...path, 'device'] });
   }
 
   /** `fio.disk0`, or the given name; a second of the same name becomes `fio.disk0-1`. */
@@ -325,11 +337,6 @@ class Loader {
     ];
     for (const { plans, table } of sections) {
       for (const plan of plans) this.#runCheck(plan, table[plan.type], topology);
-    }
-    for (const plan of topology.workloads) {
-      const path = this.#paths.get(plan) ?? [];
-      const device = topology.devices[plan.device];
-      checkWorkloadDevice(this.#source, { plan, device, path, tables: this.#tables });
     }
     for (const plan of topology.devices) {
       const path = this.#paths.get(plan) ?? [];

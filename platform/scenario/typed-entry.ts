@@ -37,12 +37,13 @@ export function parseWith<Schema extends z.ZodType>(
 ): z.output<Schema> | null {
   const result = schema.safeParse(place.value, { reportInput: true });
   if (result.success) return result.data;
-  const { path, otherKeys = [] } = place;
-  for (const complaint of complaintsOf(result.error, { schema, path, otherKeys })) {
+  for (const complaint of complaintsOf(result.error, { schema, ...place })) {
     source.report(complaint);
   }
   return null;
 }
+
+const generalOptions = ({ options }: Definition): ZodObject => options;
 
 /** Parses the entries of one section by the definitions of one table. */
 export class EntryParser<Frame extends ZodObject> {
@@ -81,8 +82,11 @@ export class EntryParser<Frame extends ZodObject> {
     }
   }
 
-  /** Returns null when the entry, or an earlier copy of it, cannot be accepted. */
-  parse(entry: Entry): ParsedEntry<z.output<Frame>> | null {
+  /**
+   * Returns null when the entry, or an earlier copy of it, cannot be accepted. `optionsOf` is asked for the
+   * options of an entry that may set others than those of its type in general.
+   */
+  parse(entry: Entry, optionsOf = generalOptions): ParsedEntry<z.output<Frame>> | null {
     if (entry.broken) return null;
     // Copies that share their values share the result, so that 65,536 of them load at once.
     if (entry.copy !== null && entry.copy > 0 && entry.raw === this.#lastRaw)
@@ -90,12 +94,15 @@ export class EntryParser<Frame extends ZodObject> {
     const placeKey = entry.path.join('.');
     if (this.#failed.has(placeKey)) return null;
     this.#lastRaw = entry.raw;
-    this.#lastParsed = this.#parse(entry);
+    this.#lastParsed = this.#parse(entry, optionsOf);
     if (this.#lastParsed === null) this.#failed.add(placeKey);
     return this.#lastParsed;
   }
 
-  #parse({ raw, path }: Entry): ParsedEntry<z.output<Frame>> | null {
+  #parse(
+    { raw, path }: Entry,
+    optionsOf: typeof generalOptions,
+  ): ParsedEntry<z.output<Frame>> | null {
     if (!isMapping(raw)) {
       const message = `a ${this.#word} is a mapping`;
       const expected = `keys such as ${this.#frameKeys.join(', ')}`;
@@ -110,7 +117,7 @@ export class EntryParser<Frame extends ZodObject> {
     const frame = parseWith(this.#source, this.#frame, { path, value: framePart });
     const definition = this.#definitionOf(raw.type, path);
     if (definition === null) return null;
-    const schema = definition.options.strict();
+    const schema = optionsOf(definition).strict();
     const place = { path, value: optionPart, otherKeys: this.#frameKeys };
     const options = parseWith(this.#source, schema, place) as Record<string, unknown> | null;
     const filesExist = this.#checkFiles(definition.options, optionPart, path);

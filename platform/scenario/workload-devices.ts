@@ -4,18 +4,19 @@ import type { Path, YamlSource } from './yaml-source.ts';
 
 export interface WorkloadDevicePlace {
   readonly plan: WorkloadPlan;
-  readonly device: DevicePlan;
+  /** Undefined when what is wrong with it was told already. */
+  readonly device: DevicePlan | undefined;
   readonly path: Path;
   readonly tables: Tables;
 }
 
-/** Reports a workload on a device that it cannot use. */
+/** Reports a workload on a device that it cannot use, and returns false. */
 export function checkWorkloadDevice(
   source: YamlSource,
   { plan, device, path, tables }: WorkloadDevicePlace,
-): void {
+): boolean {
   const { drives } = tables.workloads[plan.type];
-  if (drives === undefined || drives.includes(device.type)) return;
+  if (device === undefined || drives === undefined || drives.includes(device.type)) return true;
   source.report({
     code: 'REFUSED',
     path: [...path, 'device'],
@@ -23,4 +24,5 @@ export function checkWorkloadDevice(
     message: `'${plan.type}' cannot use '${device.name}', which is of type ${device.type}`,
     expected: `a device of type ${drives.join(' or ')}`,
   });
+  return false;
 }

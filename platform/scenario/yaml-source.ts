@@ -149,7 +149,9 @@ export class YamlSource {
       } else {
         break;
       }
-      const wanted = (last && at === 'key' ? spanOfNode(key) : spanOfNode(node)) ?? spanOfNode(key);
+      // An item of a list has no key: it is shown itself.
+      const keySpan = spanOfNode(key);
+      const wanted = (last && at === 'key' ? keySpan : null) ?? spanOfNode(node) ?? keySpan;
       if (wanted !== null) span = wanted;
     }
     return { span, user };

@@ -10,7 +10,8 @@ type Schema = z.core.$ZodType;
 /** Which parse an issue comes from. */
 export interface ParseContext {
   readonly schema: Schema;
-  /** Where the parsed value stands in its file. */
+  /** The value that was parsed, and where it stands in its file. */
+  readonly value: unknown;
   readonly path: Path;
   /** Keys that are handled elsewhere but belong to the same mapping. */
   readonly otherKeys?: readonly string[];
@@ -28,18 +29,16 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
 
 const typeWord = (type: string): string => TYPE_WORDS[type] ?? type;
 
-/** The schema of the value at `path` inside a value of `schema`; undefined when there is none. */
-function schemaAt(schema: Schema, path: readonly PropertyKey[]): Schema | undefined {
+/** Keys that the mapping at `path` inside the parsed value may have. */
+function keysAt({ schema, value }: ParseContext, path: readonly PropertyKey[]): readonly string[] {
   let current: Schema | undefined = schema;
+  let inner = value;
   for (const step of path) {
-    const { shape, element, valueType } = partsOf(current);
+    const { shape, element, valueType } = partsOf(current, inner);
     current = shape?.[String(step)] ?? element ?? valueType;
+    inner = (inner as Readonly<Record<PropertyKey, unknown>>)[step];
   }
-  return current;
-}
-
-function keysOf(schema: Schema | undefined): readonly string[] {
-  return Object.keys(partsOf(schema).shape ?? {});
+  return Object.keys(partsOf(current, inner).shape ?? {});
 }
 
 function showValue(value: unknown): string {
@@ -51,7 +50,7 @@ function showValue(value: unknown): string {
 
 function unknownKeys(issue: z.core.$ZodIssueUnrecognizedKeys, context: ParseContext): Complaint[] {
   const inner = issue.path.length === 0 ? (context.otherKeys ?? []) : [];
-  const known = [...inner, ...keysOf(schemaAt(context.schema, issue.path))];
+  const known = [...inner, ...keysAt(context, issue.path)];
   return issue.keys.map((key) => ({
     code: 'UNKNOWN_KEY',
     path: [...context.path, ...issuePath(issue), key],
