@@ -18,7 +18,7 @@ import {
   hwclock,
   ping,
   pktgen,
-  script,
+  scriptFor,
   stream,
   vsockEcho,
 } from './workloads/index.ts';
@@ -37,7 +37,7 @@ export const drivers = {
 
 export const workloads = {
   fio,
-  script,
+  script: scriptFor(drivers),
   entropy,
   hwclock,
   gpioToggle,

@@ -33,9 +33,14 @@ export function coalesce(receive: boolean, { packets, time }: CoalescingWish): C
   return { type: NET_CTRL.NOTF_COAL, command: receive ? RX_SET : TX_SET, data };
 }
 
-/** Asks for all frames, whomever they are for. */
-export function hearAll(): Command {
-  return { type: NET_CTRL.RX, command: NET_CTRL_RX.PROMISC, data: Uint8Array.of(1) };
+/** Asks for all frames, or no longer, whomever they are for. */
+export function hearAll(on = true): Command {
+  return { type: NET_CTRL.RX, command: NET_CTRL_RX.PROMISC, data: Uint8Array.of(on ? 1 : 0) };
+}
+
+/** Asks for all frames to groups, or no longer. */
+export function hearAllGroups(on: boolean): Command {
+  return { type: NET_CTRL.RX, command: NET_CTRL_RX.ALLMULTI, data: Uint8Array.of(on ? 1 : 0) };
 }
 
 /** Asks for frames to these group addresses, and to no other stations than the own. */
@@ -50,6 +55,11 @@ export function hearGroups(groups: readonly number[]): Command {
 /** Asks for frames of a VLAN. */
 export function addVlan(vlan: number): Command {
   return { type: NET_CTRL.VLAN, command: NET_CTRL_VLAN.ADD, data: little16(vlan) };
+}
+
+/** Asks for frames of a VLAN no longer. */
+export function removeVlan(vlan: number): Command {
+  return { type: NET_CTRL.VLAN, command: NET_CTRL_VLAN.DEL, data: little16(vlan) };
 }
 
 /** Asks for automatic steering to so many pairs. */

@@ -1,6 +1,8 @@
 // The network driver, and what workloads on it need to know of the far ends that every stack has.
-import type { DriverDefinition } from '../../platform/contracts/index.ts';
+import { netConfig, netFeatures } from '../../platform/virtio/index.ts';
+import type { DriverRow } from '../common/index.ts';
 import { NetDriver } from './net-driver.ts';
+import { netSteps } from './net-steps.ts';
 import { servePacketCounts } from './packet-counter.ts';
 import { serveStreams } from './stream-sink.ts';
 
@@ -22,10 +24,13 @@ export {
   streamNumber,
 } from './stream-sink.ts';
 
-export const net: DriverDefinition = {
+export const net: DriverRow = {
   type: 'net',
   doc: 'Network driver and a small stack: IPv4 and IPv6, ICMP echo, UDP and TCP.',
   spec: 'virtio 1.4 §5.1',
+  features: netFeatures,
+  config: netConfig,
+  steps: netSteps,
   create: (environment) => {
     const driver = new NetDriver(environment);
     serveStreams(environment.node, driver.stack);

@@ -22,8 +22,9 @@ import {
 import { readU16, readU32 } from '../../platform/wire/index.ts';
 import { VirtioDriver } from '../common/index.ts';
 import type { Hashing } from './commands.ts';
-import { COMMAND_BYTES, ControlChannel } from './control-channel.ts';
-import type { Offload } from './packet.ts';
+import { COMMAND_BYTES, type Command, ControlChannel } from './control-channel.ts';
+import { LARGE_RECEIVE, NET_DRIVER_FEATURES } from './features.ts';
+import { noOffload, type Offload } from './packet.ts';
 import { type PairTiming, QueuePair } from './queue-pair.ts';
 import { firstCommands, type Wishes } from './setup.ts';
 import { NetStack } from './stack/index.ts';
@@ -41,31 +42,6 @@ const LINE = 64;
 /** Memory of each pair for packets on their way out: four of the largest. */
 const ARENA_BYTES = 4 * 65_600;
 
-/** With any of these, a received packet may be joined of several. */
-const LARGE_RECEIVE = NET_F.GUEST_TSO4 | NET_F.GUEST_TSO6 | NET_F.GUEST_USO4 | NET_F.GUEST_USO6;
-
-const FEATURES =
-  NET_F.CSUM |
-  NET_F.GUEST_CSUM |
-  LARGE_RECEIVE |
-  NET_F.MTU |
-  NET_F.MAC |
-  NET_F.HOST_TSO4 |
-  NET_F.HOST_TSO6 |
-  NET_F.HOST_USO |
-  NET_F.GUEST_HDRLEN |
-  NET_F.MRG_RXBUF |
-  NET_F.STATUS |
-  NET_F.CTRL_VQ |
-  NET_F.CTRL_RX |
-  NET_F.CTRL_VLAN |
-  NET_F.GUEST_ANNOUNCE |
-  NET_F.MQ |
-  NET_F.NOTF_COAL |
-  NET_F.DEVICE_STATS |
-  NET_F.HASH_REPORT |
-  NET_F.RSS;
-
 /** Whoever uses the network. */
 export interface NetClient {
   /** The interface is up. */
@@ -73,6 +49,9 @@ export interface NetClient {
   /** The device is lost. */
   netDown(reason: string): void;
 }
+
+/** Is shown a packet; the bytes are valid only during the call. */
+export type FrameTap = (bytes: Uint8Array, length: number) => void;
 
 export class NetDriver extends VirtioDriver {
   readonly stack: NetStack;
@@ -86,6 +65,7 @@ export class NetDriver extends VirtioDriver {
   readonly #pairs: QueuePair[] = [];
   readonly #control: ControlChannel;
   readonly #clients: NetClient[] = [];
+  readonly #taps: FrameTap[] = [];
   readonly #wishes: Wishes;
   #pairCount = 0;
   /** Of all pairs. */
@@ -101,7 +81,7 @@ export class NetDriver extends VirtioDriver {
     super(environment, {
       deviceId: NET_DEVICE_ID,
       queueCount: 2,
-      features: FEATURES,
+      features: NET_DRIVER_FEATURES,
       dependentFeatures: NET_F_REQUIRES,
       configSize: NET_CONFIG_SIZE,
     });
@@ -122,6 +102,23 @@ export class NetDriver extends VirtioDriver {
       vlan: this.#wishes.vlan ?? -1,
       send: (flow, bytes, length, offload) => this.#send(flow, bytes, length, offload),
     });
+  }
+
+  /** Sends a command to the device; false when it has no control queue. `answered` is told what it says. */
+  command(command: Command, answered: (ok: boolean) => void): boolean {
+    if (!this.live || !this.#has(NET_F.CTRL_VQ)) return false;
+    this.#control.command(command, answered);
+    return true;
+  }
+
+  /** Sends a frame as it is; false when there is no room for it now, or no cable. */
+  sendFrame(bytes: Uint8Array): boolean {
+    return this.live && this.linkUp && this.#send(0, bytes, bytes.length, noOffload());
+  }
+
+  /** Adds somebody who is shown each packet that comes. Only before the device is live. */
+  listen(tap: FrameTap): void {
+    this.#taps.push(tap);
   }
 
   /** Adds somebody to be told when the network is there. Only before the device is live. */
@@ -175,6 +172,7 @@ export class NetDriver extends VirtioDriver {
 
   received(bytes: Uint8Array, length: number, checked: boolean, segment: number): void {
     this.proven();
+    for (const tap of this.#taps) tap(bytes, length);
     this.stack.receive(bytes, length, checked, segment);
   }
 

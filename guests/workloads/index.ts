@@ -7,6 +7,6 @@ export { hwclock } from './hwclock.ts';
 export { phaseChart } from './phase-chart.ts';
 export { ping } from './ping.ts';
 export { pktgen } from './pktgen.ts';
-export { script } from './script.ts';
+export { scriptFor } from './script.ts';
 export { stream } from './stream.ts';
 export { vsockEcho } from './vsock-echo.ts';

@@ -1,203 +1,187 @@
-// A workload that does what the scenario says, step by step: requests on a disk with the bytes and the
-// status that must come of them, resets, and waiting. One step at a time.
-import { z } from 'zod';
-import type { WorkloadEnvironment } from '../../platform/contracts/index.ts';
-import { count, size, time } from '../../platform/scenario/fields.ts';
+// A workload that does what the scenario says, step by step, and checks what comes of each. Which steps there
+// are is the drivers' own affair; those of `common` every device has.
+import { type ZodObject, z } from 'zod';
+import type {
+  DevicePlan,
+  WorkloadDefinition,
+  WorkloadEnvironment,
+  WorkloadResult,
+} from '../../platform/contracts/index.ts';
+import { nearestName } from '../../platform/scenario/index.ts';
+import { LayoutCodec } from '../../platform/wire/index.ts';
 import {
-  BLK_LIFETIME_SIZE,
-  BLK_RANGE_TYPES,
-  BLK_S,
-  BLK_T,
-  SECTOR_SIZE,
-} from '../../platform/virtio/index.ts';
-import { BLK_LOST, type BlkClient, type BlkDriver } from '../blk/index.ts';
-import { defineWorkload } from '../common/index.ts';
+  type AnyStep,
+  CommonPlayer,
+  commonRows,
+  type DriverRow,
+  type DriverWatcher,
+  type ScriptPort,
+  type StepEnd,
+  type StepPlayer,
+  type StepRows,
+  stepSchema,
+  type VirtioDriver,
+} from '../common/index.ts';
 import { WorkloadBase } from './workload-base.ts';
 
-const LENGTH_MAX = 1024 * 1024;
+type Drivers = Readonly<Record<string, DriverRow>>;
 
-const STATUSES = { ok: BLK_S.OK, ioerr: BLK_S.IOERR, unsupported: BLK_S.UNSUPP, lost: BLK_LOST };
-type StatusName = keyof typeof STATUSES;
+interface ScriptOptions {
+  readonly steps: readonly AnyStep[];
+}
 
-const step = z.strictObject({
-  do: z
-    .enum([
-      'read',
-      'write',
-      'flush',
-      'discard',
-      'writeZeroes',
-      'secureErase',
-      'lifetime',
-      'resetQueue',
-      'resetDevice',
-      'cacheMode',
-      'sleep',
-    ])
-    .describe('What to do.'),
-  at: size({ min: 0, multipleOf: SECTOR_SIZE }).default(0).describe('Where on the disk.'),
-  length: size({ min: SECTOR_SIZE, multipleOf: SECTOR_SIZE, max: LENGTH_MAX })
-    .default(4096)
-    .describe('How many bytes.'),
-  ranges: z
-    .array(
-      z.strictObject({
-        at: size({ min: 0, multipleOf: SECTOR_SIZE }),
-        length: size({ min: SECTOR_SIZE, multipleOf: SECTOR_SIZE }),
-      }),
-    )
-    .min(1)
-    .optional()
-    .describe('Parts of the disk for one discard, writeZeroes or secureErase, instead of `at`.'),
-  pattern: z
-    .union([z.int().min(0).max(255), z.string().regex(/^(?:[0-9a-f]{2})+$/)])
-    .optional()
-    .describe(
-      'Bytes to write, or that a read must give: a number, or hexadecimal digits; repeated.',
-    ),
-  queue: count().default(0).describe('Queue to reset.'),
-  writeBack: z.boolean().default(true).describe('Cache mode to choose.'),
-  for: time({ min: 1 }).default(1_000_000).describe('How long to sleep.'),
-  expect: z
-    .enum(['ok', 'ioerr', 'unsupported', 'lost'])
-    .default('ok')
-    .describe('What must come of it.'),
-});
+const GO_ON = 0;
+const EXPIRED = 1;
 
-const scriptOptions = z.strictObject({
-  steps: z.array(step).min(1).describe('What to do, one after another: see the README.'),
-});
-
-type ScriptOptions = z.output<typeof scriptOptions>;
-type Step = ScriptOptions['steps'][number];
-
-/** Steps that are requests, with their type; the same names tell them apart in the report. */
-const REQUESTS: Readonly<Partial<Record<Step['do'], number>>> = {
-  read: BLK_T.IN,
-  write: BLK_T.OUT,
-  flush: BLK_T.FLUSH,
-  discard: BLK_T.DISCARD,
-  writeZeroes: BLK_T.WRITE_ZEROES,
-  secureErase: BLK_T.SECURE_ERASE,
-  lifetime: BLK_T.GET_LIFETIME,
-};
-
-class Script extends WorkloadBase implements BlkClient {
-  readonly #steps: readonly Step[];
-  readonly #driver: BlkDriver;
-  readonly #timer: number;
+class Script extends WorkloadBase implements DriverWatcher {
+  readonly #steps: readonly AnyStep[];
+  readonly #driver: VirtioDriver;
+  readonly #rows: StepRows;
+  readonly #ownRows: StepRows;
+  readonly #players: readonly StepPlayer<AnyStep>[];
   readonly #kinds: readonly string[];
-  readonly #bytes: Uint8Array;
-  /** The step under way. */
+  readonly #timer: number;
+  /** The step under way, or the last one that was. */
   #at = -1;
+  #since = 0;
+  /** Steps that ended otherwise than expected. */
+  #wrong = 0;
+  /** A step waits for the device; is under way; is being begun at this instant. */
+  #held = false;
+  #busy = false;
+  #beginning = false;
+  /** How the step under way has ended that was just begun. */
+  #ended: StepEnd | null = null;
 
-  constructor(environment: WorkloadEnvironment<ScriptOptions, BlkDriver>) {
+  constructor(environment: WorkloadEnvironment<ScriptOptions, VirtioDriver>, row: DriverRow) {
     const { node, plan, driver, finished } = environment;
     const { steps } = plan.options;
-    const kinds = [...new Set(steps.map((each) => each.do))].filter((kind) => kind in REQUESTS);
+    const ownRows = row.steps?.rows ?? {};
+    const rows: StepRows = { ...commonRows(row), ...ownRows };
+    const kinds = [...new Set(steps.map((step) => step.do))].filter((kind) => rows[kind].isRequest);
     super({
       node,
       name: plan.name,
       duration: Infinity,
       depth: 1,
-      total: steps.length,
       thinkTime: 0,
       operations: kinds,
       finished,
     });
     this.#steps = steps;
     this.#driver = driver;
+    this.#rows = rows;
+    this.#ownRows = ownRows;
     this.#kinds = kinds;
-    this.#timer = node.add({ deliver: () => this.goOn(this.firstSlot) });
-    const longest = Math.max(...steps.map(({ length }) => length));
-    this.#bytes = new Uint8Array(longest);
-    this.firstSlot = driver.reserve(this, 1, longest);
+    this.#timer = node.add({ deliver: (kind, at) => this.#due(kind, at) });
+    this.#players = this.#open(environment, row);
+    driver.observe(this);
   }
 
-  blkReady(): void {
+  deviceLive(): void {
+    for (const player of this.#players) player.deviceLive?.();
+    if (this.#held) this.#begin();
     this.ready();
   }
 
-  blkDown(reason: string): void {
+  deviceInterrupted(): void {
+    for (const player of this.#players) player.deviceInterrupted?.();
+  }
+
+  deviceDown(reason: string): void {
     this.down(reason);
+    for (const player of this.#players) player.deviceDown?.(reason);
   }
 
-  /** The end of a reset of the whole disk, if that was the step. */
-  blkRecovered(): void {
-    if (this.#steps[this.#at]?.do === 'resetDevice') this.#ended('ok');
+  deviceConfigChanged(): void {
+    for (const player of this.#players) player.deviceConfigChanged?.();
   }
 
-  blkCompleted(slot: number, status: number, latency: number): void {
-    const { do: what, expect, length, pattern } = this.#steps[this.#at];
-    const moves = what === 'read' || what === 'write';
-    let asExpected = status === STATUSES[expect];
-    if (!asExpected) this.#complain(`came back with status ${status}, not '${expect}'`);
-    const reads = what === 'read' || what === 'lifetime';
-    if (asExpected && reads && status === BLK_S.OK && pattern !== undefined) {
-      const compared = what === 'read' ? length : BLK_LIFETIME_SIZE;
-      asExpected = this.#compare(slot, compared, pattern);
-    }
-    const bytes = moves && status === BLK_S.OK ? length : 0;
-    this.over(slot, latency, !asExpected, bytes, this.#kinds.indexOf(what));
+  override progress(): number | null {
+    return Math.max(0, this.#at) / this.#steps.length;
   }
 
-  protected override next(slot: number): boolean {
+  override result(): WorkloadResult {
+    return { ...super.result(), steps: { total: this.#steps.length, wrong: this.#wrong } };
+  }
+
+  protected override next(): boolean {
     if (this.#at + 1 === this.#steps.length) return false;
-    const current = this.#steps[++this.#at];
-    const type = REQUESTS[current.do];
-    if (type !== undefined) this.#request(slot, type, current);
-    else if (current.do === 'sleep') this.node.kernel.schedule(this.#timer, current.for, 0);
-    else if (current.do === 'resetDevice') this.#driver.resetDevice();
-    else if (current.do === 'resetQueue') {
-      this.#driver.resetQueue(current.queue, (done) => this.#later(done));
-    } else this.#driver.setWriteBack(current.writeBack, (done) => this.#later(done));
+    this.#at++;
+    this.#held = !this.#driver.live;
+    if (!this.#held) this.#begin();
     return true;
   }
 
-  #request(slot: number, type: number, { at, length, ranges, pattern = 0 }: Step): void {
-    if (type === BLK_T.OUT) {
-      fill(this.#bytes, length, pattern);
-      this.node.memory.copyIn(this.#driver.dataAddress(slot), this.#bytes, 0, length);
-    }
-    if (type === BLK_T.FLUSH) return this.#driver.submit(slot, type, 0, 0);
-    if (type === BLK_T.GET_LIFETIME) return this.#driver.submit(slot, type, 0, BLK_LIFETIME_SIZE);
-    if (ranges === undefined || !BLK_RANGE_TYPES.has(type)) {
-      return this.#driver.submit(slot, type, at, length);
-    }
-    const parts = ranges.map((range) => ({ offset: range.at, length: range.length }));
-    this.#driver.submitRanges(slot, type, parts);
+  /** One player for the common steps, one for those of the driver's own. */
+  #open(
+    { node, driver, device }: WorkloadEnvironment<ScriptOptions, VirtioDriver>,
+    row: DriverRow,
+  ): StepPlayer<AnyStep>[] {
+    const portOf = (own: boolean): ScriptPort<never, never> => ({
+      node,
+      driver: driver as never,
+      device,
+      steps: this.#steps.filter((step) => this.#isOwn(step) === own) as never[],
+      expireAfter: (time) => node.kernel.schedule(this.#timer, time, EXPIRED, this.#at),
+      end: (end = {}) => this.#end(end),
+    });
+    const players: StepPlayer<never>[] = [new CommonPlayer(portOf(false), row)];
+    if (row.steps !== undefined) players.push(row.steps.open(portOf(true)));
+    return players as unknown as StepPlayer<AnyStep>[];
   }
 
-  /** The end of a step that may have been refused on the spot, before it was begun. */
-  #later(done: boolean): void {
-    const ended = done ? 'ok' : 'unsupported';
-    if (ended !== this.#steps[this.#at].expect) this.#wrong(ended);
-    this.node.kernel.schedule(this.#timer, 0, 0);
+  #isOwn(step: AnyStep): boolean {
+    return Object.hasOwn(this.#ownRows, step.do);
   }
 
-  /** The end of a step that is no request. */
-  #ended(status: StatusName): void {
-    if (status !== this.#steps[this.#at].expect) this.#wrong(status);
+  #playerOf(step: AnyStep): StepPlayer<AnyStep> {
+    return this.#players[this.#isOwn(step) ? 1 : 0];
+  }
+
+  #begin(): void {
+    const step = this.#steps[this.#at];
+    this.#held = false;
+    this.#busy = true;
+    this.#beginning = true;
+    this.#since = this.node.kernel.now;
+    this.#playerOf(step).begin(step);
+    this.#beginning = false;
+  }
+
+  #due(kind: number, at: number): void {
+    if (at !== this.#at || this.failure !== null) return;
+    if (kind === GO_ON) this.#finish(this.#ended!);
+    else if (this.#busy) this.#playerOf(this.#steps[at]).expired?.();
+  }
+
+  /** A step that ends while it is being begun is over an event later, so that no step calls the next. */
+  #end(end: StepEnd): void {
+    if (!this.#busy) return;
+    this.#busy = false;
+    if (!this.#beginning) return this.#finish(end);
+    this.#ended = end;
+    this.node.kernel.schedule(this.#timer, 0, GO_ON, this.#at);
+  }
+
+  #finish({ outcome, detail = null, wrong, bytes = 0 }: StepEnd): void {
+    const step = this.#steps[this.#at];
+    const { isRequest, outcomes } = this.#rows[step.do];
+    const expected = outcomes.length === 0 || outcome === step.expect;
+    if (wrong !== undefined) this.verified++;
+    if (!expected) {
+      const why = detail === null ? '' : `: ${detail}`;
+      this.#complain(`ended in '${outcome}', not '${step.expect}'${why}`);
+    } else if (typeof wrong === 'string') this.#complain(wrong);
+    const failed = !expected || typeof wrong === 'string';
+    if (failed) this.#wrong++;
+    if (isRequest) {
+      const moved = outcome === outcomes[0] ? bytes : 0;
+      const latency = this.node.kernel.now - this.#since;
+      return this.over(this.firstSlot, latency, failed, moved, this.#kinds.indexOf(step.do));
+    }
+    if (failed) this.errors++;
     this.goOn(this.firstSlot);
-  }
-
-  #wrong(status: StatusName): void {
-    this.errors++;
-    this.#complain(`ended in '${status}', not '${this.#steps[this.#at].expect}'`);
-  }
-
-  #compare(slot: number, length: number, pattern: number | string): boolean {
-    this.verified++;
-    const { memory } = this.node;
-    const address = this.#driver.dataAddress(slot);
-    fill(this.#bytes, length, pattern);
-    for (let i = 0; i < length; i++) {
-      const found = memory.readU8(address + i);
-      if (found === this.#bytes[i]) continue;
-      this.#complain(`has read ${found} at byte ${i}, not ${this.#bytes[i]}`);
-      return false;
-    }
-    return true;
   }
 
   #complain(text: string): void {
@@ -206,23 +190,95 @@ class Script extends WorkloadBase implements BlkClient {
   }
 }
 
-/** Fills the first `length` bytes with a byte, or with bytes in hexadecimal, over and over. */
-function fill(bytes: Uint8Array, length: number, pattern: number | string): void {
-  const unit =
-    typeof pattern === 'number'
-      ? [pattern]
-      : Array.from({ length: pattern.length / 2 }, (_, i) =>
-          Number.parseInt(pattern.slice(2 * i, 2 * i + 2), 16),
-        );
-  for (let i = 0; i < length; i++) bytes[i] = unit[i % unit.length];
+/** What a script takes whose steps are these. */
+function optionsWith(step: z.ZodType): ZodObject {
+  const steps = z.array(step).min(1).describe('What to do, one after another: see the steps.');
+  return z.strictObject({ steps });
 }
 
-export const script = defineWorkload({
-  type: 'script',
-  drives: ['blk'],
-  doc: 'Does on a disk what a list of steps says, and checks what comes of each.',
-  spec: 'busbar',
-  options: scriptOptions,
-  timing: [],
-  create: (environment: WorkloadEnvironment<ScriptOptions, BlkDriver>) => new Script(environment),
-});
+const schemasOf = (rows: StepRows) =>
+  Object.entries(rows).map(([name, row]) => stepSchema(name, row)) as [ZodObject, ...ZodObject[]];
+
+/** The steps of every device, with the names that some of them know. */
+export function stepsOfAll(drivers: Drivers): StepRows {
+  const rows = Object.values(drivers);
+  const layouts = rows.map(({ config }) => config?.layout);
+  return commonRows({
+    features: Object.assign({}, ...rows.map(({ features }) => features)),
+    config: new LayoutCodec('any configuration', Object.assign({}, ...layouts)),
+    writable: rows.flatMap(({ writable = [] }) => writable),
+  });
+}
+
+/** All steps of all devices, for editors; which of them a script may have depends on its device. */
+function generalOptions(drivers: Drivers): ZodObject {
+  const own = Object.values(drivers).flatMap(({ type, steps }) =>
+    schemasOf(steps?.rows ?? {}).map((schema) => schema.describe(`${type}: ${schema.description}`)),
+  );
+  const common = stepsOfAll(drivers);
+  const error = 'this is no step that any device has';
+  return optionsWith(z.union([...schemasOf(common), ...own], { error }));
+}
+
+/** Chooses the steps of each type of device. */
+class StepSchemas {
+  readonly #drivers: Drivers;
+  readonly #known = new Map<string, z.ZodType>();
+
+  constructor(drivers: Drivers) {
+    this.#drivers = drivers;
+  }
+
+  /** The options of a script on this device. */
+  optionsOn({ name, type }: DevicePlan): ZodObject {
+    const rows = this.rowsOf(type);
+    const variants = this.#known.get(type) ?? z.discriminatedUnion('do', schemasOf(rows));
+    this.#known.set(type, variants);
+    const step = z.preprocess((raw, context) => {
+      if (typeof raw !== 'object' || raw === null) return raw;
+      const kind = (raw as Readonly<Record<string, unknown>>).do;
+      if (typeof kind === 'string' && Object.hasOwn(rows, kind)) return raw;
+      const known = Object.keys(rows);
+      const expected = `one of ${known.join(', ')}`;
+      const nearest = typeof kind === 'string' ? nearestName(kind, known) : null;
+      const message = this.#objectionTo(kind, `${name} is of type ${type}`);
+      const params = { code: 'UNKNOWN_NAME', expected, nearest };
+      context.addIssue({ code: 'custom', path: ['do'], message, params });
+      return raw;
+    }, variants);
+    return optionsWith(step);
+  }
+
+  #objectionTo(kind: unknown, instead: string): string {
+    if (kind === undefined) return "a step says by 'do' what it is";
+    const types = Object.keys(this.#drivers);
+    const owners = types.filter((type) => Object.hasOwn(this.rowsOf(type), String(kind)));
+    if (owners.length === 0) return `there is no step '${kind}'`;
+    return `step '${kind}' is for ${owners.join(', ')}, ${instead}`;
+  }
+
+  /** Kinds of steps that a type of device has. */
+  rowsOf(type: string): StepRows {
+    const row = this.#drivers[type] ?? {};
+    return { ...commonRows(row), ...row.steps?.rows };
+  }
+}
+
+/** The row of scripts, which drive whatever has a driver. */
+export function scriptFor(drivers: Drivers): WorkloadDefinition {
+  const schemas = new StepSchemas(drivers);
+  return {
+    type: 'script',
+    drives: Object.keys(drivers),
+    doc: 'Does on any device what a list of steps says, and checks what comes of each.',
+    spec: 'busbar',
+    options: generalOptions(drivers),
+    optionsOn: (device) => schemas.optionsOn(device),
+    timing: [],
+    create: (environment: WorkloadEnvironment<never, never>) =>
+      new Script(
+        environment as unknown as WorkloadEnvironment<ScriptOptions, VirtioDriver>,
+        drivers[environment.device.type],
+      ),
+  };
+}

@@ -198,6 +198,7 @@ export {
   NET_S,
   NET_STATS,
   netCoalescing,
+  netConfig,
   netFeatures,
   netHeaderSize,
   netRssStart,

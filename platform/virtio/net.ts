@@ -1,5 +1,15 @@
 // What both sides of virtio-net agree on (virtio 1.4 §5.1).
-import { defineBits, LayoutCodec, le16, le32, le64, masksOf, reserved, u8 } from '../wire/index.ts';
+import {
+  defineBits,
+  fixedBytes,
+  LayoutCodec,
+  le16,
+  le32,
+  le64,
+  masksOf,
+  reserved,
+  u8,
+} from '../wire/index.ts';
 
 export const NET_DEVICE_ID = 1;
 
@@ -145,22 +155,35 @@ export const NET_F_REQUIRES: readonly { readonly feature: bigint; readonly needs
 export const NET_GUEST_OFFLOADS =
   NET_F.GUEST_CSUM | GUEST_TSO | NET_F.GUEST_ECN | NET_F.GUEST_USO4 | NET_F.GUEST_USO6;
 
-/** Offsets in the configuration space (§5.1.4). */
+/** The configuration space (§5.1.4). */
+export const netConfig = new LayoutCodec('net config', {
+  mac: fixedBytes(6),
+  status: le16,
+  maxPairs: le16,
+  mtu: le16,
+  speed: le32,
+  duplex: u8,
+  rssMaxKeySize: u8,
+  rssMaxTableLength: le16,
+  hashTypes: le32,
+});
+
+/** Offsets in the configuration space. */
 export const NET_CONFIG = {
-  mac: 0,
-  status: 6,
-  maxPairs: 8,
-  mtu: 10,
-  speed: 12,
-  duplex: 16,
-  rssMaxKeySize: 17,
-  rssMaxTableLength: 18,
-  hashTypes: 20,
+  mac: netConfig.offsetOf('mac'),
+  status: netConfig.offsetOf('status'),
+  maxPairs: netConfig.offsetOf('maxPairs'),
+  mtu: netConfig.offsetOf('mtu'),
+  speed: netConfig.offsetOf('speed'),
+  duplex: netConfig.offsetOf('duplex'),
+  rssMaxKeySize: netConfig.offsetOf('rssMaxKeySize'),
+  rssMaxTableLength: netConfig.offsetOf('rssMaxTableLength'),
+  hashTypes: netConfig.offsetOf('hashTypes'),
 } as const;
 /** Bytes of configuration space up to and including duplex. */
-export const NET_CONFIG_SIZE = 17;
+export const NET_CONFIG_SIZE = NET_CONFIG.rssMaxKeySize;
 /** With what RSS and HASH_REPORT add to it. */
-export const NET_CONFIG_HASH_SIZE = 24;
+export const NET_CONFIG_HASH_SIZE = netConfig.fixedSize;
 
 /** Key and table of receive-side scaling, at the most. */
 export const NET_RSS_KEY_MAX = 40;

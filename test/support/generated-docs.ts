@@ -14,9 +14,13 @@ import { layoutHeader, queueHead } from '../../buses/pci/self-describing.ts';
 import { commands } from '../../buses/virtio-ccw/commands.ts';
 import { registers } from '../../buses/virtio-mmio/registers.ts';
 import { commonConfig, structureCapability } from '../../buses/virtio-pci/structures.ts';
+import { type StepRows, stepSchema } from '../../guests/common/index.ts';
+import { drivers as driverRows } from '../../guests/index.ts';
+import { stepsOfAll } from '../../guests/workloads/script.ts';
 import { tables } from '../../platform/cli/tables.ts';
 import type { Definition } from '../../platform/contracts/index.ts';
 import {
+  jsonSchemaOf,
   parseProfile,
   profileNames,
   scenarioSchema,
@@ -138,10 +142,51 @@ function optionsTable(section: Section, type: string): string {
   return propertyTable(variant, sharedKeys(section));
 }
 
-/** The keys of each entry of an option that is a list. */
-function itemsTable(section: Section, type: string, option: string): string {
-  const variant = variantsOf(section).find((candidate) => typeOf(candidate) === type);
-  return propertyTable(variant?.properties?.[option]?.items ?? {});
+/** One row for each kind of step, and one for each of its keys. */
+function stepsTable(rows: StepRows): string {
+  const cells = Object.entries(rows).flatMap(([name, row]) => {
+    const step = jsonSchemaOf(stepSchema(name, row)) as Schema;
+    const keys = Object.entries(step.properties ?? {}).filter(([key]) => key !== 'do');
+    return [
+      [code(name), '', '', '', cell(row.doc)],
+      ...keys.map(([key, field]) => [
+        '',
+        code(key),
+        cell(valueText(field, code)),
+        defaultText(key, field, step.required ?? []),
+        cell(field.description ?? ''),
+      ]),
+    ];
+  });
+  return markdownTable(['step', 'key', 'value', 'default', 'meaning'], cells);
+}
+
+/** The steps of scripts: those that every device has, and those of each type. */
+function allSteps(): string {
+  const own = Object.values(driverRows).flatMap(({ type, steps }) =>
+    steps === undefined ? [] : [`##### Steps of ${type}\n\n${stepsTable(steps.rows)}`],
+  );
+  return [`##### Steps of every device\n\n${stepsTable(stepsOfAll(driverRows))}`, ...own].join(
+    '\n\n',
+  );
+}
+
+/** One row for each kind of step of each type of device. */
+function stepsOverview(): string {
+  const groups = [
+    ['all', stepsOfAll(driverRows)] as const,
+    ...Object.values(driverRows).map(({ type, steps }) => [type, steps?.rows ?? {}] as const),
+  ];
+  const cells = groups.flatMap(([device, rows]) =>
+    Object.entries(rows).map(([name, { doc, fields, outcomes }]) => [
+      device === 'all' ? device : code(device),
+      code(name),
+      Object.keys(fields).map(code).join(', '),
+      outcomes.map(code).join(', '),
+      cell(doc),
+    ]),
+  );
+  return markdownTable(['device', 'step', 'keys', 'may end in', 'what it does'], cells);
 }
 
 /** Options of all types of a section, each under its name. */
@@ -354,6 +399,7 @@ export const GENERATED_PAGES: Readonly<Record<string, Parts>> = {
     'device-options': allOptions('devices', devices),
     workloads: frameTable('workloads'),
     'workload-options': allOptions('workloads', workloads),
+    'script-steps': allSteps(),
     faults: propertyTable(variantsOf('faults')[0]),
     until: propertyTable(schema.properties?.until ?? {}),
   },
@@ -416,7 +462,7 @@ export const GENERATED_PAGES: Readonly<Record<string, Parts>> = {
   },
   'guests/workloads/README.md': {
     options: allOptions('workloads', workloads),
-    'script-steps': itemsTable('workloads', 'script', 'steps'),
+    'script-steps': stepsOverview(),
   },
   'scenarios/README.md': { demos: demoTable(), scenarios: scenarioList() },
 };

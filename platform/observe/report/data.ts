@@ -1,6 +1,6 @@
 // The report of a run as data: what `--json` prints and what expectations are checked against. All of
 // it but the wall-clock fields depends only on scenario, seed and profile. Fields: platform/docs/report.md.
-import type { OperationResult, Statistics } from '../../contracts/index.ts';
+import type { OperationResult, Statistics, StepsResult } from '../../contracts/index.ts';
 import type { Ending } from '../../hosts/index.ts';
 import type { EngineName } from '../../machine/index.ts';
 import type { Violation } from '../../node/index.ts';
@@ -41,6 +41,8 @@ export interface WorkloadReport extends Omit<DeviceReport, 'bus' | 'number' | 'm
   readonly elapsedPs: number;
   /** Why it ended early, or null. */
   readonly failure: string | null;
+  /** Of a workload that consists of steps: how many there are, and those that ended otherwise than expected. */
+  readonly steps?: StepsResult;
   /** What it still waits for, or null when it is done. */
   readonly waitsFor: string | null;
 }

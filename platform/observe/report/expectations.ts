@@ -1,5 +1,5 @@
-// Checks a finished run: the scenario's own expectations, and the one that every scenario has which
-// ends when its workloads are done.
+// Checks a finished run: the scenario's own expectations, and those that nobody needs to write: of a scenario
+// that ends when its workloads are done, and of workloads that consist of steps.
 import type { Topology } from '../../contracts/index.ts';
 import { assert } from '../../errors.ts';
 import {
@@ -9,8 +9,9 @@ import {
 } from '../../scenario/index.ts';
 import type { Report } from './data.ts';
 
-/** The text of the expectation that nobody needs to write. */
+/** The texts of the expectations that nobody needs to write. */
 export const WORKLOADS_DONE = 'workloads done';
+const STEPS_RIGHT = 'steps as expected';
 
 /** Evaluates all expectations, in the order of the file. */
 export function checkExpectations(
@@ -22,7 +23,28 @@ export function checkExpectations(
     assert(error === null, `expectation '${text}' was accepted by the loader`);
     return evaluateExpectation(expectation, report);
   });
-  return topology.until.workloadsDone ? [workloadsDone(report), ...outcomes] : outcomes;
+  return [
+    ...(topology.until.workloadsDone ? [workloadsDone(report)] : []),
+    ...stepsRight(report),
+    ...outcomes,
+  ];
+}
+
+/** One outcome for the steps of all workloads that have any. */
+function stepsRight({ workloads }: Pick<Report, 'workloads'>): ExpectationOutcome[] {
+  const steps = workloads.flatMap((workload) => workload.steps ?? []);
+  if (steps.length === 0) return [];
+  const wrong = steps.reduce((sum, each) => sum + each.wrong, 0);
+  const total = steps.reduce((sum, each) => sum + each.total, 0);
+  return [
+    {
+      text: STEPS_RIGHT,
+      passed: wrong === 0,
+      actual: `${total - wrong} of ${total}`,
+      missing: null,
+      expected: 'all',
+    },
+  ];
 }
 
 /** A workload that gave up early is not done, even though the run need not wait for it. */

@@ -98,6 +98,7 @@ function workloadReport(topology: Topology, outcome: WorkloadOutcome): WorkloadR
     extra: result.extra ?? {},
     operations: result.operations ?? {},
     failure,
+    ...(result.steps === undefined ? {} : { steps: result.steps }),
     waitsFor: done ? null : waitsFor(device.name, outcome),
   };
 }

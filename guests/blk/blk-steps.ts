@@ -1,0 +1,176 @@
+// The steps that a script may have a disk do: requests with their bytes and status, and the cache mode.
+import { z } from 'zod';
+import { size } from '../../platform/scenario/fields.ts';
+import {
+  BLK_LIFETIME_SIZE,
+  BLK_RANGE_TYPES,
+  BLK_S,
+  BLK_T,
+  SECTOR_SIZE,
+} from '../../platform/virtio/index.ts';
+import {
+  type Bytes,
+  bytesField,
+  defineRows,
+  defineSteps,
+  differenceOf,
+  fillBytes,
+  patternField,
+  type ScriptPort,
+  type StepOf,
+  type StepPlayer,
+} from '../common/index.ts';
+import { BLK_LOST, type BlkClient } from './blk-client.ts';
+import type { BlkDriver } from './blk-driver.ts';
+
+const LENGTH_MAX = 1024 * 1024;
+
+const OUTCOMES = ['ok', 'ioerr', 'unsupported', 'lost'] as const;
+const STATUS_OF = { ok: BLK_S.OK, ioerr: BLK_S.IOERR, unsupported: BLK_S.UNSUPP, lost: BLK_LOST };
+const EXPECTED_TEXT = 'Bytes to be found: a number, or hexadecimal digits, ? for any; repeated.';
+
+const place = {
+  at: size({ min: 0, multipleOf: SECTOR_SIZE }).default(0).describe('Where on the disk.'),
+  length: size({ min: SECTOR_SIZE, multipleOf: SECTOR_SIZE, max: LENGTH_MAX })
+    .default(4096)
+    .describe('How many bytes.'),
+};
+
+const ranges = {
+  ...place,
+  ranges: z
+    .array(
+      z.strictObject({
+        at: size({ min: 0, multipleOf: SECTOR_SIZE }),
+        length: size({ min: SECTOR_SIZE, multipleOf: SECTOR_SIZE }),
+      }),
+    )
+    .min(1)
+    .optional()
+    .describe('Several parts of the disk for one request, instead of `at`.'),
+};
+
+const request = { outcomes: OUTCOMES, isRequest: true } as const;
+
+const rows = defineRows({
+  read: {
+    doc: 'Reads, and compares if there is a `pattern`.',
+    fields: { ...place, pattern: patternField().optional().describe(EXPECTED_TEXT) },
+    ...request,
+  },
+  write: {
+    doc: 'Writes.',
+    fields: {
+      ...place,
+      pattern: bytesField()
+        .default(0)
+        .describe('Bytes to write: a number, or hexadecimal digits; repeated.'),
+    },
+    ...request,
+  },
+  flush: { doc: 'Has what was written so far made lasting.', fields: {}, ...request },
+  discard: {
+    doc: 'Says that parts of the disk are of no use any more.',
+    fields: ranges,
+    ...request,
+  },
+  writeZeroes: { doc: 'Fills parts of the disk with zeroes.', fields: ranges, ...request },
+  secureErase: { doc: 'Erases parts of the disk for good.', fields: ranges, ...request },
+  lifetime: {
+    doc: 'Asks how worn the disk is.',
+    fields: { pattern: patternField().optional().describe(EXPECTED_TEXT) },
+    ...request,
+  },
+  cacheMode: {
+    doc: 'Chooses the cache mode.',
+    fields: { writeBack: z.boolean().default(true).describe('Writes are cached.') },
+    outcomes: ['ok', 'unsupported'],
+  },
+});
+
+type BlkStep = StepOf<typeof rows>;
+type RequestStep = Exclude<BlkStep, { readonly do: 'cacheMode' }>;
+
+const TYPES: Readonly<Record<RequestStep['do'], number>> = {
+  read: BLK_T.IN,
+  write: BLK_T.OUT,
+  flush: BLK_T.FLUSH,
+  discard: BLK_T.DISCARD,
+  writeZeroes: BLK_T.WRITE_ZEROES,
+  secureErase: BLK_T.SECURE_ERASE,
+  lifetime: BLK_T.GET_LIFETIME,
+};
+
+class BlkPlayer implements StepPlayer<BlkStep>, BlkClient {
+  readonly #port: ScriptPort<BlkDriver, BlkStep>;
+  readonly #slot: number;
+  readonly #bytes: Uint8Array;
+  #step: RequestStep | null = null;
+
+  constructor(port: ScriptPort<BlkDriver, BlkStep>) {
+    this.#port = port;
+    const longest = Math.max(
+      BLK_LIFETIME_SIZE,
+      ...port.steps.map((step) => ('length' in step ? step.length : 0)),
+    );
+    this.#bytes = new Uint8Array(longest);
+    this.#slot = port.driver.reserve(this, 1, longest);
+  }
+
+  begin(step: BlkStep): void {
+    if (step.do === 'cacheMode') {
+      const ended = (done: boolean) => this.#port.end({ outcome: done ? 'ok' : 'unsupported' });
+      return this.#port.driver.setWriteBack(step.writeBack, ended);
+    }
+    this.#step = step;
+    this.#submit(step);
+  }
+
+  /** The script itself waits for the device. */
+  blkReady(): void {}
+  blkDown(): void {}
+
+  blkCompleted(_slot: number, status: number): void {
+    const step = this.#step!;
+    const outcome = OUTCOMES.find((name) => STATUS_OF[name] === status) ?? `status ${status}`;
+    const pattern = 'pattern' in step && step.do !== 'write' ? step.pattern : undefined;
+    const compares = status === BLK_S.OK && pattern !== undefined;
+    const length = 'length' in step ? step.length : BLK_LIFETIME_SIZE;
+    const moves = step.do === 'read' || step.do === 'write';
+    this.#port.end({
+      outcome,
+      ...(compares ? { wrong: this.#difference(length, pattern) } : {}),
+      bytes: moves ? length : 0,
+    });
+  }
+
+  #submit(step: RequestStep): void {
+    const { driver, node } = this.#port;
+    const slot = this.#slot;
+    const type = TYPES[step.do];
+    if (step.do === 'flush') return driver.submit(slot, type, 0, 0);
+    if (step.do === 'lifetime') return driver.submit(slot, type, 0, BLK_LIFETIME_SIZE);
+    const { at, length } = step;
+    if (step.do === 'write') {
+      fillBytes(this.#bytes, length, step.pattern);
+      node.memory.copyIn(driver.dataAddress(slot), this.#bytes, 0, length);
+    }
+    const parts = 'ranges' in step ? step.ranges : undefined;
+    if (parts === undefined || !BLK_RANGE_TYPES.has(type)) {
+      return driver.submit(slot, type, at, length);
+    }
+    const list = parts.map((part) => ({ offset: part.at, length: part.length }));
+    driver.submitRanges(slot, type, list);
+  }
+
+  #difference(length: number, pattern: Bytes): string | null {
+    const { driver, node } = this.#port;
+    node.memory.copyOut(driver.dataAddress(this.#slot), this.#bytes, 0, length);
+    return differenceOf(this.#bytes, length, pattern);
+  }
+}
+
+export const blkSteps = defineSteps(
+  rows,
+  (port: ScriptPort<BlkDriver, BlkStep>) => new BlkPlayer(port),
+);
