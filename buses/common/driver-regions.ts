@@ -60,8 +60,11 @@ export class DriverRegions implements RegionMap, DmaClient, CpuClient {
   readonly #bytes: Uint8Array[];
   readonly #lengths: number[] = [];
   readonly #reasons: string[] = [];
-  /** Mappings that cores are working on, oldest first. */
-  readonly #mappings: (() => void)[] = [];
+  /** Devices whose regions are being mapped, by place. */
+  readonly #pending = new Map<number, number>();
+  /** What follows on mappings that cores are working on, by number. */
+  readonly #mappings = new Map<number, () => void>();
+  #mappingCount = 0;
 
   constructor(options: DriverRegionsOptions) {
     this.#options = options;
@@ -85,12 +88,18 @@ export class DriverRegions implements RegionMap, DmaClient, CpuClient {
     const { byHandle = false, retrieve } = this.#options;
     const address = REGION_WINDOW + (byHandle ? place * HANDLE_SPAN : place);
     const handle = byHandle ? place : place / PAGE_SIZE;
-    if (this.#mapped.find(address) !== null) return client.regionMapped(address, null);
     const done = (reason: string | null) => {
-      const isNew = reason === null && this.#mapped.find(address) === null;
-      if (isNew) this.#mapped.add({ device, place, handle, address, length });
+      if (this.#mapped.find(address) !== null) return client.regionMapped(address, null);
+      // The device was reset or lost in the meantime.
+      if (!this.#pending.delete(place)) {
+        if (reason === null) this.#options.relinquish?.(place);
+        return;
+      }
+      if (reason === null) this.#mapped.add({ device, place, handle, address, length });
       client.regionMapped(address, reason);
     };
+    if (this.#mapped.find(address) !== null) return done(null);
+    this.#pending.set(place, device);
     if (retrieve !== undefined) retrieve(place, length, done);
     else if (this.#options.pageMapping === undefined) done(null);
     else this.#mapPages(length, () => done(null));
@@ -102,6 +111,7 @@ export class DriverRegions implements RegionMap, DmaClient, CpuClient {
   }
 
   unmap(device: number): void {
+    for (const [place, of] of this.#pending) if (of === device) this.#pending.delete(place);
     for (const { place } of this.#mapped.remove(device)) this.#options.relinquish?.(place);
   }
 
@@ -156,19 +166,26 @@ export class DriverRegions implements RegionMap, DmaClient, CpuClient {
     if (core >= 0) this.#refuse(core, fault.reason);
   }
 
-  deliver(kind: number, core: number): void {
-    if (kind === MAPPED) return this.#mappings.shift()!();
-    const client = this.#clients[core]!;
-    this.#clients[core] = null;
-    if (kind === REFUSED) client.loadRefused(this.#tags[core], this.#reasons[core]);
-    else client.loaded(this.#tags[core], this.#bytes[core], this.#lengths[core]);
+  deliver(kind: number, index: number): void {
+    if (kind === MAPPED) return this.#pagesMapped(index);
+    const client = this.#clients[index]!;
+    this.#clients[index] = null;
+    if (kind === REFUSED) client.loadRefused(this.#tags[index], this.#reasons[index]);
+    else client.loaded(this.#tags[index], this.#bytes[index], this.#lengths[index]);
   }
 
   #mapPages(length: number, done: () => void): void {
     const { node, pageMapping } = this.#options;
     const cost = node.chargeTimes(pageMapping!, Math.ceil(length / PAGE_SIZE));
-    this.#mappings.push(done);
-    node.cpu.submit(Priority.task, cost, this, MAPPED);
+    const number = this.#mappingCount++;
+    this.#mappings.set(number, done);
+    node.cpu.submit(Priority.task, cost, this, MAPPED, number);
+  }
+
+  #pagesMapped(index: number): void {
+    const done = this.#mappings.get(index)!;
+    this.#mappings.delete(index);
+    done();
   }
 
   #refuse(core: number, reason: string): void {
