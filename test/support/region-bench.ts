@@ -31,6 +31,8 @@ export class RegionBench {
   /** Statuses that the driver wrote, and regions that it was told of. */
   readonly statuses: number[] = [];
   readonly regions: { readonly length: number; readonly address: number }[] = [];
+  /** When a core was last given something to do. */
+  started = 0;
   #transport: DriverTransport | null = null;
   #model: DeviceModel | null = null;
   #now = 0;
@@ -82,7 +84,7 @@ export class RegionBench {
     const { kernel } = this.rig;
     let loaded: Loaded | null = null;
     let since = 0;
-    this.#onCore(() => {
+    this.onCore(() => {
       since = kernel.now;
       const client = {
         loaded: (_: number, bytes: Uint8Array, count: number) => {
@@ -101,7 +103,7 @@ export class RegionBench {
   /** A core stores; time passes until it must have landed. Returns false when the store was refused. */
   store(address: number, bytes: readonly number[]): boolean {
     let taken: boolean | null = null;
-    this.#onCore(() => {
+    this.onCore(() => {
       taken = this.map.store(address, Uint8Array.from(bytes), 0, bytes.length);
     });
     this.runWhile(() => taken === null);
@@ -116,7 +118,9 @@ export class RegionBench {
     return [...bytes];
   }
 
-  #onCore(work: () => void): void {
+  /** Has a core of the driver's node do something at once. */
+  onCore(work: () => void): void {
+    this.started = this.rig.kernel.now;
     this.driverNode!.cpu.submit(Priority.task, 0, { deliver: work }, 0);
   }
 

@@ -1,7 +1,10 @@
 // Regions of shared memory over every way of a bus to have them: what a core loads and stores is in the RAM of the
 // device's node, nothing else is reached, and access ends with a reset and with the device.
 import { describe, expect, it } from 'vitest';
+import { DMA_DATA } from '../../buses/common/index.ts';
+import { REGION_WRITE } from '../../buses/common/shared-memory.ts';
 import { PAGE_SIZE } from '../../platform/node/index.ts';
+import { DMA_COMPLETION, MEMORY_STORE } from '../../platform/pcie/packets.ts';
 import { BUS_CASES, carriesDevice } from '../contract/cases.ts';
 import { RegionBench } from '../support/region-bench.ts';
 
@@ -129,6 +132,32 @@ describe('what an access costs', () => {
     const after = bench.rig.outcome.buses[0].statistics;
     expect(after['loads']).toBe(before['loads']);
     expect(after['stores'] - before['stores']).toBe(Math.ceil(PATTERN.length / 64));
+  });
+});
+
+describe.each([
+  ['ffa with notifications', REGION_WRITE, DMA_DATA],
+  ['xen with mapped grants', REGION_WRITE, DMA_DATA],
+  ['virtio-mmio', REGION_WRITE, DMA_DATA],
+  ['virtio-pci of a device model', REGION_WRITE, DMA_COMPLETION],
+  ['pci', MEMORY_STORE, DMA_COMPLETION],
+])('over %s', (bus, storeKind, answerKind) => {
+  it('what the device reads comes after all that was stored before', () => {
+    const bench = quiet(bus);
+    const arrivals = new Map<number, number>();
+    bench.rig.filter = ({ at, delay, packet }) => {
+      arrivals.set(packet.kind, Math.max(at + delay, arrivals.get(packet.kind) ?? 0));
+      return true;
+    };
+    const bytes = new Uint8Array(2 ** 18);
+    bench.onCore(() => bench.map.store(bench.region.address, bytes, 0, bytes.length));
+    bench.runFor(MICROSECOND);
+    // 256 KiB take a while; meanwhile the device looks at its ring.
+    bench.model.available(0, 0);
+    bench.runFor(500 * MICROSECOND);
+    const [stored, read] = [arrivals.get(storeKind)!, arrivals.get(answerKind)!];
+    expect(stored).toBeGreaterThan(bench.started + 20 * MICROSECOND);
+    expect(read).toBeGreaterThanOrEqual(stored);
   });
 });
 
