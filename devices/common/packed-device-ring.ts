@@ -247,7 +247,7 @@ export class PackedDeviceRing implements DeviceRing {
     return true;
   }
 
-  /** The descriptors of a table are one chain, in order; NEXT means nothing there (§2.8.8). */
+  /** The descriptors of a table are one chain, in order; NEXT means nothing there (§2.8.7). */
   #tablesRead(bytes: Uint8Array): Fetch {
     let at = 0;
     for (const chain of this.batch) {

@@ -78,7 +78,7 @@ export function alignUp(address: number, alignment: number): number {
 
 /**
  * What a driver keeps under IN_ORDER: the chains that are with the device, oldest first. The device may
- * return a batch of them by an element that names the last one only (virtio 1.4 §2.7.9, §2.8.7).
+ * return a batch of them by an element that names the last one only (virtio 1.4 §2.7.9, §2.8.8).
  */
 export class InOrderChains {
   /** The last chain of the batch that is being taken, or -1. */

@@ -4,6 +4,7 @@ import { AssertionError } from '../../platform/errors.ts';
 import { Memory, RAM_BASE } from '../../platform/node/index.ts';
 import {
   AVAIL,
+  BLK_T,
   DESC,
   DESC_F_INDIRECT,
   DESC_F_NEXT,
@@ -22,6 +23,7 @@ import {
   USED,
   USED_F_NO_NOTIFY,
 } from '../../platform/virtio/index.ts';
+import { DeviceBench, le } from '../support/device-bench.ts';
 import { HandRing } from '../support/hand-ring.ts';
 
 const SIZE = 8;
@@ -213,6 +215,43 @@ describe('a driver’s split ring', () => {
     });
     expect(notified).toEqual([false, false, true, false]);
   });
+
+  it('SPR-27 SHOULD NOT: notifies of what the device does not want to hear of', () => {
+    const plain = split();
+    plain.memory.writeU16(plain.used + USED.flags, USED_F_NO_NOTIFY);
+    const indexed = split({ eventIndex: true });
+    indexed.memory.writeU16(indexed.used + USED.ring + 8 * SIZE, 0x4000);
+    for (const { ring, add } of [plain, indexed]) {
+      for (let i = 0; i < SIZE; i++) {
+        add(0, 1);
+        expect(ring.takeNotify()).toBe(false);
+      }
+    }
+  });
+
+  it('SPR-30, PKR-17 MUST: looks whether to notify after it has made a buffer available', () => {
+    const makers = {
+      split: () => split({ eventIndex: true }),
+      packed: () => packed({ eventIndex: true }),
+    };
+    for (const make of Object.values(makers)) {
+      const { memory, ring, used, add } = make();
+      const order: string[] = [];
+      const write = memory.writeU16.bind(memory);
+      const read = memory.readU16.bind(memory);
+      memory.writeU16 = (address, value) => {
+        order.push('write');
+        write(address, value);
+      };
+      memory.readU16 = (address) => {
+        if (address >= used) order.push('read');
+        return read(address);
+      };
+      add(1, 1);
+      ring.takeNotify();
+      expect(order.lastIndexOf('write')).toBeLessThan(order.indexOf('read'));
+    }
+  });
 });
 
 describe('a driver’s packed ring', () => {
@@ -230,6 +269,53 @@ describe('a driver’s packed ring', () => {
     ring.enableInterrupts();
     ring.takeNotify();
     expect(bytes()).toEqual(before);
+  });
+
+  it('PKR-14 MUST NOT: changes no descriptor once it is available', () => {
+    const { memory, ring, descriptor, add } = packed();
+    const bytes = (count: number) => {
+      const copy = new Uint8Array(DESC_SIZE * count);
+      memory.copyOut(descriptor, copy, 0, copy.length);
+      return [...copy];
+    };
+    add(2, 1);
+    const first = bytes(3);
+    add(1, 1);
+    // Nor is it changed by what is held back meanwhile, and let go.
+    ring.hold();
+    add(1, 1);
+    ring.release();
+    expect(bytes(3)).toEqual(first);
+  });
+
+  it('PKR-15 MUST: begins no list that the ring has no room for', () => {
+    const { memory, ring, descriptor, add } = packed();
+    add(1, 2);
+    const before = new Uint8Array(DESC_SIZE * SIZE);
+    memory.copyOut(descriptor, before, 0, before.length);
+    expect([ring.hasRoom(SIZE - 3), ring.hasRoom(SIZE - 2)]).toEqual([true, false]);
+    expect(() => add(1, SIZE - 3)).toThrow(AssertionError);
+    const after = new Uint8Array(DESC_SIZE * SIZE);
+    memory.copyOut(descriptor, after, 0, after.length);
+    expect(after).toEqual(before);
+  });
+
+  it('PKR-16 MUST: writes a descriptor before its flags', () => {
+    const { memory, descriptor, add } = packed();
+    const written: number[] = [];
+    const at = (address: number) => void written.push(address - descriptor);
+    const { writeU16, writeU32, writeU64 } = memory;
+    memory.writeU16 = (address, value) => [at(address), writeU16.call(memory, address, value)][1];
+    memory.writeU32 = (address, value) => [at(address), writeU32.call(memory, address, value)][1];
+    memory.writeU64 = (address, value) => [at(address), writeU64.call(memory, address, value)][1];
+    add(2, 2);
+    for (let i = 0; i < 4; i++) {
+      const fields = Object.values(PACKED_DESC).map((field) =>
+        written.lastIndexOf(DESC_SIZE * i + field),
+      );
+      expect(fields.every((place) => place >= 0)).toBe(true);
+      expect(fields.indexOf(Math.max(...fields))).toBe(Object.keys(PACKED_DESC).indexOf('flags'));
+    }
   });
 
   it('PKR-7 MUST: names place and wrap counter of the next descriptor', () => {
@@ -317,6 +403,38 @@ describe('a device on a split ring', () => {
     expect(writes.filter(({ address }) => !usedRing(address))).toEqual([]);
   });
 
+  it('SPR-26 SHOULD NOT: notifies of what the driver does not want to hear of', () => {
+    const plain = new HandRing();
+    plain.memory.writeU16(plain.areas.driver + AVAIL.flags, 1);
+    const indexed = new HandRing(F.EVENT_IDX);
+    indexed.memory.writeU16(indexed.areas.driver + AVAIL.ring + 2 * indexed.size, 0x4000);
+    for (const hand of [plain, indexed]) {
+      expect(Array.from({ length: 10 }, () => hand.roundTrip())).toEqual(new Array(10).fill(0));
+    }
+  });
+
+  /** A sector is read from an empty disk; unwritten bytes of a buffer are 0xee. */
+  function readSector() {
+    const dut = new DeviceBench('blk', { options: { capacity: '1MiB' } });
+    dut.start();
+    const [returned] = dut.request(0, [le([BLK_T.IN, 4], [0, 4], [0, 8])], [512, 1]);
+    return { ...returned, accesses: dut.dma.accesses };
+  }
+
+  it('SPR-28 SHOULD NOT: reads nothing of what it is to write', () => {
+    const { accesses } = readSector();
+    const { address } = accesses.find(({ write, length }) => write && length === 512)!;
+    const touches = (at: number, length: number) => at < address + 512 && address < at + length;
+    const reads = accesses.filter(({ write }) => !write);
+    expect(reads.filter(({ address: at, length }) => touches(at, length))).toEqual([]);
+    expect(reads.length).toBeGreaterThan(0);
+  });
+
+  it('SPR-29 MUST: has written as many bytes as it says', () => {
+    const { written, bytes } = readSector();
+    expect([written, [...bytes].filter((byte) => byte !== 0)]).toEqual([513, []]);
+  });
+
   it('SPR-16 MUST: without EVENT_IDX notifies when the flags are 0, whatever used_event says', () => {
     const hand = new HandRing();
     hand.memory.writeU16(hand.areas.driver + AVAIL.ring + 2 * hand.size, 7);
@@ -392,6 +510,20 @@ describe('a device on a packed ring', () => {
       hand.memory.readU16(descriptor + DESC_SIZE * i + PACKED_DESC.id),
     );
     expect(ids).toEqual([2, 3, 1]);
+  });
+
+  it('PKR-13 MUST NOT: changes no descriptor once it is used', () => {
+    const hand = new HandRing(F.RING_PACKED);
+    for (let id = 0; id < 3; id++)
+      hand.packedDescriptor(id, { id, length: 4, flags: DESC_F_WRITE });
+    hand.look();
+    for (const i of [1, 0, 2]) hand.complete(i, 4);
+    const { descriptor } = hand.areas;
+    const places = hand.dma.accesses
+      .filter(({ write, address }) => write && address < descriptor + DESC_SIZE * hand.size)
+      .map(({ address, length }) => [(address - descriptor) / DESC_SIZE, length]);
+    // Each is written once, and whole.
+    expect(places).toEqual([0, 1, 2].map((place) => [place, DESC_SIZE]));
   });
 
   it('PKR-5 MUST NOT: uses a descriptor whose AVAIL bit has not changed', () => {

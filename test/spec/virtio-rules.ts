@@ -80,21 +80,32 @@ SPR-22 | driver | MUST | 2.7.10.1 | With EVENT_IDX it is notified if its index i
 SPR-23 | device | MUST | 2.7.10.2 | The flags of the used ring are 0 or 1, with EVENT_IDX 0.
 SPR-24 | device | MUST | 2.7.10.2 | Notifications without a cause do no harm.
 SPR-25 | driver | MUST | 2.7.13.3.1 | Descriptors and entry are written before the available index.
+SPR-26 | device | SHOULD NOT | 2.7.7.2 | A notification is sent that flags or used_event do not ask for.
+SPR-27 | driver | SHOULD NOT | 2.7.10.1 | A notification is sent that flags or avail_event do not ask for.
+SPR-28 | device | SHOULD NOT | 2.7.5.1 | A writable buffer is read.
+SPR-29 | device | MUST | 2.7.8.2 | Of the writable buffer at least as many bytes are written, from its first on, as the
+  used length says.
+SPR-30 | driver | MUST | 2.7.13.4.1 | Flags and avail_event are read after the available index is written.
 
 # Packed rings
-PKR-1 | driver | MUST | 2.8.10.1 | Each part is aligned.
-PKR-2 | device | MUST | 2.8.10.2 | Descriptors are taken up in the order of the ring.
-PKR-3 | device | MUST | 2.8.10.2 | Used descriptors are written in the order in which requests end.
-PKR-4 | device | MUST NOT | 2.8.11.1 | A readable buffer is written.
-PKR-5 | device | MUST NOT | 2.8.11.1 | A descriptor is used whose AVAIL bit has not changed.
-PKR-6 | driver | MUST NOT | 2.8.11.2 | A descriptor is changed before its USED bit has.
-PKR-7 | driver | MUST | 2.8.11.2 | A notification has place and wrap counter of the next descriptor.
-PKR-8 | driver | MUST NOT | 2.8.16.1 | A list is longer than the queue is large.
-PKR-9 | driver | MUST | 2.8.16.1 | Parts that the device writes come after those that it reads.
-PKR-10 | driver | MUST NOT | 2.8.16.1 | The first descriptor of a list is made available before the others.
-PKR-11 | device | MUST | 2.8.16.2 | The descriptors of a list are used in their order.
-PKR-12 | driver | MUST NOT | 2.8.19.1 | INDIRECT is set unless negotiated or in a list, or a table has flags
+PKR-1 | driver | MUST | 2.8.11 | Each part is aligned.
+PKR-2 | device | MUST | 2.8.12 | Descriptors are taken up in the order of the ring.
+PKR-3 | device | MUST | 2.8.12 | Used descriptors are written in the order in which requests end.
+PKR-4 | device | MUST NOT | 2.8.15 | A readable buffer is written.
+PKR-5 | device | MUST NOT | 2.8.15 | A descriptor is used whose AVAIL bit has not changed.
+PKR-6 | driver | MUST NOT | 2.8.16 | A descriptor is changed before its USED bit has.
+PKR-7 | driver | MUST | 2.8.16 | A notification has place and wrap counter of the next descriptor.
+PKR-8 | driver | MUST NOT | 2.8.17 | A list is longer than the queue is large.
+PKR-9 | driver | MUST | 2.8.17 | Parts that the device writes come after those that it reads.
+PKR-10 | driver | MUST NOT | 2.8.17 | The first descriptor of a list is made available before the others.
+PKR-11 | device | MUST | 2.8.18 | The descriptors of a list are used in their order.
+PKR-12 | driver | MUST NOT | 2.8.19 | INDIRECT is set unless negotiated or in a list, or a table has flags
   but WRITE.
+PKR-13 | device | MUST NOT | 2.8.15 | A descriptor is changed after its USED bit has been.
+PKR-14 | driver | MUST NOT | 2.8.16 | A descriptor is changed after its AVAIL bit has been.
+PKR-15 | driver | MUST | 2.8.17 | The ring has room for a whole list before its first descriptor is made available.
+PKR-16 | driver | MUST | 2.8.21.1.1 | A descriptor is written before its flags.
+PKR-17 | driver | MUST | 2.8.21.3.1 | Event suppression is read after the flags are written.
 
 # Regions of shared memory, and persistent memory
 SMR-1 | device | MUST NOT | 2.10.2 | A region controls the device.

@@ -188,7 +188,7 @@ describe('a packed ring', () => {
     expect([ring.freeCount, ring.nextOffset]).toEqual([2, 2 + 2 ** 31]);
   });
 
-  it('takes a used descriptor back, over the end of the ring (§2.8.7)', () => {
+  it('takes a used descriptor back, over the end of the ring (§2.8.1)', () => {
     const { memory, ring, descriptor } = packed(3);
     for (let round = 0; round < 5; round++) {
       ring.addSegment(0x1000, 16, false);

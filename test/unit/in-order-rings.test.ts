@@ -1,4 +1,4 @@
-// The driver's rings under IN_ORDER (virtio 1.4 §2.7.9, §2.8.7): descriptors in the order of the table,
+// The driver's rings under IN_ORDER (virtio 1.4 §2.7.9, §2.8.8): descriptors in the order of the table,
 // and devices that return several chains by one element.
 import { describe, expect, it } from 'vitest';
 import { Memory, RAM_BASE } from '../../platform/node/index.ts';
