@@ -20,7 +20,12 @@ export const pmemOptions = z.strictObject({
   size: size({ min: PAGE_SIZE, max: SIZE_MAX, multipleOf: PAGE_SIZE })
     .default(1024 * 1024)
     .describe('Bytes of the memory without an image; it begins as zeroes.'),
-  ...imageOptions,
+  image: imageOptions.image.describe(
+    'Image file of whole pages, relative to the scenario; read when the run begins.',
+  ),
+  writeBack: imageOptions.writeBack.describe(
+    'Write what was flushed to the image when the run ends.',
+  ),
   queueSize: queueSize({ min: 2 }).default(64).describe('Largest size of the request queue.'),
   ...commonOptions,
   ...inOrderOption,
