@@ -117,9 +117,17 @@ describe('the tables', () => {
 });
 
 describe.each(pairs)('$device over $bus', ({ bus, device }) => {
-  it.each(ringsOver(bus))('comes up and verifies its data on a ring: %s', (ring) => {
-    const { rig } = rigOf({ bus, device, ring });
+  /** A whole run, undisturbed. */
+  const run = (choice: Partial<Choice>) => {
+    const { rig } = rigOf({ bus, device, ...choice });
     expect(rig.run()).toBe('done');
+    return rig;
+  };
+  /** The one with a split ring and the messages of v1. */
+  const plain = once(() => run({}));
+
+  it.each(ringsOver(bus))('comes up and verifies its data on a ring: %s', (ring) => {
+    const rig = ring === 'split' ? plain() : run({ ring });
     const [workload] = rig.outcome.workloads;
     expect(workload).toMatchObject({ done: true, driverState: 'live', downReason: null });
     const { requests, errors, verified, failure } = workload.result;
@@ -131,8 +139,7 @@ describe.each(pairs)('$device over $bus', ({ bus, device }) => {
   });
 
   it.each(revisionsOver(bus))('speaks %s as its rules demand', (name) => {
-    const { rig } = rigOf({ bus, device, revision: name });
-    expect(rig.run()).toBe('done');
+    const rig = name === 'v1' ? plain() : run({ revision: name });
     expect(rig.violations).toEqual([]);
     const own = rig.transportMessages.filter((message) => message.bus === 0);
     const frames = own.map(({ bytes }) => bytes);
@@ -150,8 +157,8 @@ describe.each(pairs)('$device over $bus', ({ bus, device }) => {
       rig.run();
       return rig.digest;
     };
-    const reference = digest('xstate', 1);
-    expect([digest('compiled', 1), digest('compiled', 1)]).toEqual([reference, reference]);
+    const reference = plain().digest;
+    expect([digest('compiled', 1), digest('xstate', 1)]).toEqual([reference, reference]);
     // Random bytes that never leave the memory of one node are in no packet, and in no digest.
     const stays = BUS_CASES[bus].type === 'loopback' && BUS_CASES[bus]['data'] === 'inBand';
     const shows = device === 'blk' || device === 'pmem' || (device === 'rng' && !stays);

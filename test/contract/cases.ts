@@ -337,7 +337,7 @@ function heard(listener: TransportListener, log: string[]): TransportListener {
     offline: (reason) => listener.offline(reason),
     away: (reason) => listener.away(reason),
     used: (queue) => listener.used(queue),
-    configChanged: (status) => listener.configChanged(status),
+    configChanged: (...told) => listener.configChanged(...told),
     reply: (reply) => {
       log.push(textOf(reply));
       listener.reply(reply);
