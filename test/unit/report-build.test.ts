@@ -298,6 +298,28 @@ test('a workload at the limit fails the run and says what it waits for', () => {
   expect(text).toMatch(/✗ +workloads done/);
 });
 
+test('a step that ended otherwise than expected fails the run', () => {
+  const reportOf = (...wrong: readonly number[]) =>
+    buildReport(
+      topology,
+      facts({
+        workloads: wrong.map((each, i) =>
+          workload(i, { result: result({ steps: { total: 5, wrong: each } }) }),
+        ),
+      }),
+    );
+  const held = reportOf(0, 0);
+  expect(held.workloads[0].steps).toEqual({ total: 5, wrong: 0 });
+  expect(held.expectations.at(1)).toMatchObject({ text: 'steps as expected', passed: true });
+  const failed = reportOf(0, 2);
+  expect(failed.expectations.at(1)).toMatchObject({ passed: false, actual: '8 of 10' });
+  expect(expectationsHold(failed)).toBe(false);
+  // Without steps there is nothing to expect of them.
+  const plain = buildReport(topology, facts({ workloads: [workload(0)] }));
+  expect(plain.workloads[0]).not.toHaveProperty('steps');
+  expect(plain.expectations.map(({ text }) => text)).not.toContain('steps as expected');
+});
+
 test('a workload that gave up is not done, unless nobody waits for it', () => {
   const failed = workload(0, { result: result({ failure: 'the device is lost' }) });
   const input = facts({ workloads: [failed, workload(1)] });
