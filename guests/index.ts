@@ -2,6 +2,7 @@
 // driver is chosen by the type of its device.
 import { balloon } from './balloon/index.ts';
 import { blk } from './blk/index.ts';
+import type { DriverRow } from './common/index.ts';
 import { consoleDriver } from './console/index.ts';
 import { gpio } from './gpio/index.ts';
 import { i2c } from './i2c/index.ts';
@@ -33,7 +34,7 @@ export const drivers = {
   balloon,
   vsock,
   pmem,
-} as const;
+} as const satisfies Readonly<Record<string, DriverRow>>;
 
 export const workloads = {
   fio,

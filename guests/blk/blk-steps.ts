@@ -1,14 +1,10 @@
-// The steps that a script may have a disk do: requests with their bytes and status, and the cache mode.
+// The steps that a script may have a disk do: requests with their bytes and status, and the cache mode. Those of
+// `blockRows` are for disks of any kind.
 import { z } from 'zod';
 import { size } from '../../platform/scenario/fields.ts';
+import { BLK_LIFETIME_SIZE, BLK_S, BLK_T, SECTOR_SIZE } from '../../platform/virtio/index.ts';
 import {
-  BLK_LIFETIME_SIZE,
-  BLK_RANGE_TYPES,
-  BLK_S,
-  BLK_T,
-  SECTOR_SIZE,
-} from '../../platform/virtio/index.ts';
-import {
+  type AnyStep,
   type Bytes,
   bytesField,
   defineRows,
@@ -22,6 +18,7 @@ import {
 } from '../common/index.ts';
 import { BLK_LOST, type BlkClient } from './blk-client.ts';
 import type { BlkDriver } from './blk-driver.ts';
+import type { BlockDriver } from './block-driver.ts';
 
 const LENGTH_MAX = 1024 * 1024;
 
@@ -52,7 +49,8 @@ const ranges = {
 
 const request = { outcomes: OUTCOMES, isRequest: true } as const;
 
-const rows = defineRows({
+/** Requests that any kind of disk takes. */
+export const blockRows = defineRows({
   read: {
     doc: 'Reads, and compares if there is a `pattern`.',
     fields: { ...place, pattern: patternField().optional().describe(EXPECTED_TEXT) },
@@ -69,6 +67,10 @@ const rows = defineRows({
     ...request,
   },
   flush: { doc: 'Has what was written so far made lasting.', fields: {}, ...request },
+});
+
+const rows = defineRows({
+  ...blockRows,
   discard: {
     doc: 'Says that parts of the disk are of no use any more.',
     fields: ranges,
@@ -89,9 +91,15 @@ const rows = defineRows({
 });
 
 type BlkStep = StepOf<typeof rows>;
-type RequestStep = Exclude<BlkStep, { readonly do: 'cacheMode' }>;
 
-const TYPES: Readonly<Record<RequestStep['do'], number>> = {
+/** A request of any kind of disk. */
+interface RequestStep extends AnyStep {
+  readonly at?: number;
+  readonly length?: number;
+  readonly pattern?: Bytes | undefined;
+}
+
+const TYPES: Readonly<Record<string, number>> = {
   read: BLK_T.IN,
   write: BLK_T.OUT,
   flush: BLK_T.FLUSH,
@@ -101,29 +109,29 @@ const TYPES: Readonly<Record<RequestStep['do'], number>> = {
   lifetime: BLK_T.GET_LIFETIME,
 };
 
-class BlkPlayer implements StepPlayer<BlkStep>, BlkClient {
-  readonly #port: ScriptPort<BlkDriver, BlkStep>;
-  readonly #slot: number;
+/** Plays the requests of any kind of disk. */
+export class BlockPlayer<D extends BlockDriver> implements StepPlayer<RequestStep>, BlkClient {
+  protected readonly port: ScriptPort<D, RequestStep>;
+  protected readonly slot: number;
   readonly #bytes: Uint8Array;
   #step: RequestStep | null = null;
 
-  constructor(port: ScriptPort<BlkDriver, BlkStep>) {
-    this.#port = port;
-    const longest = Math.max(
-      BLK_LIFETIME_SIZE,
-      ...port.steps.map((step) => ('length' in step ? step.length : 0)),
-    );
+  constructor(port: ScriptPort<D, RequestStep>) {
+    this.port = port;
+    const longest = Math.max(BLK_LIFETIME_SIZE, ...port.steps.map(({ length = 0 }) => length));
     this.#bytes = new Uint8Array(longest);
-    this.#slot = port.driver.reserve(this, 1, longest);
+    this.slot = port.driver.reserve(this, 1, longest);
   }
 
-  begin(step: BlkStep): void {
-    if (step.do === 'cacheMode') {
-      const ended = (done: boolean) => this.#port.end({ outcome: done ? 'ok' : 'unsupported' });
-      return this.#port.driver.setWriteBack(step.writeBack, ended);
-    }
+  begin(step: RequestStep): void {
+    const { driver, node } = this.port;
+    const { at = 0, length = 0, pattern = 0 } = step;
     this.#step = step;
-    this.#submit(step);
+    if (step.do === 'write') {
+      fillBytes(this.#bytes, length, pattern);
+      node.memory.copyIn(driver.dataAddress(this.slot), this.#bytes, 0, length);
+    }
+    this.submit(TYPES[step.do], at, length);
   }
 
   /** The script itself waits for the device. */
@@ -131,42 +139,45 @@ class BlkPlayer implements StepPlayer<BlkStep>, BlkClient {
   blkDown(): void {}
 
   blkCompleted(_slot: number, status: number): void {
-    const step = this.#step!;
+    const { do: kind, length = BLK_LIFETIME_SIZE, pattern } = this.#step!;
     const outcome = OUTCOMES.find((name) => STATUS_OF[name] === status) ?? `status ${status}`;
-    const pattern = 'pattern' in step && step.do !== 'write' ? step.pattern : undefined;
-    const compares = status === BLK_S.OK && pattern !== undefined;
-    const length = 'length' in step ? step.length : BLK_LIFETIME_SIZE;
-    const moves = step.do === 'read' || step.do === 'write';
-    this.#port.end({
+    const compares = status === BLK_S.OK && kind !== 'write' && pattern !== undefined;
+    this.port.end({
       outcome,
       ...(compares ? { wrong: this.#difference(length, pattern) } : {}),
-      bytes: moves ? length : 0,
+      bytes: kind === 'read' || kind === 'write' ? length : 0,
     });
   }
 
-  #submit(step: RequestStep): void {
-    const { driver, node } = this.#port;
-    const slot = this.#slot;
-    const type = TYPES[step.do];
-    if (step.do === 'flush') return driver.submit(slot, type, 0, 0);
-    if (step.do === 'lifetime') return driver.submit(slot, type, 0, BLK_LIFETIME_SIZE);
-    const { at, length } = step;
-    if (step.do === 'write') {
-      fillBytes(this.#bytes, length, step.pattern);
-      node.memory.copyIn(driver.dataAddress(slot), this.#bytes, 0, length);
-    }
-    const parts = 'ranges' in step ? step.ranges : undefined;
-    if (parts === undefined || !BLK_RANGE_TYPES.has(type)) {
-      return driver.submit(slot, type, at, length);
-    }
-    const list = parts.map((part) => ({ offset: part.at, length: part.length }));
-    driver.submitRanges(slot, type, list);
+  /** Starts the request of the step under way. */
+  protected submit(type: number, at: number, length: number): void {
+    this.port.driver.submit(this.slot, type, at, length);
   }
 
   #difference(length: number, pattern: Bytes): string | null {
-    const { driver, node } = this.#port;
-    node.memory.copyOut(driver.dataAddress(this.#slot), this.#bytes, 0, length);
+    const { driver, node } = this.port;
+    node.memory.copyOut(driver.dataAddress(this.slot), this.#bytes, 0, length);
     return differenceOf(this.#bytes, length, pattern);
+  }
+}
+
+class BlkPlayer extends BlockPlayer<BlkDriver> {
+  #ranges: Extract<BlkStep, { readonly do: 'discard' }>['ranges'];
+
+  override begin(step: BlkStep): void {
+    if (step.do === 'cacheMode') {
+      const ended = (done: boolean) => this.port.end({ outcome: done ? 'ok' : 'unsupported' });
+      return this.port.driver.setWriteBack(step.writeBack, ended);
+    }
+    this.#ranges = 'ranges' in step ? step.ranges : undefined;
+    super.begin(step);
+  }
+
+  protected override submit(type: number, at: number, length: number): void {
+    if (type === BLK_T.GET_LIFETIME) return super.submit(type, 0, BLK_LIFETIME_SIZE);
+    if (this.#ranges === undefined) return super.submit(type, at, length);
+    const ranges = this.#ranges.map((part) => ({ offset: part.at, length: part.length }));
+    this.port.driver.submitRanges(this.slot, type, ranges);
   }
 }
 

@@ -6,6 +6,7 @@ import { blkSteps } from './blk-steps.ts';
 
 export { BLK_LOST, type BlkClient } from './blk-client.ts';
 export { BlkDriver } from './blk-driver.ts';
+export { BlockPlayer, blockRows } from './blk-steps.ts';
 export type { BlockDriver } from './block-driver.ts';
 
 export const blk: DriverRow = {

@@ -50,6 +50,11 @@ const simpleRows = defineRows({
     fields: { queue: count().default(0).describe('Which one.') },
     outcomes: ['ok', 'unsupported', 'lost'],
   },
+  suspend: {
+    doc: 'Suspends the device, resumes it after a time, and goes on when it is in use again.',
+    fields: { for: time({ min: 1 }).default(PS_PER_US).describe('How long.') },
+    outcomes: ['ok', 'unsupported', 'lost'],
+  },
 });
 
 /** Where in the configuration space, and what must be there. */
@@ -102,13 +107,13 @@ function configRows(tables: DeviceTables): StepRows {
               field: z.enum(writable).describe('The field.'),
               to: valueField().describe('A number, or bytes in hexadecimal digits.'),
             },
-            outcomes: ['ok', 'refused'],
+            outcomes: ['ok', 'refused', 'lost'],
           },
         }),
   };
 }
 
-/** Kinds of steps that a device has whatever its type; suspensions would have their place here. */
+/** Kinds of steps that a device has whatever its type. */
 export function commonRows(tables: DeviceTables): Readonly<Record<string, StepRow>> {
   const names = z.array(z.enum(Object.keys({ ...tables.features, ...coreFeatures })));
   return {
@@ -171,10 +176,9 @@ export class CommonPlayer implements StepPlayer<CommonStep> {
       case 'resetDevice':
         return driver.resetDevice();
       case 'resetQueue':
-        return driver.resetQueue(step.queue, (done) => {
-          const refused = driver.live ? 'unsupported' : 'lost';
-          this.#end({ outcome: done ? 'ok' : refused });
-        });
+        return driver.resetQueue(step.queue, this.#over);
+      case 'suspend':
+        return driver.suspendDevice(step.for, this.#over);
       case 'features':
         return this.#compareFeatures(step);
       case 'setConfig':
@@ -204,6 +208,12 @@ export class CommonPlayer implements StepPlayer<CommonStep> {
     if (this.#step.is === undefined) this.#end({ outcome: 'ok' });
     else this.#look();
   }
+
+  /** The end of what the device may not be able to do, or what a loss may come between. */
+  readonly #over = (done: boolean): void => {
+    const refused = this.#port.driver.live ? 'unsupported' : 'lost';
+    this.#end({ outcome: done ? 'ok' : refused });
+  };
 
   #end(end: StepEnd = {}): void {
     this.#step = null;
@@ -243,7 +253,8 @@ export class CommonPlayer implements StepPlayer<CommonStep> {
     if (typeof step.to === 'string') data.set(bytesOf(step.to).subarray(0, length));
     else for (let i = 0; i < length; i++) data[i] = Math.floor(step.to / 256 ** i);
     this.#port.driver.changeConfig(at, data, (applied) => {
-      this.#end({ outcome: applied ? 'ok' : 'refused' });
+      const refused = this.#port.driver.live ? 'refused' : 'lost';
+      this.#end({ outcome: applied ? 'ok' : refused });
     });
   }
 

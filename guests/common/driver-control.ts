@@ -1,5 +1,6 @@
 // What the users of any driver may ask of it, whatever its device is: to be told how the device fares, bytes
 // of its configuration, resets.
+import { F } from '../../platform/virtio/index.ts';
 import { DriverHooks } from './driver-hooks.ts';
 import type { LiveOperation } from './live-operations.ts';
 
@@ -44,6 +45,15 @@ export abstract class DriverControl extends DriverHooks {
   /** Resets the device and goes on with it. */
   resetDevice(): void {
     this.restart();
+  }
+
+  /**
+   * Suspends the device for so many ps: requests under way end, those to come wait in the rings. `done` is told
+   * whether it was suspended and is in use again.
+   */
+  suspendDevice(time: number, done: (resumed: boolean) => void = () => {}): void {
+    const offered = (this.features & F.SUSPEND) !== 0n;
+    if (!offered || !this.operate({ type: 'suspend', time, done })) done(false);
   }
 
   /** Has the transport do something on a live device. False when it is not live. */

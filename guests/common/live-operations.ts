@@ -32,7 +32,12 @@ export type LiveOperation =
       readonly done?: (applied: boolean) => void;
     }
   | { readonly type: 'resetQueue'; readonly queue: number }
-  | { readonly type: 'suspend'; readonly time: number };
+  | {
+      readonly type: 'suspend';
+      readonly time: number;
+      /** Told when the device is in use again; false when it was lost or reset first. */
+      readonly done?: (resumed: boolean) => void;
+    };
 
 export interface LiveOperationsOptions {
   readonly node: Node;
@@ -78,7 +83,7 @@ export class LiveOperations {
     this.#suspendChart?.send({ type: 'ABORT' });
     for (const operation of given) {
       if (operation.type === 'readConfig') operation.done?.(null);
-      else if (operation.type === 'writeConfig') operation.done?.(false);
+      else if (operation.type !== 'resetQueue') operation.done?.(false);
     }
   }
 
@@ -150,7 +155,7 @@ export class LiveOperations {
   }
 
   #performSuspend(effect: SuspendEffect): void {
-    const { transport, asking, resumed, refused } = this.#options;
+    const { transport, asking, refused } = this.#options;
     switch (effect.type) {
       case 'setStatus':
         asking();
@@ -159,11 +164,17 @@ export class LiveOperations {
         asking();
         return transport.getStatus();
       case 'resumed':
-        resumed();
-        return this.#end();
+        return this.#resumed();
       case 'refused':
         return refused();
     }
+  }
+
+  #resumed(): void {
+    const [operation] = this.#line;
+    this.#options.resumed();
+    this.#end();
+    if (operation.type === 'suspend') operation.done?.(true);
   }
 
   #perform(effect: QueueResetEffect): void {

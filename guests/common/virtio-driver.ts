@@ -80,7 +80,7 @@ export abstract class VirtioDriver
     this.#chart.begin();
     planDisturbances(this.node, plan, {
       resetQueue: (queue) => this.restartQueue(queue),
-      suspend: (time) => this.suspend(time),
+      suspend: (time) => this.suspendDevice(time),
     });
   }
 
@@ -153,16 +153,6 @@ export abstract class VirtioDriver
   protected override restartQueue(queue: number): boolean {
     const possible = (this.features & F.RING_RESET) !== 0n && queue < this.rings.length;
     return possible && this.operate({ type: 'resetQueue', queue });
-  }
-
-  /**
-   * Suspends a live device for so many ps: requests under way end, those to come wait in the rings. False when
-   * the device cannot be suspended.
-   */
-  protected suspend(time: number): boolean {
-    if (!this.live || (this.features & F.SUSPEND) === 0n) return false;
-    this.#operations.add({ type: 'suspend', time });
-    return true;
   }
 
   /** Makes the chain built on a queue's ring available, with a tag for `tagOf`; returns its name. */

@@ -2,6 +2,7 @@
 import { pmemConfig, pmemFeatures } from '../../platform/virtio/index.ts';
 import type { DriverRow } from '../common/index.ts';
 import { PmemDriver } from './pmem-driver.ts';
+import { pmemSteps } from './pmem-steps.ts';
 
 export { PmemDriver } from './pmem-driver.ts';
 
@@ -11,5 +12,6 @@ export const pmem: DriverRow = {
   spec: 'virtio 1.4 §5.19',
   features: pmemFeatures,
   config: pmemConfig,
+  steps: pmemSteps,
   create: (environment) => new PmemDriver(environment),
 };

@@ -15,6 +15,7 @@ const DEVICES = {
   console: { type: 'console', bus: 'ffa0', number: 0, ports: 2 },
   vsock: { type: 'vsock', bus: 'ffa0', number: 0 },
   balloon: { type: 'balloon', bus: 'ffa0', number: 0, pages: 256 },
+  pmem: { type: 'pmem', bus: 'ffa0', number: 0, size: '64KiB' },
 } as const;
 type Type = keyof typeof DEVICES;
 
@@ -116,6 +117,13 @@ const GOOD: Readonly<Record<Type, Steps>> = {
     { do: 'setConfig', field: 'actual', to: '00010000' },
     { do: 'config', at: 4, is: '00010000' },
   ],
+  pmem: [
+    { do: 'write', at: '4KiB', pattern: 'cafe' },
+    { do: 'flush' },
+    { do: 'read', at: '4KiB', pattern: 'c?fe' },
+    { do: 'read', at: '1MiB', expect: 'ioerr' },
+    { do: 'features', has: ['SHMEM_REGION'] },
+  ],
 };
 
 /** Steps that end well right after a reset, again and again. */
@@ -139,6 +147,7 @@ const LASTING: Readonly<Record<Type, Steps>> = {
     { do: 'waitForSize', size: '1MiB' },
     { do: 'waitForSize', size: '1MiB' },
   ],
+  pmem: [GOOD.pmem[0], GOOD.pmem[2], GOOD.pmem[3]],
 };
 const TYPES = Object.keys(GOOD) as Type[];
 
@@ -295,6 +304,21 @@ describe('a step that ends otherwise than expected', () => {
   });
 });
 
+describe('a script that suspends its device', () => {
+  it.each(TYPES)('%s: goes on when it is in use again', (type) => {
+    const steps = GOOD[type].flatMap((step) => [step, { do: 'suspend', for: '50us' }]);
+    // A suspension that is planned makes the device offer it.
+    const { rig, ending, result } = run(type, steps, { suspends: [{ at: '450ms', for: '1us' }] });
+    expect([ending, rig.violations]).toEqual(['done', []]);
+    expect(result.steps).toEqual({ total: 2 * GOOD[type].length, wrong: 0 });
+  });
+
+  it('is told when it cannot', () => {
+    const { complaints } = run('rng', [{ do: 'suspend' }]);
+    expect(complaints).toEqual(["step 1 (suspend) ended in 'unsupported', not 'ok'"]);
+  });
+});
+
 describe('a script that waits', () => {
   it('hears of a change of the configuration', () => {
     const { complaints, result } = run(
@@ -339,6 +363,16 @@ describe('a script that waits', () => {
     const { complaints, result } = run('console', steps, { plug: [{ at: '5ms', port: 1 }] });
     expect([complaints, result.failure]).toEqual([[], null]);
     expect(result.elapsedPs).toBeGreaterThan(4e9);
+  });
+
+  it('is told of a write to the configuration that a failure comes between', () => {
+    const steps = [
+      { do: 'sleep', for: '300us' },
+      ...Array.from({ length: 50 }, () => ({ do: 'setConfig', field: 'emergWr', to: 65 })),
+    ];
+    const { complaints } = run('console', steps, { needsReset: ['410us'] });
+    expect(complaints).toHaveLength(1);
+    expect(complaints[0]).toMatch(/^step \d+ \(setConfig\) ended in 'lost', not 'ok'$/);
   });
 
   it('gives up with its device', () => {
