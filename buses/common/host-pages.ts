@@ -5,6 +5,7 @@ import type { FaultInjector } from '../../platform/faults/index.ts';
 import { type CpuClient, type Node, PAGE_SIZE, Priority } from '../../platform/node/index.ts';
 import { pcieTimingIds, type Translation } from '../../platform/pcie/index.ts';
 import { DevicePages, type PageRange, pagesOfMemory } from './device-pages.ts';
+import { RequestMapping } from './request-mapping.ts';
 
 interface Mapping {
   readonly range: PageRange;
@@ -24,6 +25,8 @@ export interface HostPagesOptions {
   readonly translation: Translation;
   /** There is an IOMMU: mapping a page costs something. */
   readonly iommu: boolean;
+  /** Buffers are mapped for each request only. */
+  readonly perRequest: boolean;
   readonly faults: FaultInjector;
 }
 
@@ -33,6 +36,9 @@ export class HostPages implements CpuClient {
   readonly #faults: FaultInjector;
   readonly #pages: DevicePages;
   readonly #mapCost: number;
+  readonly #perRequest: boolean;
+  /** By device, how its buffers are mapped for requests. */
+  readonly #requests = new Map<number, RequestMapping>();
   /** Bus address of each page by its own. */
   readonly #busPages = new Map<number, number>();
   readonly #mappings = new Map<number, Mapping[]>();
@@ -40,10 +46,11 @@ export class HostPages implements CpuClient {
   readonly #allocations = new Map<number, Allocation>();
   #allocated = 0;
 
-  constructor({ node, translation, iommu, faults }: HostPagesOptions) {
+  constructor({ node, translation, iommu, perRequest, faults }: HostPagesOptions) {
     this.#node = node;
     this.#translation = translation;
     this.#faults = faults;
+    this.#perRequest = perRequest;
     this.#pages = new DevicePages(pagesOfMemory(node.memory));
     this.#mapCost = iommu ? pcieTimingIds(node.costs).iommuMap : -1;
   }
@@ -76,6 +83,21 @@ export class HostPages implements CpuClient {
     return { address: range.address, busAddress };
   }
 
+  /** How buffers of a device are mapped for requests, or null where they stay mapped. */
+  mappingOf(device: number): RequestMapping | null {
+    if (!this.#perRequest) return null;
+    const known = this.#requests.get(device);
+    if (known !== undefined) return known;
+    const busAddress = (address: number) => this.busAddress(address);
+    const made = new RequestMapping({
+      node: this.#node,
+      translation: this.#translation,
+      busAddress,
+    });
+    this.#requests.set(device, made);
+    return made;
+  }
+
   /** Its pages are mapped. */
   deliver(_kind: number, number: number): void {
     const { client, address } = this.#allocations.get(number)!;
@@ -106,6 +128,7 @@ export class HostPages implements CpuClient {
       }
     }
     this.#mappings.delete(device);
+    this.#requests.delete(device);
     this.#pages.release(device);
   }
 }

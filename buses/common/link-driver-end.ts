@@ -1,6 +1,7 @@
 // The driver's end of a bus that moves messages over a link: it finds devices, routes what comes from
 // them, and watches whether the peer is alive.
 import type {
+  BufferMapping,
   BusEnvironment,
   DeviceBits,
   DriverBusClient,
@@ -166,6 +167,10 @@ export class LinkDriverEnd implements DriverBusEnd, Observed, Component, LinkCli
     const mapped = this.#memory.busAddress(address);
     assert(mapped >= 0, 'a bus address was asked for memory that the device may not reach');
     return mapped;
+  }
+
+  mappingOf(deviceNumber: number): BufferMapping | null {
+    return this.#memory.mappingOf?.(deviceNumber) ?? null;
   }
 
   receive(packet: Packet): void {

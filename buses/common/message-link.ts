@@ -1,6 +1,7 @@
 // What moves the messages of one bus between its two ends: rings with doorbells, or calls. The ends know
 // virtio-msg and nothing of the way; a link knows the way and nothing of what it carries.
 import type {
+  BufferMapping,
   DmaPort,
   DriverBusClient,
   RegionMap,
@@ -42,6 +43,8 @@ export interface DriverMemory {
   allocate(deviceNumber: number, client: DriverBusClient, length: number): void;
   /** The bus address of a byte of such memory; -1 for other memory. */
   busAddress(address: number): number;
+  /** Where buffers of a device are mapped for each request; null where they are in reach all the time. */
+  mappingOf?(deviceNumber: number): BufferMapping | null;
   /** The device uses its memory no more, having gone or been reset: it may be used again. */
   release(deviceNumber: number): void;
 }

@@ -1,6 +1,7 @@
 // The host's side of a virtio-msg PCI bus: it takes the function into use, sets up the FIFOs, and hears of
 // messages by interrupts or by looking.
 import type {
+  BufferMapping,
   BusEnvironment,
   DriverBusClient,
   Statistics,
@@ -99,6 +100,7 @@ export class PciDriverLink implements DriverLink {
       node,
       translation,
       iommu: options.iommu,
+      perRequest: options.mapping === 'perRequest',
       faults: this.#faults,
     });
     this.#port = new RootPort({
@@ -151,6 +153,10 @@ export class PciDriverLink implements DriverLink {
 
   allocate(deviceNumber: number, client: DriverBusClient, length: number): void {
     this.#pages.allocate(deviceNumber, client, length);
+  }
+
+  mappingOf(deviceNumber: number): BufferMapping | null {
+    return this.#pages.mappingOf(deviceNumber);
   }
 
   busAddress(address: number): number {

@@ -77,11 +77,19 @@ export type PciOptions = z.output<typeof pciOptions>;
 /** A bus's plan with its options. */
 export type PciPlan = WithOptions<BusPlan, PciOptions>;
 
+/** Messages in band pass no IOMMU. */
+function checkMapping({ data, mapping }: PciOptions): readonly Finding[] {
+  if (data !== 'inBand' || mapping === 'static') return [];
+  const message = 'data in band are not mapped at all';
+  return [{ field: 'mapping', message, expected: 'static, or shared data' }];
+}
+
 /** Looks at what the schema alone cannot check. */
 export function checkPci(plan: BusPlan, topology: Topology): readonly Finding[] {
   return [
     ...checkPcie(plan, topology),
     ...checkMessageSize(plan),
     ...checkSlotOptions(plan.options as PciOptions),
+    ...checkMapping(plan.options as PciOptions),
   ];
 }

@@ -63,6 +63,7 @@ export class FunctionDriverEnd<
       node,
       translation,
       iommu,
+      perRequest: iommu && options.mapping === 'perRequest',
       faults: this.#faults,
     });
     const way = emulated ? emulatedHostWay(node) : null;

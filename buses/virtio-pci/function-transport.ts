@@ -1,6 +1,7 @@
 // What drivers' transports share whose devices are PCI functions: taking the function into use, interrupt
 // vectors, memory that the function may reach, and doorbells.
 import type {
+  BufferMapping,
   DevicePlan,
   DriverTransport,
   RegionPort,
@@ -144,6 +145,10 @@ export abstract class FunctionTransport
     const mapped = this.pages.busAddress(address);
     assert(mapped >= 0, 'a bus address was asked for memory that the device may not reach');
     return mapped;
+  }
+
+  get mapping(): BufferMapping | null {
+    return this.pages.mappingOf(this.number);
   }
 
   notify(queue: number, next: number): void {

@@ -42,9 +42,13 @@ export type FunctionPlan<Options extends FunctionOptions> = WithOptions<BusPlan,
 
 /** Looks at what the schema alone cannot check. */
 export function checkFunctionOptions(plan: BusPlan, topology: Topology): readonly Finding[] {
-  const { emulated, ...rest } = plan.options as FunctionOptions;
+  const { emulated, mapping, ...rest } = plan.options as FunctionOptions;
   const { name, kind } = topology.nodes[plan.driver];
   const findings = [...checkPcie(plan, topology), ...checkSlotOptions(rest)];
+  if (emulated && mapping === 'perRequest') {
+    const message = 'a device model in the host has no IOMMU before it';
+    findings.push({ field: 'mapping', message, expected: 'static' });
+  }
   if (!emulated || kind === 'vm') return findings;
   const message = `the driver's node '${name}' is a ${kind}, whose accesses don't trap`;
   return [...findings, { field: 'driver', message, expected: 'a vm' }];

@@ -346,7 +346,7 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
     this.#sinceKey = node.kernel.currentKey;
     const cost =
       node.charge(node.timing.submit) +
-      node.charge(node.timing.ringAdd) +
+      this.ringCosts.add() +
       node.chargeTimes(this.#guestPage, this.#pages.moving.length) +
       (queue === BALLOON_QUEUE.deflate ? this.#fillCost() : 0);
     this.later(STEP_REQUEST, cost, queue);
@@ -381,7 +381,7 @@ export class BalloonDriver extends VirtioDriver implements FreePageOwner {
   /** Statistics are gathered when the device asks for them, by returning the last ones. */
   #reportStatistics(): void {
     const { timing } = this.node;
-    this.later(STEP_STATISTICS, this.node.charge(timing.submit) + this.node.charge(timing.ringAdd));
+    this.later(STEP_STATISTICS, this.node.charge(timing.submit) + this.ringCosts.add());
   }
 
   #addStatistics(): void {

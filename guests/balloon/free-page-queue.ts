@@ -2,10 +2,13 @@
 // that is taken meanwhile.
 import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
 import { BALLOON_PAGE } from '../../platform/virtio/index.ts';
+import type { RingCosts } from '../common/index.ts';
 import { BLOCK_BYTES, FreePages } from './free-pages.ts';
 
 export interface FreePageOwner {
   readonly node: Node;
+  /** What the driver's work on rings costs. */
+  readonly ringCosts: RingCosts;
   readonly name: string;
   readonly live: boolean;
   /** Segments that a chain of the queue may have. */
@@ -75,9 +78,8 @@ export class FreePageQueue implements CpuClient {
     cost: number,
   ): void {
     this.#waiting.push(request);
-    const { node } = this.#owner;
-    const { submit, ringAdd } = node.timing;
-    const work = node.charge(submit) + node.charge(ringAdd) + cost;
+    const { node, ringCosts } = this.#owner;
+    const work = node.charge(node.timing.submit) + ringCosts.add() + cost;
     node.cpu.submit(Priority.task, work, this, 0);
   }
 }

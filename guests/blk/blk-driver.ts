@@ -109,7 +109,7 @@ export class BlkDriver extends VirtioDriver implements BlockDriver {
     requests.length[slot] = length;
     requests.since[slot] = kernel.now;
     requests.sinceKey[slot] = kernel.currentKey;
-    this.#start(slot, this.node.charge(timing.submit) + this.node.charge(timing.ringAdd));
+    this.#start(slot, this.node.charge(timing.submit) + this.ringCosts.add());
   }
 
   /** Where the append of a slot has put its data, in bytes from the start of the disk. */
@@ -275,7 +275,7 @@ export class BlkDriver extends VirtioDriver implements BlockDriver {
 
   /** Submits a request once more. */
   #again(slot: number): void {
-    this.#start(slot, this.node.charge(this.node.timing.ringAdd));
+    this.#start(slot, this.ringCosts.add());
   }
 
   /** The device is back after a reset; nothing is written before its cache mode is right. */

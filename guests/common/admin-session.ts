@@ -15,6 +15,7 @@ import {
   REAP_NONE,
 } from '../../platform/virtio/index.ts';
 import { type AdminEffect, type AdminEvent, adminChart } from './admin-chart.ts';
+import type { RingCosts } from './ring-costs.ts';
 import { RingSet } from './ring-set.ts';
 
 const QUEUE_SIZE = 4;
@@ -34,6 +35,7 @@ export interface AdminSessionOptions {
   readonly node: Node;
   readonly name: string;
   readonly transport: DriverTransport;
+  readonly costs: RingCosts;
 }
 
 export class AdminSession implements CpuClient {
@@ -118,8 +120,8 @@ export class AdminSession implements CpuClient {
   used(): void {
     if (this.#reaping) return;
     this.#reaping = true;
-    const { node } = this.#options;
-    const cost = node.charge(node.timing.ringReap) + node.charge(node.timing.complete);
+    const { node, costs } = this.#options;
+    const cost = costs.reap() + node.charge(node.timing.complete);
     node.cpu.submit(Priority.interrupt, cost, this, REAP, this.#rings.epochOf(RING));
   }
 
@@ -145,8 +147,8 @@ export class AdminSession implements CpuClient {
     this.#command = isQuery
       ? encodeAdminRequest(ADMIN_OPCODE.LIST_QUERY)
       : encodeAdminRequest(ADMIN_OPCODE.LIST_USE, encodeAdminList(this.#offered));
-    const { node } = this.#options;
-    const cost = node.charge(node.timing.submit) + node.charge(node.timing.ringAdd);
+    const { node, costs } = this.#options;
+    const cost = node.charge(node.timing.submit) + costs.add();
     node.cpu.submit(Priority.task, cost, this, SEND, this.#rings.epochOf(RING));
   }
 

@@ -1,8 +1,9 @@
 // What a kind of driver says of itself, and what the shared part of all drivers calls on it.
 import type { DeviceInfo } from '../../platform/contracts/index.ts';
-import { ANY_CORE } from '../../platform/node/index.ts';
+import { ANY_CORE, type Node } from '../../platform/node/index.ts';
 import type { DriverInput } from './driver-chart.ts';
 import type { FeatureTraits } from './features.ts';
+import { RingCosts } from './ring-costs.ts';
 
 /** Steps below this number are the shared part's. */
 export const FIRST_OWN_STEP = 8;
@@ -28,6 +29,9 @@ export function chartInput(traits: DriverTraits): DriverInput {
 
 /** What others may know of a driver, and what it adds to the shared part. */
 export abstract class DriverHooks {
+  readonly node: Node;
+  /** What its work on rings costs. */
+  readonly ringCosts: RingCosts;
   /** Features in force. */
   features = 0n;
   info: DeviceInfo | null = null;
@@ -45,8 +49,10 @@ export abstract class DriverHooks {
   recoveries = 0;
   protected readonly traits: DriverTraits;
 
-  constructor(traits: DriverTraits) {
+  constructor(node: Node, traits: DriverTraits) {
+    this.node = node;
     this.traits = traits;
+    this.ringCosts = new RingCosts(node);
   }
 
   /** Queues to set up, `features` and `config` being known. */

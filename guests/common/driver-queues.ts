@@ -3,17 +3,20 @@
 import type { DeviceInfo, QueueSetup } from '../../platform/contracts/index.ts';
 import { F } from '../../platform/virtio/index.ts';
 import { AdminSession } from './admin-session.ts';
+import type { RingCosts } from './ring-costs.ts';
 import { RingSet, type RingSetOptions } from './ring-set.ts';
 
 export interface DriverQueuesOptions extends RingSetOptions {
   /** Names what the administration virtqueue reports. */
   readonly name: string;
+  readonly costs: RingCosts;
 }
 
 export class DriverQueues {
   /** Rings of the driver's own queues. */
   readonly own: RingSet;
   readonly admin: AdminSession;
+  readonly #options: DriverQueuesOptions;
   #features = 0n;
   /** Queues of the driver's own. */
   #count = 0;
@@ -23,7 +26,8 @@ export class DriverQueues {
   #memoryLength = 0;
 
   constructor(options: DriverQueuesOptions) {
-    this.own = new RingSet(options);
+    this.#options = options;
+    this.own = new RingSet({ ...options, mapsBuffers: true });
     this.admin = new AdminSession(options);
   }
 
@@ -35,6 +39,7 @@ export class DriverQueues {
   /** Begins anew under these features. */
   plan(features: bigint): void {
     this.#features = features;
+    this.#options.costs.negotiated(features);
     this.#askedAgain = false;
     this.own.plan(features);
     this.admin.plan(features, null);
@@ -104,6 +109,8 @@ export class DriverQueues {
   /** Takes `bytes` of memory from this address in own RAM on. */
   place(address: number): void {
     this.#memory = address;
+    // What lies behind the rings are buffers of requests.
+    this.#options.transport.mapping?.restrict(this.end, this.#memoryLength - this.bytes);
     this.own.place(address);
     this.admin.place(address + this.own.bytes);
   }

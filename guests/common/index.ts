@@ -6,6 +6,7 @@ export type { DriverWatcher } from './driver-control.ts';
 export { type DriverTraits, FIRST_OWN_STEP } from './driver-hooks.ts';
 export { FlushLedger } from './flush-ledger.ts';
 export { Inbox } from './inbox.ts';
+export type { RingCosts } from './ring-costs.ts';
 export {
   FIRST_SLOT_DRIVER_STEP,
   RequestEnd,

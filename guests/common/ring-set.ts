@@ -27,6 +27,8 @@ export interface RingSetOptions {
   readonly segmentsMax: number;
   /** With RING_RESET, rings keep what chains are made of; see `DriverTraits`. */
   readonly keepsChains?: boolean;
+  /** Buffers of chains are mapped as the transport wants it; otherwise they are like rings. */
+  readonly mapsBuffers?: boolean;
 }
 
 /** A chain, and what the driver has given it to remember. */
@@ -113,6 +115,7 @@ export class RingSet {
   remake(index: number): readonly TaggedChain[] {
     const tags = this.#tags[index];
     const { outstanding } = this.rings[index];
+    this.rings[index].abandon();
     this.make(index);
     return outstanding.map(({ name, segments }) => ({ tag: tags[name], segments }));
   }
@@ -159,7 +162,7 @@ export class RingSet {
   }
 
   #makeRing(start: number, size: number): DriverRing {
-    const { node, transport, segmentsMax } = this.#options;
+    const { node, transport, segmentsMax, mapsBuffers } = this.#options;
     const { memory } = node;
     const table = start + lines(this.#areas(0, size).length);
     const indirect = this.#has(F.INDIRECT_DESC)
@@ -167,7 +170,8 @@ export class RingSet {
       : null;
     const inOrder = this.#has(F.IN_ORDER);
     const keepsChains = this.#options.keepsChains === true && this.#has(F.RING_RESET);
-    const options = { eventIndex: this.#has(F.EVENT_IDX), indirect, inOrder, keepsChains };
+    const mapping = mapsBuffers === true ? (transport.mapping ?? null) : null;
+    const options = { eventIndex: this.#has(F.EVENT_IDX), indirect, inOrder, keepsChains, mapping };
     return this.#has(F.RING_PACKED)
       ? new PackedDriverRing(memory, start, size, options)
       : new SplitDriverRing(memory, start, size, options);

@@ -92,7 +92,7 @@ export abstract class SlotDriver<Client> extends VirtioDriver {
       this.#waiting.push(slot);
       return;
     }
-    const cost = this.node.charge(timing.submit) + this.node.chargeTimes(timing.ringAdd, chains);
+    const cost = this.node.charge(timing.submit) + this.ringCosts.add(chains);
     this.#submit(slot, cost);
   }
 
@@ -148,7 +148,7 @@ export abstract class SlotDriver<Client> extends VirtioDriver {
     const waiting = this.#waiting.splice(0);
     // With nothing to do it has done all it can.
     if (waiting.length === 0) this.proven();
-    for (const slot of waiting) this.#submit(slot, this.node.charge(this.node.timing.ringAdd));
+    for (const slot of waiting) this.#submit(slot, this.ringCosts.add());
   }
 
   protected override wentDown(reason: string): void {

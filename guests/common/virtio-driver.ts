@@ -10,7 +10,7 @@ import type {
 } from '../../platform/contracts/index.ts';
 import { assert } from '../../platform/errors.ts';
 import type { Chart } from '../../platform/machine/index.ts';
-import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
+import { type CpuClient, Priority } from '../../platform/node/index.ts';
 import { type DriverRing, F, STATUS } from '../../platform/virtio/index.ts';
 import { planDisturbances } from './disturbances.ts';
 import {
@@ -34,7 +34,6 @@ export abstract class VirtioDriver
   extends DriverControl
   implements Driver, TransportListener, CpuClient
 {
-  readonly node: Node;
   readonly name: string;
   readonly index: number;
   protected readonly transport: DriverTransport;
@@ -56,8 +55,7 @@ export abstract class VirtioDriver
   #life = 1;
 
   constructor({ node, plan, transport }: DriverEnvironment, traits: DriverTraits) {
-    super(traits);
-    this.node = node;
+    super(node, traits);
     this.name = plan.name;
     this.index = plan.index;
     this.transport = transport;
@@ -66,6 +64,7 @@ export abstract class VirtioDriver
       node,
       name: plan.name,
       transport,
+      costs: this.ringCosts,
       segmentsMax: traits.segmentsMax ?? SEGMENTS_DEFAULT,
       keepsChains: traits.repeatsChains !== true,
     });
@@ -183,7 +182,7 @@ export abstract class VirtioDriver
   protected kick(queue: number): void {
     if (this.suspended || this.pluggedQueue(queue) || this.#reaper.isBusy(queue)) return;
     if (this.restarts.isStopped(queue)) return;
-    if (!this.rings[queue].takeNotify()) return;
+    if (this.#reaper.paysFirst(queue) || !this.rings[queue].takeNotify()) return;
     this.notifications++;
     const data = (this.features & F.NOTIFICATION_DATA) !== 0n;
     this.transport.notify(queue, data ? this.rings[queue].nextOffset : 0);
@@ -225,12 +224,14 @@ export abstract class VirtioDriver
     return new Reaper({
       node: this.node,
       name: this.name,
+      costs: this.ringCosts,
+      mapping: () => this.transport.mapping ?? null,
       isLive: () => this.live,
       ringOf: (queue) => this.rings[queue],
       epochOf: (queue) => this.#queues.own.epochOf(queue),
       coreOf: (queue) => this.coreOf(queue),
       reaped: (queue, head) => this.#completed(queue, head),
-      emptied: (queue) => this.kick(queue),
+      settled: (queue) => this.kick(queue),
       broken: () => this.recover(),
     });
   }
@@ -271,8 +272,8 @@ export abstract class VirtioDriver
   #restarted(queue: number): void {
     const { length } = this.restarts.repeats;
     if (length === 0) return this.#repeat(queue);
-    const { cpu, timing } = this.node;
-    const cost = this.node.chargeTimes(timing.ringAdd, length);
+    const { cpu } = this.node;
+    const cost = this.ringCosts.add(length);
     cpu.submit(Priority.task, cost, this, STEP_REPEAT, queue, this.#queues.own.epochOf(queue));
   }
 

@@ -86,7 +86,7 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
     port.written.push(slot);
     // While the device is being reset, writes wait for the port to be open again.
     if (port.again) return;
-    const cost = this.node.charge(timing.submit) + this.node.charge(timing.ringAdd);
+    const cost = this.node.charge(timing.submit) + this.ringCosts.add();
     this.later(STEP_WRITE, cost, slot);
   }
 
@@ -160,7 +160,7 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
     if (this.#cameBackIdle) this.proven();
     this.#cameBackIdle = false;
     if (!this.#multiport) return this.#ports[0].chart.send({ type: 'ADD' });
-    const cost = this.node.chargeTimes(this.node.timing.ringAdd, CONTROL_CELLS);
+    const cost = this.ringCosts.add(CONTROL_CELLS);
     this.later(STEP_FILL, cost, -1);
     this.#tell(0, CONSOLE_EVENT.DEVICE_READY, 1);
   }
@@ -213,7 +213,7 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
     const address = this.#layout.receive(queue, meaning);
     if (port >= 0) this.#ports[port].client?.consoleReceived(address, written);
     else this.#received(address, written);
-    const cost = this.node.charge(this.node.timing.ringAdd);
+    const cost = this.ringCosts.add();
     this.later(STEP_REFILL, cost, queue * BUFFERS + meaning, Priority.interrupt);
   }
 
@@ -267,7 +267,7 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
     if (!port.again) return;
     port.again = false;
     for (const slot of port.written) {
-      this.later(STEP_WRITE, this.node.charge(this.node.timing.ringAdd), slot);
+      this.later(STEP_WRITE, this.ringCosts.add(), slot);
     }
   }
 
@@ -309,7 +309,7 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
   #fill(port: DriverPort): void {
     if (port.filled) return port.chart.send({ type: 'FILLED' });
     port.filled = true;
-    this.later(STEP_FILL, this.node.chargeTimes(this.node.timing.ringAdd, BUFFERS), port.index);
+    this.later(STEP_FILL, this.ringCosts.add(BUFFERS), port.index);
   }
 
   /** Offers all buffers of a port, or those for control messages (port -1). */
@@ -334,7 +334,7 @@ export class ConsoleDriver extends VirtioDriver implements PortOwner {
   /** Sends a control message. */
   #tell(port: number, event: number, value: number): void {
     this.#messages.push([port, event, value]);
-    this.later(STEP_CONTROL, this.node.charge(this.node.timing.ringAdd));
+    this.later(STEP_CONTROL, this.ringCosts.add());
   }
 
   #sendMessages(): void {

@@ -255,7 +255,7 @@ export class GpioDriver extends SlotDriver<GpioClient | null> {
 
   #submitPair(line: number): void {
     this.#pendingUnmasks++;
-    this.later(STEP_UNMASK, this.node.charge(this.node.timing.ringAdd), line);
+    this.later(STEP_UNMASK, this.ringCosts.add(), line);
   }
 
   protected override queueRestarted(queue: number): void {

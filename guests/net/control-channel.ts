@@ -3,6 +3,7 @@
 import { assert } from '../../platform/errors.ts';
 import { type CpuClient, type Node, Priority } from '../../platform/node/index.ts';
 import { type DriverRing, NET_OK, REAP_BROKEN, REAP_NONE } from '../../platform/virtio/index.ts';
+import type { RingCosts } from '../common/index.ts';
 
 /** Bytes of memory for a command. */
 export const COMMAND_BYTES = 1024;
@@ -16,6 +17,8 @@ const REAP = 1;
 
 export interface ChannelOwner {
   readonly node: Node;
+  /** What the driver's work on rings costs. */
+  readonly ringCosts: RingCosts;
   busAddress(address: number): number;
   /** Makes the chain built on a queue's ring available, with a tag. */
   commit(queue: number, tag: number): void;
@@ -110,8 +113,8 @@ export class ControlChannel implements CpuClient {
   /** The device has used buffers of the queue. */
   interrupt(): void {
     if (this.#paused || this.#ring?.hasUsed !== true) return;
-    const { node } = this.#owner;
-    const cost = node.charge(node.timing.ringReap) + node.charge(node.timing.complete);
+    const { node, ringCosts } = this.#owner;
+    const cost = ringCosts.reap() + node.charge(node.timing.complete);
     node.cpu.submit(Priority.interrupt, cost, this, REAP, this.#epoch);
   }
 
@@ -122,8 +125,8 @@ export class ControlChannel implements CpuClient {
   }
 
   #submit(): void {
-    const { node } = this.#owner;
-    const cost = node.charge(node.timing.submit) + node.charge(node.timing.ringAdd);
+    const { node, ringCosts } = this.#owner;
+    const cost = node.charge(node.timing.submit) + ringCosts.add();
     node.cpu.submit(Priority.task, cost, this, SUBMIT, this.#epoch);
   }
 

@@ -9,6 +9,7 @@ import {
   REAP_BROKEN,
   REAP_NONE,
 } from '../../platform/virtio/index.ts';
+import type { RingCosts } from '../common/index.ts';
 import type { Offload } from './packet.ts';
 import { PacketArena } from './packet-arena.ts';
 
@@ -22,6 +23,8 @@ export interface SenderOwner {
   readonly node: Node;
   /** Ids of timing constants. */
   readonly timing: { readonly driverTransmit: number; readonly checksumRate: number };
+  /** What the driver's work on rings costs. */
+  readonly ringCosts: RingCosts;
   busAddress(address: number): number;
   /** Makes the chain built on a queue's ring available, with a tag; returns its name. */
   commit(queue: number, tag: number): number;
@@ -202,12 +205,12 @@ export class PacketSender implements CpuClient {
   /** The CPU works on the oldest packet. */
   #sendNext(): void {
     this.#sending = true;
-    const { node, timing } = this.#owner;
+    const { node, timing, ringCosts } = this.#owner;
     const size = this.#pending[this.#next + 1];
     const cost =
       node.charge(timing.driverTransmit) +
-      node.charge(node.timing.ringAdd) +
-      node.chargeTimes(node.timing.ringReap, this.takeUnpaid()) +
+      ringCosts.add() +
+      ringCosts.reap(this.takeUnpaid()) +
       node.chargeBytes(node.timing.copyRate, size) +
       (this.#layout!.checksumOffload ? 0 : node.chargeBytes(timing.checksumRate, size));
     node.cpu.submit(Priority.task, cost, this, 0, this.#epoch);

@@ -11,6 +11,7 @@ import {
   REAP_BROKEN,
   REAP_NONE,
 } from '../../platform/virtio/index.ts';
+import type { RingCosts } from '../common/index.ts';
 import type { Offload } from './packet.ts';
 import { PacketSender, type SenderLayout } from './packet-sender.ts';
 import { type PollEffect, type PollEvent, pollChart } from './poll-chart.ts';
@@ -27,6 +28,8 @@ export interface PairOwner {
   readonly node: Node;
   readonly name: string;
   readonly timing: PairTiming;
+  /** What the driver's work on rings costs. */
+  readonly ringCosts: RingCosts;
   busAddress(address: number): number;
   /** Makes the chain built on a queue's ring available, with a tag; returns its name. */
   commit(queue: number, tag: number): number;
@@ -104,6 +107,7 @@ export class QueuePair implements CpuClient {
     this.#sender = new PacketSender({
       node,
       timing,
+      ringCosts: owner.ringCosts,
       busAddress: (address) => owner.busAddress(address),
       commit: (queue, tag) => owner.commit(queue, tag),
       tagOf: (queue, head) => owner.tagOf(queue, head),
@@ -246,11 +250,11 @@ export class QueuePair implements CpuClient {
     if (buffers < 0) return this.#owner.broken();
     this.packets++;
     this.bytes += this.#length;
-    const { node, timing } = this.#owner;
+    const { node, timing, ringCosts } = this.#owner;
     const cost =
       node.charge(timing.driverReceive) +
-      node.chargeTimes(node.timing.ringReap, buffers + this.#sender.takeUnpaid()) +
-      node.chargeTimes(node.timing.ringAdd, buffers) +
+      ringCosts.reap(buffers + this.#sender.takeUnpaid()) +
+      ringCosts.add(buffers) +
       node.chargeBytes(node.timing.copyRate, this.#length) +
       // Without help of the device, the CPU goes over all bytes for the checksum.
       (this.#checked ? 0 : node.chargeBytes(timing.checksumRate, this.#length));

@@ -8,10 +8,13 @@ import {
   VsockHeader,
   type VsockReply,
 } from '../../platform/virtio/index.ts';
+import type { RingCosts } from '../common/index.ts';
 import type { Socket } from './socket.ts';
 
 export interface SenderOptions {
   readonly node: Node;
+  /** What the driver's work on rings costs. */
+  readonly ringCosts: RingCosts;
   /** Payload of a packet at the most. */
   readonly payload: number;
   guestCid(): number;
@@ -106,11 +109,11 @@ export class PacketSender implements CpuClient {
     const something = this.#replies.length > 0 || this.#sockets.length > 0;
     if (this.#sending || !something || this.#places.length === 0) return;
     this.#sending = true;
-    const { node, payload } = this.#options;
+    const { node, ringCosts, payload } = this.#options;
     const { cpu, timing, kernel } = node;
     this.since = kernel.now;
     this.sinceKey = kernel.currentKey;
-    let cost = node.charge(timing.submit) + node.charge(timing.ringAdd);
+    let cost = node.charge(timing.submit) + ringCosts.add();
     if (this.#replies.length === 0) {
       const { unsent, peerFree } = this.#sockets[0].stream;
       cost += node.chargeBytes(timing.copyRate, Math.min(unsent, peerFree, payload));

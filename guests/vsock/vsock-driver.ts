@@ -67,6 +67,7 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
     });
     this.#sender = new PacketSender({
       node: this.node,
+      ringCosts: this.ringCosts,
       payload: PAYLOAD,
       guestCid: () => this.#guestCid,
       post: (place, bytes, length) => this.#post(place, bytes, length),
@@ -157,7 +158,7 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
     this.#sender.start(Math.min(PACKETS, this.rings[VSOCK_QUEUE.tx].size));
     this.#heldBack.length = 0;
     this.#readCid(this.config);
-    const cost = this.node.chargeTimes(this.node.timing.ringAdd, this.#receiveBuffers + EVENTS);
+    const cost = this.ringCosts.add(this.#receiveBuffers + EVENTS);
     this.later(STEP_FILL, cost);
     // With nothing to do it has done all it can.
     if (this.#cameBackIdle) this.proven();
@@ -253,7 +254,7 @@ export class VsockDriver extends VirtioDriver implements SocketOwner {
   #offerAgain(): void {
     if (this.#sender.backlog >= REPLIES_MAX) return;
     for (const buffer of this.#heldBack) {
-      const cost = this.node.charge(this.node.timing.ringAdd);
+      const cost = this.ringCosts.add();
       this.later(STEP_REFILL, cost, buffer, Priority.interrupt);
     }
     this.#heldBack.length = 0;

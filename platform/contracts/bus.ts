@@ -3,6 +3,7 @@
 import type { DmaPort } from './dma.ts';
 import type { RegionMap, SharedRegion } from './region.ts';
 import type { DeviceBits, Revision } from './topology.ts';
+import type { BufferMapping } from './transport.ts';
 
 /** What a bus tells of itself before any transport message (virtio-msg: bus parameters). */
 export interface BusParameters {
@@ -49,6 +50,8 @@ export interface DriverBusEnd extends BusParameters {
   busAddress(address: number): number;
   /** Regions of shared memory; only buses that carry them have it. */
   readonly regions?: RegionMap | undefined;
+  /** Where buffers of a device are mapped for each request; null where they are in reach all the time. */
+  mappingOf?(deviceNumber: number): BufferMapping | null;
   /** Starts the bus; called once all clients are attached. */
   start(): void;
 }

@@ -69,6 +69,7 @@ export {
 } from './topology.ts';
 export type {
   AdminService,
+  BufferMapping,
   DeviceInfo,
   DeviceModel,
   DeviceTransport,

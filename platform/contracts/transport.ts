@@ -71,6 +71,17 @@ export interface TransportListener {
   configChanged(status: number, offset?: number, length?: number): void;
 }
 
+/** Buffers of which a device reaches those that its requests have, and no others. */
+export interface BufferMapping {
+  /** Whole pages of own RAM here are out of reach from now on, until they are mapped. */
+  restrict(address: number, length: number): void;
+  /** A segment of a request, by its bus address, is let in or shut out. */
+  map(busAddress: number, length: number): void;
+  unmap(busAddress: number, length: number): void;
+  /** Charges what was mapped and unmapped since the last call; returns ps of a core. */
+  takeCost(): number;
+}
+
 export interface DriverTransport {
   /** Features of the core that the transport has no way to do: a driver leaves them alone (virtio 1.4 §2.2.1). */
   readonly impossible: bigint;
@@ -97,6 +108,8 @@ export interface DriverTransport {
   allocate(length: number, common?: number): void;
   /** The address under which the device reaches a byte of allocated memory. */
   busAddress(address: number): number;
+  /** Where buffers are mapped for each request; null, or left out, where they are in reach all the time. */
+  readonly mapping?: BufferMapping | null;
   /** Tells the device of new buffers. `next` is 0 unless NOTIFICATION_DATA is negotiated. */
   notify(queue: number, next: number): void;
 }

@@ -14,6 +14,8 @@ export interface Translation {
   readonly faults: number;
   /** Lets the card reach whole pages, and returns their bus address. */
   map(address: number, pages: number, writable: boolean): number;
+  /** Lets a mapped page be reached, or not for a while; the IOTLB forgets one that is not. */
+  setPresent(busAddress: number, present: boolean): void;
   /** Takes pages back. */
   unmap(busAddress: number, pages: number): void;
   /** True when every byte may be reached; counts as the translations that the access needs. */
@@ -41,6 +43,8 @@ export class DirectTranslation implements Translation {
     return address;
   }
 
+  setPresent(): void {}
+
   unmap(): void {}
 
   allows(busAddress: number, length: number): boolean {
@@ -67,6 +71,7 @@ const WAYS = 4;
 interface PageEntry {
   readonly address: number;
   readonly writable: boolean;
+  present: boolean;
 }
 
 export class Iommu implements Translation {
@@ -101,17 +106,24 @@ export class Iommu implements Translation {
       this.#high += length;
     }
     for (let offset = 0; offset < length; offset += PAGE_SIZE) {
-      this.#pages.set(start + offset, { address: address + offset, writable });
+      this.#pages.set(start + offset, { address: address + offset, writable, present: true });
     }
     return start;
+  }
+
+  setPresent(busAddress: number, present: boolean): void {
+    const entry = this.#pages.get(busAddress);
+    // A fault rule may have kept the page from being mapped at all.
+    if (entry === undefined) return;
+    entry.present = present;
+    if (!present) this.#invalidate(busAddress);
   }
 
   unmap(busAddress: number, pages: number): void {
     for (let i = 0; i < pages; i++) {
       const page = busAddress + i * PAGE_SIZE;
       this.#pages.delete(page);
-      const way = this.#wayOf(page);
-      if (way >= 0) this.#cached[way] = -1;
+      this.#invalidate(page);
     }
   }
 
@@ -119,7 +131,7 @@ export class Iommu implements Translation {
     const first = busAddress - (busAddress % PAGE_SIZE);
     for (let page = first; page < busAddress + length; page += PAGE_SIZE) {
       const entry = this.#pages.get(page);
-      if (entry === undefined) return this.#deny('the page is not mapped');
+      if (entry?.present !== true) return this.#deny('the page is not mapped');
       if (write && !entry.writable) return this.#deny('the page is mapped read-only');
       this.#lookUp(page);
     }
@@ -129,11 +141,16 @@ export class Iommu implements Translation {
   find(busAddress: number): number {
     const offset = busAddress % PAGE_SIZE;
     const entry = this.#pages.get(busAddress - offset);
-    return entry === undefined ? -1 : entry.address + offset;
+    return entry?.present === true ? entry.address + offset : -1;
   }
 
   run(busAddress: number, length: number): number {
     return Math.min(length, PAGE_SIZE - (busAddress % PAGE_SIZE));
+  }
+
+  #invalidate(page: number): void {
+    const way = this.#wayOf(page);
+    if (way >= 0) this.#cached[way] = -1;
   }
 
   #deny(reason: string): false {

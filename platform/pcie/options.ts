@@ -2,7 +2,7 @@
 // on it; and what follows from it.
 import { z } from 'zod';
 import type { BusPlan, Finding, Topology } from '../contracts/index.ts';
-import { count, size } from '../scenario/fields.ts';
+import { count, oneOfNames, size } from '../scenario/fields.ts';
 import { CREDIT_UNIT, type CreditLimits } from './credit.ts';
 import { GENERATIONS, type Generation, LANES, type Lanes } from './generation.ts';
 import { BUS_MAX, DEVICES_MAX } from './register-port.ts';
@@ -56,6 +56,11 @@ export const pcieOptions = {
     .boolean()
     .default(true)
     .describe('The host has an IOMMU before its memory; without it a card reaches all of it.'),
+  mapping: oneOfNames(['static', 'perRequest'])
+    .default('static')
+    .describe(
+      "The IOMMU has a device's memory mapped all the time, or buffers for as long as requests have them.",
+    ),
   iotlb: count({ min: 4, max: 4096 }).default(64).describe('Pages that the IOTLB holds.'),
 };
 
@@ -132,7 +137,7 @@ function uplinkText({ generation, lanes, uplinkLanes = lanes }: PcieOptions): st
 }
 
 function checkOptions(options: PcieOptions): readonly Finding[] {
-  const { maxPayload, postedData, sharedUplink, ...rest } = options;
+  const { maxPayload, postedData, sharedUplink, mapping, ...rest } = options;
   const sizes = { maxPayload, maxReadRequest: rest.maxReadRequest };
   const findings: Finding[] = Object.entries(sizes)
     .filter(([, bytes]) => (bytes & (bytes - 1)) !== 0)
@@ -147,6 +152,10 @@ function checkOptions(options: PcieOptions): readonly Finding[] {
   if (sharedUplink !== undefined && rest.switches === 0) {
     const message = 'there is no switch whose link could be shared';
     findings.push({ field: 'sharedUplink', message, expected: 'switches: 1 or more' });
+  }
+  if (mapping === 'perRequest' && !rest.iommu) {
+    const message = 'nothing maps memory without an IOMMU';
+    findings.push({ field: 'mapping', message, expected: 'iommu: true' });
   }
   if (sharedUplink === undefined && rest.uplinkLanes !== undefined) {
     const message = 'no link is shared';

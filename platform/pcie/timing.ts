@@ -35,6 +35,16 @@ export const pcieTiming = [
   { name: 'pcie.iotlbMiss', dimension: 'time', doc: 'The IOMMU walks the page table for a page.' },
   { name: 'pcie.iommuMap', dimension: 'time', doc: 'Software maps one page in the IOMMU.' },
   {
+    name: 'pcie.dmaMap',
+    dimension: 'time',
+    doc: 'Software maps one segment of a request in the IOMMU, where that is done for each request.',
+  },
+  {
+    name: 'pcie.dmaUnmap',
+    dimension: 'time',
+    doc: 'Software unmaps it, and waits until the IOTLB has forgotten it.',
+  },
+  {
     name: 'pcie.readBurst',
     dimension: 'size',
     limits: { min: 0, max: 4096, powerOfTwo: true },

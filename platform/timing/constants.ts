@@ -13,6 +13,11 @@ export const PLATFORM_TIMING: readonly TimingDefinition[] = [
   { name: 'cpu.ringAdd', dimension: 'time', doc: 'The driver puts one chain in a ring.' },
   { name: 'cpu.ringReap', dimension: 'time', doc: 'The driver takes one used element.' },
   {
+    name: 'cpu.platformBarrier',
+    dimension: 'time',
+    doc: 'A memory barrier fit for hardware, where the driver has one fit for other cores otherwise.',
+  },
+  {
     name: 'cpu.submit',
     dimension: 'time',
     doc: 'A request from workload through block layer to driver.',

@@ -1,4 +1,5 @@
 // The driver's side of a virtqueue as drivers see it, whatever its format.
+import type { BufferMapping } from '../contracts/index.ts';
 import { assert } from '../errors.ts';
 import { doubled } from '../kernel/index.ts';
 
@@ -41,8 +42,12 @@ export interface DriverRing {
   release(): void;
   /** True when chains were added since the last call and the device wants to hear of them. */
   takeNotify(): boolean;
+  /** Puts the buffers of the chain that `reap` would return out of the device's reach, ahead of it. */
+  unmapUsed(): void;
   /** Takes one used chain: its name, REAP_NONE or REAP_BROKEN. Sets `usedLength`. */
   reap(): number;
+  /** The device has let go of the queue: what it has not returned is out of its reach. */
+  abandon(): void;
   /** Asks the device not to signal used buffers; it may still do so. */
   disableInterrupts(): void;
   /** Asks for signals again. Returns true when used buffers came in meanwhile. */
@@ -57,6 +62,8 @@ export interface DriverRingOptions {
   readonly inOrder?: boolean;
   /** Keep what chains are made of until they come back, so that they can be made available anew. */
   readonly keepsChains?: boolean;
+  /** Maps the segments of chains while the device has them. */
+  readonly mapping?: BufferMapping | null;
 }
 
 /** Memory for indirect tables: one a ring descriptor, each for `segmentsMax` segments. */
@@ -89,6 +96,10 @@ export class InOrderChains {
 
   constructor(size: number) {
     this.#names = new Int32Array(size);
+  }
+
+  get oldest(): number {
+    return this.#names[this.#oldest];
   }
 
   push(name: number): void {
@@ -146,9 +157,14 @@ export class KeptChains {
   readonly #segments: (SegmentList | null)[];
   /** Order in which the chains were made available; -1 for those that the device does not have. */
   readonly #order: Float64Array;
+  readonly #mapping: BufferMapping | null;
+  /** 1 for chains whose buffers are mapped. */
+  readonly #mapped: Uint8Array;
   #count = 0;
 
-  constructor(size: number) {
+  constructor(size: number, mapping: BufferMapping | null) {
+    this.#mapping = mapping;
+    this.#mapped = new Uint8Array(size);
     this.#segments = new Array<SegmentList | null>(size).fill(null);
     this.#order = new Float64Array(size).fill(-1);
   }
@@ -156,6 +172,7 @@ export class KeptChains {
   /** Keeps the segments of a chain. Returns an empty list for those of the next one. */
   keep(name: number, segments: SegmentList): SegmentList {
     const spare = this.#segments[name] ?? new SegmentList();
+    this.#map(name, segments);
     this.#segments[name] = segments;
     this.#order[name] = this.#count++;
     spare.count = 0;
@@ -164,6 +181,26 @@ export class KeptChains {
 
   drop(name: number): void {
     this.#order[name] = -1;
+    this.unmap(name);
+  }
+
+  /** None of them will come back. */
+  abandon(): void {
+    for (const { name } of this.all) this.unmap(name);
+  }
+
+  /** Has the buffers of a chain unmapped, unless they are already. */
+  unmap(name: number): void {
+    if (this.#mapping === null || this.#mapped[name] === 0) return;
+    this.#mapped[name] = 0;
+    const { count, addresses, lengths } = this.#segments[name]!;
+    for (let i = 0; i < count; i++) this.#mapping.unmap(addresses[i], lengths[i]);
+  }
+
+  #map(name: number, { count, addresses, lengths }: SegmentList): void {
+    if (this.#mapping === null) return;
+    this.#mapped[name] = 1;
+    for (let i = 0; i < count; i++) this.#mapping.map(addresses[i], lengths[i]);
   }
 
   /** All chains, oldest first. */
@@ -172,6 +209,12 @@ export class KeptChains {
     names.sort((a, b) => this.#order[a] - this.#order[b]);
     return names.map((name) => ({ name, segments: this.#segments[name]! }));
   }
+}
+
+/** What a ring keeps of its chains, if its options ask for that. */
+export function keptChains(size: number, options: DriverRingOptions): KeptChains | null {
+  const { keepsChains = false, mapping = null } = options;
+  return keepsChains || mapping !== null ? new KeptChains(size, mapping) : null;
 }
 
 /** Asserts that a ring can have this size. */

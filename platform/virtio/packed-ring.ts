@@ -14,7 +14,8 @@ import {
   type DriverRingOptions,
   InOrderChains,
   type KeptChain,
-  KeptChains,
+  type KeptChains,
+  keptChains,
   REAP_BROKEN,
   REAP_NONE,
   type RingAreas,
@@ -90,7 +91,7 @@ export class PackedDriverRing implements DriverRing {
     this.#freeIdCount = size;
     this.#slots = new Int32Array(size);
     this.#order = options.inOrder === true ? new InOrderChains(size) : null;
-    this.#kept = options.keepsChains === true ? new KeptChains(size) : null;
+    this.#kept = keptChains(size, options);
     this.#writable = new Float64Array(this.#order === null ? 0 : size);
   }
 
@@ -108,7 +109,7 @@ export class PackedDriverRing implements DriverRing {
   }
 
   get outstanding(): readonly KeptChain[] {
-    return this.#kept?.all ?? [];
+    return this.#options.keepsChains === true ? this.#kept!.all : [];
   }
 
   hasRoom(segments: number): boolean {
@@ -162,16 +163,9 @@ export class PackedDriverRing implements DriverRing {
 
   reap(): number {
     if (!this.hasUsed) return REAP_NONE;
-    const order = this.#order;
-    if (order === null || order.batchEnd < 0) {
-      const at = this.areas.descriptor + DESC_SIZE * this.#usedNext;
-      const named = this.#memory.readU16(at + PACKED_DESC.id);
-      this.#namedLength = this.#memory.readU32(at + PACKED_DESC.length);
-      if (named >= this.size || this.#slots[named] === 0) return REAP_BROKEN;
-      this.#named = named;
-      if (order !== null) order.batchEnd = named;
-    }
-    const id = order === null ? this.#named : order.shift();
+    const id = this.#nextUsed();
+    if (id === REAP_BROKEN) return id;
+    this.#order?.shift();
     // Of a chain that the device has skipped it has written all that it might.
     this.usedLength = id === this.#named ? this.#namedLength : this.#writable[id];
     const slots = this.#slots[id];
@@ -185,6 +179,30 @@ export class PackedDriverRing implements DriverRing {
       this.#usedWrap = !this.#usedWrap;
     }
     return id;
+  }
+
+  unmapUsed(): void {
+    if (this.#kept === null || !this.hasUsed) return;
+    const id = this.#nextUsed();
+    if (id !== REAP_BROKEN) this.#kept.unmap(id);
+  }
+
+  /** The chain that is used next; there is one, unless the ring is broken. */
+  #nextUsed(): number {
+    const order = this.#order;
+    if (order === null || order.batchEnd < 0) {
+      const at = this.areas.descriptor + DESC_SIZE * this.#usedNext;
+      const named = this.#memory.readU16(at + PACKED_DESC.id);
+      this.#namedLength = this.#memory.readU32(at + PACKED_DESC.length);
+      if (named >= this.size || this.#slots[named] === 0) return REAP_BROKEN;
+      this.#named = named;
+      if (order !== null) order.batchEnd = named;
+    }
+    return order === null ? this.#named : order.oldest;
+  }
+
+  abandon(): void {
+    this.#kept?.abandon();
   }
 
   disableInterrupts(): void {

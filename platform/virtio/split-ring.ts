@@ -13,7 +13,8 @@ import {
   type DriverRingOptions,
   InOrderChains,
   type KeptChain,
-  KeptChains,
+  type KeptChains,
+  keptChains,
   needsEvent,
   REAP_BROKEN,
   REAP_NONE,
@@ -93,7 +94,7 @@ export class SplitDriverRing implements DriverRing {
     this.#chainLength = new Int32Array(size);
     for (let i = 0; i < size; i++) this.#next[i] = (i + 1) % size;
     this.#order = options.inOrder === true ? new InOrderChains(size) : null;
-    this.#kept = options.keepsChains === true ? new KeptChains(size) : null;
+    this.#kept = keptChains(size, options);
     this.#writable = new Float64Array(this.#order === null ? 0 : size);
   }
 
@@ -106,7 +107,7 @@ export class SplitDriverRing implements DriverRing {
   }
 
   get outstanding(): readonly KeptChain[] {
-    return this.#kept?.all ?? [];
+    return this.#options.keepsChains === true ? this.#kept!.all : [];
   }
 
   hasRoom(segments: number): boolean {
@@ -158,6 +159,25 @@ export class SplitDriverRing implements DriverRing {
 
   reap(): number {
     if (!this.hasUsed) return REAP_NONE;
+    const head = this.#nextUsed();
+    if (head === REAP_BROKEN) return head;
+    this.#order?.shift();
+    // Of a chain that the device has skipped it has written all that it might.
+    this.usedLength = head === this.#named ? this.#namedLength : this.#writable[head];
+    this.#usedIndex = (this.#usedIndex + 1) & 0xffff;
+    this.#freeChain(head);
+    this.#kept?.drop(head);
+    return head;
+  }
+
+  unmapUsed(): void {
+    if (this.#kept === null || !this.hasUsed) return;
+    const head = this.#nextUsed();
+    if (head !== REAP_BROKEN) this.#kept.unmap(head);
+  }
+
+  /** The chain that is used next; there is one, unless the ring is broken. */
+  #nextUsed(): number {
     const order = this.#order;
     if (order === null || order.batchEnd < 0) {
       const slot = this.#usedIndex & (this.size - 1);
@@ -168,13 +188,11 @@ export class SplitDriverRing implements DriverRing {
       this.#named = named;
       if (order !== null) order.batchEnd = named;
     }
-    const head = order === null ? this.#named : order.shift();
-    // Of a chain that the device has skipped it has written all that it might.
-    this.usedLength = head === this.#named ? this.#namedLength : this.#writable[head];
-    this.#usedIndex = (this.#usedIndex + 1) & 0xffff;
-    this.#freeChain(head);
-    this.#kept?.drop(head);
-    return head;
+    return order === null ? this.#named : order.oldest;
+  }
+
+  abandon(): void {
+    this.#kept?.abandon();
   }
 
   disableInterrupts(): void {

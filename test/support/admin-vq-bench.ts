@@ -121,6 +121,7 @@ export function adminVqBench({
     node,
     translation,
     iommu: true,
+    perRequest: false,
     faults: new FaultInjector(kernel, faults),
   });
   const interrupts = 'msix';

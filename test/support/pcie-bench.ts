@@ -71,8 +71,10 @@ export interface BenchOptions {
   readonly beside?: PcieBench;
 }
 
+/** How devices fetch. */
+const FETCH = { 'device.batch': 32, 'device.descriptorBurst': 64, 'device.dataReads': 32 } as const;
 /** What constants are that no test is about. */
-const OTHERWISE = { time: 1000, rate: 10 ** 10, size: 0, count: 1 } as const;
+const OTHERWISE = { time: 1000, rate: 10 ** 10, size: 0, count: 0 } as const;
 
 function makeNode(
   kernel: Kernel,
@@ -91,7 +93,7 @@ function makeNode(
   };
   const values: Readonly<Record<string, number>> = {
     ...LATENCY,
-    'device.descriptorBurst': 64,
+    ...FETCH,
     'pcie.readBurst': readBurst,
   };
   const constants = [...PLATFORM_TIMING, ...pcieTiming, ...adminTiming].map(

@@ -25,7 +25,7 @@ const WAYS = [
   'type: pci, switches: 1, sharedUplink: sw0, postedData: 1KiB, generation: 1, lanes: 1',
   'type: pci, fifoPlace: host, requestHeaders: 1, postedHeaders: 2, lanes: 1',
   'type: virtio-pci',
-  'type: virtio-pci, interrupts: intx',
+  'type: virtio-pci, interrupts: intx, mapping: perRequest',
   'type: virtio-pci, emulated: true',
   'type: admin-vq',
   'type: admin-vq, emulated: true',

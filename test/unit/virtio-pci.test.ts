@@ -78,7 +78,7 @@ function setUp(own: Partial<VirtioPciOptions> = {}, model = new FakeModel()) {
   });
   const plan = { index: 0, name: 'dev', type: 'blk', bus: 0, number: FUNCTION, options: {} };
   const faults = new FaultInjector(kernel, []);
-  const pages = new HostPages({ node, translation, iommu: true, faults });
+  const pages = new HostPages({ node, translation, iommu: true, perRequest: false, faults });
   const { interrupts } = options;
   const driver = new VirtioPciDriver({
     node,

@@ -1,6 +1,7 @@
 // virtio-msg, driver side: one device's transport between its driver and a bus. It encodes operations
 // into messages, matches responses by token, and gives up after bounded time and tries.
 import type {
+  BufferMapping,
   DriverBusClient,
   DriverBusEnd,
   DriverTransport,
@@ -183,6 +184,10 @@ export class MsgDriverTransport implements DriverTransport, DriverBusClient, Reg
 
   busAddress(address: number): number {
     return this.#bus.busAddress(address);
+  }
+
+  get mapping(): BufferMapping | null {
+    return this.#bus.mappingOf?.(this.#number) ?? null;
   }
 
   notify(queue: number, next: number): void {
