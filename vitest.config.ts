@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** Tests that start threads or programs. */
+const WHOLE = ['test/hosts/**/*.test.ts', 'test/e2e/command-line.test.ts'];
+
 // Two groups, one after the other. Most tests touch nothing outside their own values, so they share
 // module instances and both cores. Those that start threads or programs need the cores themselves.
 export default defineConfig({
@@ -13,7 +16,7 @@ export default defineConfig({
         test: {
           name: 'models',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/{hosts,e2e}/**'],
+          exclude: WHOLE,
           isolate: false,
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
@@ -23,7 +26,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'whole',
-          include: ['test/{hosts,e2e}/**/*.test.ts'],
+          include: WHOLE,
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
         },

@@ -57,7 +57,7 @@ const CASES: readonly Case[] = [
   {
     device: 'i2c0',
     step: '      - { do: §write, text: abc }',
-    message: "step 'write' is for blk, console, i2c0 is of type i2c",
+    message: "step 'write' is for blk, console, pmem, i2c0 is of type i2c",
     expected: /transfer$/,
   },
   {
