@@ -82,7 +82,7 @@ describe('a script on a network device', () => {
       { do: 'receiveMode', mode: 'allMulticast' },
       { do: 'send', frame: FRAME },
       { do: 'resetDevice' },
-      { do: 'receive', frame: 'ffffffffffff', within: '3ms', expect: 'timeout' },
+      { do: 'receive', frame: '0102030405ff', within: '3ms', expect: 'timeout' },
     ];
     for (const at of ['110us', '150us', '200us', '300us', '2ms']) {
       const { ending, rig } = run(steps, [REST], { needsReset: [at] });
