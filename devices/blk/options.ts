@@ -8,6 +8,7 @@ import {
   commonOptions,
   imageOptions,
   inOrderOption,
+  powerLossOption,
   queueSize,
 } from '../common/index.ts';
 
@@ -97,15 +98,7 @@ export const blkOptions = z.strictObject({
     .default('constant')
     .describe('Service times as the constants say, or drawn with them as means.'),
   serial: z.string().max(20).default('busbar').describe('What GET_ID answers.'),
-  powerLoss: z
-    .array(
-      z.strictObject({
-        at: time().describe('When the power goes.'),
-        for: time({ min: 1 }).describe('How long the medium then serves nothing.'),
-      }),
-    )
-    .default([])
-    .describe('Power failures, e.g. [{ at: 3ms, for: 2ms }]: see below.'),
+  ...powerLossOption,
   resize: z
     .array(
       z.strictObject({

@@ -63,6 +63,19 @@ export const inOrderOption = {
     .describe('Offer IN_ORDER: requests of a queue come back in the order of their arrival.'),
 } as const;
 
+/** Option field of devices whose medium can lose its power. */
+export const powerLossOption = {
+  powerLoss: z
+    .array(
+      z.strictObject({
+        at: time().describe('When the power goes.'),
+        for: time({ min: 1 }).describe('How long the medium then serves nothing.'),
+      }),
+    )
+    .default([])
+    .describe('Power failures, e.g. [{ at: 3ms, for: 2ms }]: see below.'),
+} as const;
+
 export type CommonOptions = z.output<z.ZodObject<typeof commonOptions>>;
 
 /** Objects to queues that the ring format does not have, to resets of queues that are not offered, and more. */

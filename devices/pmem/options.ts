@@ -4,13 +4,14 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { DevicePlan, Finding, Topology } from '../../platform/contracts/index.ts';
 import { PAGE_SIZE } from '../../platform/node/index.ts';
-import { size, time } from '../../platform/scenario/fields.ts';
+import { size } from '../../platform/scenario/fields.ts';
 import { writeQuantity } from '../../platform/timing/index.ts';
 import {
   checkWriteBack,
   commonOptions,
   imageOptions,
   inOrderOption,
+  powerLossOption,
   queueSize,
 } from '../common/index.ts';
 
@@ -29,15 +30,7 @@ export const pmemOptions = z.strictObject({
   queueSize: queueSize({ min: 2 }).default(64).describe('Largest size of the request queue.'),
   ...commonOptions,
   ...inOrderOption,
-  powerLoss: z
-    .array(
-      z.strictObject({
-        at: time().describe('When the power goes.'),
-        for: time({ min: 1 }).describe('How long the medium then serves nothing.'),
-      }),
-    )
-    .default([])
-    .describe('Power failures, e.g. [{ at: 3ms, for: 2ms }]: see below.'),
+  ...powerLossOption,
 });
 
 export type PmemOptions = z.output<typeof pmemOptions>;
