@@ -1,7 +1,7 @@
 // What a kind of driver says of itself, and what the shared part of all drivers calls on it.
 import type { DeviceInfo } from '../../platform/contracts/index.ts';
 import { ANY_CORE, type Node } from '../../platform/node/index.ts';
-import type { DriverInput } from './driver-chart.ts';
+import type { DriverInput } from './driver-events.ts';
 import type { FeatureTraits } from './features.ts';
 import { RingCosts } from './ring-costs.ts';
 

@@ -13,13 +13,9 @@ import type { Chart } from '../../platform/machine/index.ts';
 import { type CpuClient, Priority } from '../../platform/node/index.ts';
 import { type DriverRing, F, STATUS } from '../../platform/virtio/index.ts';
 import { planDisturbances } from './disturbances.ts';
-import {
-  ASKING_EFFECTS,
-  type DriverEffect,
-  type DriverEvent,
-  driverChart,
-} from './driver-chart.ts';
+import { driverChart } from './driver-chart.ts';
 import { DriverControl } from './driver-control.ts';
+import { ASKING_EFFECTS, type DriverEffect, type DriverEvent } from './driver-events.ts';
 import { chartInput, type DriverTraits, FIRST_OWN_STEP } from './driver-hooks.ts';
 import { DriverQueues } from './driver-queues.ts';
 import { agreeableFeatures } from './features.ts';
