@@ -216,8 +216,30 @@ function generalOptions(drivers: Drivers): ZodObject {
     schemasOf(steps?.rows ?? {}).map((schema) => schema.describe(`${type}: ${schema.description}`)),
   );
   const common = stepsOfAll(drivers);
-  const error = 'this is no step that any device has';
-  return optionsWith(z.union([...schemasOf(common), ...own], { error }));
+  const known = [common, ...Object.values(drivers).map(({ steps }) => steps?.rows ?? {})];
+  const names = new Set(known.flatMap(Object.keys));
+  const error = 'no device has such a step with these keys';
+  const step = z.union([...schemasOf(common), ...own], { error });
+  return optionsWith(oneOfKinds([...names], (kind) => `there is no step '${kind}'`, step));
+}
+
+/** A step whose kind must be one of these; `objection` says what is wrong with another. */
+function oneOfKinds(
+  known: readonly string[],
+  objection: (kind: string) => string,
+  step: z.ZodType,
+): z.ZodType {
+  return z.preprocess((raw, context) => {
+    if (typeof raw !== 'object' || raw === null) return raw;
+    const { do: kind } = raw as Readonly<Record<string, unknown>>;
+    if (typeof kind === 'string' && known.includes(kind)) return raw;
+    const message = kind === undefined ? "a step says by 'do' what it is" : objection(String(kind));
+    const expected = `one of ${known.join(', ')}`;
+    const nearest = typeof kind === 'string' ? nearestName(kind, known) : null;
+    const params = { code: 'UNKNOWN_NAME', expected, nearest };
+    context.addIssue({ code: 'custom', path: ['do'], message, params });
+    return raw;
+  }, step);
 }
 
 /** Chooses the steps of each type of device. */
@@ -234,25 +256,13 @@ class StepSchemas {
     const rows = this.rowsOf(type);
     const variants = this.#known.get(type) ?? z.discriminatedUnion('do', schemasOf(rows));
     this.#known.set(type, variants);
-    const step = z.preprocess((raw, context) => {
-      if (typeof raw !== 'object' || raw === null) return raw;
-      const kind = (raw as Readonly<Record<string, unknown>>).do;
-      if (typeof kind === 'string' && Object.hasOwn(rows, kind)) return raw;
-      const known = Object.keys(rows);
-      const expected = `one of ${known.join(', ')}`;
-      const nearest = typeof kind === 'string' ? nearestName(kind, known) : null;
-      const message = this.#objectionTo(kind, `${name} is of type ${type}`);
-      const params = { code: 'UNKNOWN_NAME', expected, nearest };
-      context.addIssue({ code: 'custom', path: ['do'], message, params });
-      return raw;
-    }, variants);
-    return optionsWith(step);
+    const objection = (kind: string) => this.#objectionTo(kind, `${name} is of type ${type}`);
+    return optionsWith(oneOfKinds(Object.keys(rows), objection, variants));
   }
 
-  #objectionTo(kind: unknown, instead: string): string {
-    if (kind === undefined) return "a step says by 'do' what it is";
+  #objectionTo(kind: string, instead: string): string {
     const types = Object.keys(this.#drivers);
-    const owners = types.filter((type) => Object.hasOwn(this.rowsOf(type), String(kind)));
+    const owners = types.filter((type) => Object.hasOwn(this.rowsOf(type), kind));
     if (owners.length === 0) return `there is no step '${kind}'`;
     return `step '${kind}' is for ${owners.join(', ')}, ${instead}`;
   }

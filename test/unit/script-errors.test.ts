@@ -161,6 +161,14 @@ describe('a bad step', () => {
     const lost = script('§disk1', '      - { do: read }');
     expect(places(problemsIn(lost))).toEqual(marks(lost));
   });
+
+  it('is told even if a mistake elsewhere leaves open which device it is for', () => {
+    const text = `${script('disk0', '      - { do: §reed }')}§sed: 1\n`;
+    const problems = problemsIn(text);
+    expect(places(problems)).toEqual(marks(text));
+    expect(problems.map(({ message }) => message)).toContain("there is no step 'reed'");
+    expect(problems.map(({ nearest }) => nearest)).toEqual(['read', 'seed']);
+  });
 });
 
 describe('a workload on a device of another type', () => {
