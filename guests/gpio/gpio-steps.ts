@@ -1,7 +1,7 @@
 // The steps that a script may have a GPIO controller do: directions, values, interrupts.
 import { z } from 'zod';
 import { count } from '../../platform/scenario/fields.ts';
-import { GPIO_DIRECTION, GPIO_IRQ_TYPE, GPIO_MSG } from '../../platform/virtio/index.ts';
+import { GPIO_DIRECTION, GPIO_MSG } from '../../platform/virtio/index.ts';
 import {
   defineRows,
   defineSteps,
@@ -11,20 +11,12 @@ import {
   withinField,
 } from '../common/index.ts';
 import { type GpioClient, type GpioDriver, GpioResult } from './gpio-driver.ts';
+import { GPIO_INTERRUPTS, interruptField } from './interrupt-types.ts';
 
 const DIRECTIONS = {
   none: GPIO_DIRECTION.NONE,
   out: GPIO_DIRECTION.OUT,
   in: GPIO_DIRECTION.IN,
-} as const;
-
-const IRQ_TYPES = {
-  none: GPIO_IRQ_TYPE.NONE,
-  rising: GPIO_IRQ_TYPE.EDGE_RISING,
-  falling: GPIO_IRQ_TYPE.EDGE_FALLING,
-  both: GPIO_IRQ_TYPE.EDGE_BOTH,
-  high: GPIO_IRQ_TYPE.LEVEL_HIGH,
-  low: GPIO_IRQ_TYPE.LEVEL_LOW,
 } as const;
 
 const line = count({ max: 1023 }).describe('The line.');
@@ -57,7 +49,7 @@ const rows = defineRows({
     doc: 'Chooses when a line interrupts. What it has to tell is kept until a step waits for it.',
     fields: {
       line,
-      type: z.enum(['none', 'rising', 'falling', 'both', 'high', 'low']).describe('On what.'),
+      type: interruptField().describe('On what.'),
     },
     ...request,
   },
@@ -170,7 +162,7 @@ function requestOf(step: RequestStep): readonly [type: number, line: number, val
     case 'getValue':
       return [GPIO_MSG.GET_VALUE, step.line, 0];
     case 'setInterrupt':
-      return [GPIO_MSG.SET_IRQ_TYPE, step.line, IRQ_TYPES[step.type]];
+      return [GPIO_MSG.SET_IRQ_TYPE, step.line, GPIO_INTERRUPTS[step.type]];
   }
 }
 

@@ -5,6 +5,7 @@ import { GpioDriver } from './gpio-driver.ts';
 import { gpioSteps } from './gpio-steps.ts';
 
 export { type GpioClient, GpioDriver, GpioResult } from './gpio-driver.ts';
+export { GPIO_INTERRUPTS, interruptField } from './interrupt-types.ts';
 
 export const gpio: DriverRow = {
   type: 'gpio',

@@ -17,25 +17,21 @@ import {
   waveLevel,
 } from '../../platform/virtio/index.ts';
 import { defineWorkload, Watchdog } from '../common/index.ts';
-import { type GpioClient, type GpioDriver, GpioResult } from '../gpio/index.ts';
+import {
+  GPIO_INTERRUPTS,
+  type GpioClient,
+  type GpioDriver,
+  GpioResult,
+  interruptField,
+} from '../gpio/index.ts';
 import { WorkloadBase } from './workload-base.ts';
-
-const IRQ_TYPES = {
-  none: GPIO_IRQ_TYPE.NONE,
-  rising: GPIO_IRQ_TYPE.EDGE_RISING,
-  falling: GPIO_IRQ_TYPE.EDGE_FALLING,
-  both: GPIO_IRQ_TYPE.EDGE_BOTH,
-  high: GPIO_IRQ_TYPE.LEVEL_HIGH,
-  low: GPIO_IRQ_TYPE.LEVEL_LOW,
-} as const;
 
 const gpioToggleOptions = z.strictObject({
   in: count({ max: 1023 }).describe('The line that is listened to.'),
   out: count({ max: 1023 })
     .optional()
     .describe('The line that is toggled, wired to `in`. Without it a signal must drive `in`.'),
-  interrupt: z
-    .enum(['none', 'rising', 'falling', 'both', 'high', 'low'])
+  interrupt: interruptField()
     .default('both')
     .describe('When the line interrupts; none reads it instead.'),
   operations: count({ min: 1 }).default(100).describe('Toggles, or edges to hear.'),
@@ -95,7 +91,7 @@ class GpioToggle extends WorkloadBase implements GpioClient {
     this.#options = options;
     this.#driver = driver;
     this.#left = options.operations;
-    this.#irqType = IRQ_TYPES[options.interrupt];
+    this.#irqType = GPIO_INTERRUPTS[options.interrupt];
     const stimulus = device.options.stimulus as readonly Stimulus[];
     const period = stimulus.find(({ line }) => line === options.in)?.period ?? 0;
     this.#period = options.out === undefined ? period : 0;
